@@ -1,0 +1,38 @@
+"""Times as they are stored: microseconds since 1970-01-01 UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(moment: datetime) -> int:
+    """Return microseconds since 1970 UTC of an aware datetime."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_us(value_us: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=value_us)
+
+
+def optional_us(moment: datetime | None) -> int | None:
+    """Return `to_us`, or None for None."""
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def optional_from_us(value_us: int | None) -> datetime | None:
+    """Return `from_us`, or None for None."""
+    return None if value_us is None else _EPOCH + timedelta(microseconds=value_us)
+
+
+def iso(moment: datetime) -> str:
+    """Return RFC 3339 text in UTC with microseconds and `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso_us(value_us: int) -> str:
+    """Return RFC 3339 text of microseconds since 1970."""
+    return iso(from_us(value_us))

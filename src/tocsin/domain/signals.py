@@ -1,0 +1,39 @@
+"""What a gateway hands in, and what it gets back once it is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.base.normal import NormalEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a device sent: the bytes kept for evidence, and what they mean.
+
+    `quarantine` is a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
+    """
+
+    protocol: str
+    transport: str
+    peer: str
+    account: str
+    raw: bytes
+    received_at: datetime
+    device_id: str | None = None
+    token: str = ""
+    sent_at: datetime | None = None
+    dedup_key: str = ""
+    events: tuple[NormalEvent, ...] = ()
+    quarantine: str = ""
+    flags: tuple[str, ...] = ()
+    encrypted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a signal is committed."""
+
+    signal_id: str
+    is_duplicate: bool = False
