@@ -1,0 +1,1 @@
+"""The sender sides of our codecs: panels, cameras, units."""
