@@ -319,6 +319,7 @@ alarms = Table(
     "alarms",
     metadata,
     Column("id", ID, primary_key=True),
+    Column("number", String(24), nullable=False, comment="A-2611-000417"),
     Column("signal_id", ID, nullable=False),
     Column("incident_id", ID, nullable=False),
     Column("device_id", ID),
@@ -352,6 +353,7 @@ Index(
     postgresql_where=alarms.c.state == "open",
 )
 Index("ix_alarms_scope", alarms.c.jurisdiction_code, alarms.c.id)
+Index("ix_alarms_signal", alarms.c.signal_id)
 
 incidents = Table(
     "incidents",
@@ -381,7 +383,18 @@ incidents = Table(
     Column("plan_version_no", Integer),
     Column("next_deadline_at_us", Micros),
     Column("merged_into_id", ID),
-    Column("closed_at_us", Micros, comment="t16"),
+    Column(
+        "stamps", Text, nullable=False, server_default="{}", comment="JSON: each stamp as it counts now, of `stamps`"
+    ),
+    Column(
+        "undo",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="JSON: what a verdict or parking replaced, and until when",
+    ),
+    Column("unattended_at_us", Micros, comment="when the absence of an operator was announced"),
+    Column("closed_at_us", Micros, comment="t16; also of a cancelled or merged incident"),
     _version(),
     comment="the work: one or more alarms, owned by a jurisdiction",
 )
@@ -411,6 +424,7 @@ stamps = Table(
     Column(
         "reason", Text, nullable=False, server_default="", comment="of a correction; the first row of a stamp stays"
     ),
+    Column("withdrawn", Boolean, nullable=False, server_default="0", comment="the act was undone at that time"),
     comment="timestamps, append-only",
 )
 Index("ix_stamps_incident", stamps.c.incident_id, stamps.c.id)
@@ -425,11 +439,13 @@ incident_steps = Table(
     Column("kind", String(12), nullable=False, comment="view | verdict | assign | call | note | check"),
     Column("mandatory", Boolean, nullable=False),
     Column("applies", String(8), nullable=False, comment="any | genuine | unsure"),
-    Column("due_s", Integer, comment="seconds from opening; empty has no deadline"),
+    Column("due_s", Integer, comment="seconds; empty has no deadline"),
+    Column("due_from", String(8), nullable=False, server_default="opening", comment="opening | previous step done"),
     Column("state", String(16), nullable=False, comment="waiting | done | skipped"),
     Column("done_at_us", Micros),
     Column("done_by", ID),
     Column("note", Text, nullable=False, server_default=""),
+    Column("overdue_at_us", Micros, comment="when its lateness was announced"),
     comment="the plan as copied onto one incident",
 )
 
@@ -464,6 +480,7 @@ incident_notes = Table(
     Column("incident_id", ID, nullable=False),
     Column("at_us", Micros, nullable=False),
     Column("user_id", ID, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="note", comment="note | report | under_control"),
     Column("text", Text, nullable=False),
     comment="what people wrote, append-only",
 )
@@ -501,7 +518,11 @@ plan_versions = Table(
     metadata,
     Column("plan_id", ID, ForeignKey("plans.id"), primary_key=True),
     Column("version_no", Integer, primary_key=True),
-    Column("steps", Text, nullable=False, comment="JSON: [{title_en, title_zh, kind, mandatory, applies, due_s}]"),
+    Column(
+        "steps", Text, nullable=False, comment="JSON: [{title_en, title_zh, kind, mandatory, applies, due_s, due_from}]"
+    ),
+    Column("dispositions", Text, nullable=False, server_default="[]", comment="JSON: keys offered; empty offers all"),
+    Column("false_causes", Text, nullable=False, server_default="[]", comment="JSON: keys offered; empty offers all"),
     Column("made_at_us", Micros, nullable=False),
     Column("made_by", Text, nullable=False),
     comment="versions are never changed; an incident keeps the one it began with",
@@ -578,6 +599,13 @@ views = Table(
     Column("purpose", String(24), nullable=False, comment="alarm_verification | patrol | maintenance | drill"),
     Column("incident_id", ID),
     _code(),
+    Column(
+        "supervises",
+        Boolean,
+        nullable=False,
+        server_default="0",
+        comment="its holder supervises the incident: a claim does not end it",
+    ),
     Column("opened_at_us", Micros, nullable=False),
     Column("expires_at_us", Micros, nullable=False),
     Column("ended_at_us", Micros),
