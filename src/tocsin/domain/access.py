@@ -7,8 +7,8 @@ A denial always wins, and what nobody granted is denied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -157,7 +157,7 @@ SYSTEM = ActorRef("system", "tocsin")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is asked for. An empty jurisdiction code means the house's own (an unknown account's signal, a system fault)."""
+    """What is asked for. An empty jurisdiction code means the house's own: an unknown account's signal, a system fault."""
 
     kind: str
     id: str
@@ -195,7 +195,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a list may show: code prefixes, single ids, and whether the house's own rows belong to it."""
+    """What a list may show: division codes (a child's begins with its parent's), single ids, the house's own rows."""
 
     prefixes: tuple[str, ...] = ()
     ids: frozenset[str] = frozenset()
@@ -217,28 +217,11 @@ NOTHING = Scope()
 _ALLOWED = Decision(True, Rule.ALLOWED)
 
 
-def code_prefix(code: str) -> str:
-    """Return the part of a division code that all codes below it begin with: `330100` -> `3301`.
-
-    Source: GB/T 2260 and GB/T 10114 (two digits each for province, city and county, then three for the township).
-    """
-    if not code.isdigit() or len(code) < 6:
-        return code
-    county, below = code[:6], code[6:]
-    while below.endswith("000"):
-        below = below[:-3]
-    if below:
-        return county + below
-    while len(county) > 2 and county.endswith("00"):
-        county = county[:-2]
-    return county
-
-
 def scope(actor: Actor, action: Permission) -> Scope:
     """Return what `actor` may see or touch with `action`."""
     if not actor.may(action):
         return NOTHING
-    prefixes = {code_prefix(code) for code in actor.jurisdiction_codes if code}
+    prefixes = {code for code in actor.jurisdiction_codes if code}
     narrow = tuple(sorted(p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)))
     return Scope(narrow, actor.granted_ids, includes_house=bool(narrow))
 
@@ -300,7 +283,7 @@ def _may_other_purpose(actor: Actor, purpose: Purpose) -> bool:
 
 
 def _decide_verification(actor: Actor, resource: Resource, incident: IncidentAccess | None) -> Decision:
-    """An open incident shows its linked channels: to all on duty until somebody claims it, then to that one and the supervisors."""
+    """An open incident shows its linked channels: to all on duty until a claim, then to the claimant and supervisors."""
     if incident is None:
         return Decision(False, Rule.INCIDENT_MISSING)
     if not scope(actor, Permission.HANDLE_INCIDENT).covers(incident.jurisdiction_code, incident.id):
@@ -319,13 +302,3 @@ def _decide_verification(actor: Actor, resource: Resource, incident: IncidentAcc
 def is_supervisor_of(actor: Actor, jurisdiction_code: str, object_id: str = "") -> bool:
     """Say whether `actor` supervises incidents of that jurisdiction."""
     return scope(actor, Permission.SUPERVISE_INCIDENT).covers(jurisdiction_code, object_id)
-
-
-def view_end(now: datetime, minutes: float) -> datetime:
-    """Return when a view of so many minutes ends."""
-    return now + timedelta(minutes=minutes)
-
-
-def with_roles(actor: Actor, *roles: Role) -> Actor:
-    """Return the same actor with other roles."""
-    return replace(actor, roles=frozenset(roles))

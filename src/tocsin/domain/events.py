@@ -1,19 +1,23 @@
 """Every fact that can happen, in one file.
 
 A fact is written by `tx.record` in the same transaction as the change: into the audit chain when `IS_AUDITED`, and to
-the outbox when it has a `FEED_TYPE`. `detail` is what the audit keeps: ids and words, never names or secrets.
+the outbox when it has a `FEED_TYPE` and `data`, the object as the API shows it. `detail` is what the audit keeps: ids
+and words, never names or secrets.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar
 
 from tocsin.base.times import iso
-from tocsin.domain.access import SYSTEM, ActorRef
+from tocsin.domain.access import SYSTEM, ActorRef, Permission
+from tocsin.domain.audit import AuditEntry, Outcome
+from tocsin.domain.store import FeedEntry
 
-_BASE = frozenset({"subject_id", "jurisdiction_code", "at", "actor"})
+_BASE = frozenset({"subject_id", "jurisdiction_code", "at", "actor", "data"})
 _NAMES: dict[type, tuple[str, ...]] = {}
 
 
@@ -27,13 +31,15 @@ class Fact:
     ACTION: ClassVar[str] = ""
     SUBJECT: ClassVar[str] = ""
     FEED_TYPE: ClassVar[str] = ""
+    FEED_PERMISSION: ClassVar[Permission] = Permission.READ_INCIDENTS
     IS_AUDITED: ClassVar[bool] = True
-    OUTCOME: ClassVar[str] = "done"
+    OUTCOME: ClassVar[Outcome] = Outcome.DONE
 
     subject_id: str
     at: datetime
     jurisdiction_code: str = ""
     actor: ActorRef = SYSTEM
+    data: Mapping[str, object] | None = None
 
     @property
     def action(self) -> str:
@@ -53,6 +59,32 @@ class Fact:
             names = _NAMES[kind] = tuple(field.name for field in fields(kind) if field.name not in _BASE)
         return {name: _plain(value) for name in names if (value := getattr(self, name)) not in ("", None, ())}
 
+    def audit(self) -> AuditEntry | None:
+        """Return the audit entry; None when the change is part of another act that is audited."""
+        if not self.IS_AUDITED:
+            return None
+        return AuditEntry(
+            self.at,
+            self.actor.kind,
+            self.actor.id,
+            self.action,
+            self.subject_kind,
+            self.subject_id,
+            self.jurisdiction_code,
+            self.OUTCOME,
+            self.detail(),
+        )
+
+    def feed(self) -> Sequence[FeedEntry]:
+        """Return what the consoles hear."""
+        if not self.FEED_TYPE or self.data is None:
+            return ()
+        return (
+            FeedEntry(
+                self.at, self.FEED_TYPE, self.subject_id, self.jurisdiction_code, self.data, self.FEED_PERMISSION.value
+            ),
+        )
+
 
 def _plain(value: object) -> object:
     """Return `value` as JSON can hold it."""
@@ -65,7 +97,7 @@ def _plain(value: object) -> object:
 class Refused(Fact):
     """Somebody asked for `asked` on a `kind` and was told no by `rule`; the audit keeps it like a deed."""
 
-    OUTCOME: ClassVar[str] = "refused"
+    OUTCOME: ClassVar[Outcome] = Outcome.REFUSED
 
     asked: str
     kind: str
