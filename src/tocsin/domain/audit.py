@@ -1,0 +1,195 @@
+"""The audit record: what was done, seen and refused, as a hash chain.
+
+`hash[n] = SHA-256(hash[n-1] + canonical(record n))`, numbered 1, 2, 3 without gaps. Heads kept elsewhere (audit.heads)
+bind the tail. The record holds ids, never names, so that the chain survives the lawful erasure of a name.
+Source: governance reference, tamper-evident audit log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tocsin.base.times import to_us
+
+GENESIS = "0" * 64
+
+
+class Outcome(StrEnum):
+    """Whether the act happened."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act before it has its place in the chain."""
+
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    action: str
+    subject_kind: str
+    subject_id: str
+    jurisdiction_code: str = ""
+    outcome: Outcome = Outcome.DONE
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One link of the chain, as stored. `detail` is the JSON text that was hashed."""
+
+    seq: int
+    at_us: int
+    actor_kind: str
+    actor_id: str
+    action: str
+    subject_kind: str
+    subject_id: str
+    jurisdiction_code: str
+    outcome: str
+    detail: str
+    prev_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head of the chain as written to audit.heads; `confirmed` when its commit was seen to end."""
+
+    seq: int
+    hash: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the chain."""
+
+    seq: int
+    what: str
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def link(entry: AuditEntry, seq: int, prev_hash: str) -> AuditRecord:
+    """Return the record of `entry` as link `seq` after `prev_hash`."""
+    detail = _encode(entry.detail).decode()
+    at_us = to_us(entry.at)
+    digest = _digest(
+        prev_hash,
+        seq,
+        at_us,
+        entry.actor_kind,
+        entry.actor_id,
+        entry.action,
+        entry.subject_kind,
+        entry.subject_id,
+        entry.jurisdiction_code,
+        str(entry.outcome),
+        detail,
+    )
+    return AuditRecord(
+        seq,
+        at_us,
+        entry.actor_kind,
+        entry.actor_id,
+        entry.action,
+        entry.subject_kind,
+        entry.subject_id,
+        entry.jurisdiction_code,
+        str(entry.outcome),
+        detail,
+        prev_hash,
+        digest,
+    )
+
+
+def _digest(prev_hash: str, *fields: object) -> str:
+    return hashlib.sha256(prev_hash.encode() + _encode(fields)).hexdigest()
+
+
+def expected_hash(record: AuditRecord) -> str:
+    """Return the hash that the content of a record asks for."""
+    return _digest(
+        record.prev_hash,
+        record.seq,
+        record.at_us,
+        record.actor_kind,
+        record.actor_id,
+        record.action,
+        record.subject_kind,
+        record.subject_id,
+        record.jurisdiction_code,
+        record.outcome,
+        record.detail,
+    )
+
+
+def read_heads(lines: Iterable[str]) -> Iterator[Head | Problem]:
+    """Read audit.heads: `<seq> <hash>` is a head on its way to disk with its commit, `= <seq>` says the commit ended.
+
+    A last line cut off by a power failure is not a problem: nothing had left for it.
+    """
+    pending: dict[int, Head] = {}
+    all_lines = list(lines)
+    for number, line in enumerate(all_lines, start=1):
+        words = line.split()
+        if len(words) == 2 and words[0] == "=" and words[1].isdigit():
+            head = pending.pop(int(words[1]), None)
+            if head is not None:
+                yield Head(head.seq, head.hash, confirmed=True)
+        elif len(words) == 2 and words[0].isdigit() and len(words[1]) == 64:
+            head = Head(int(words[0]), words[1], confirmed=False)
+            if head.seq in pending:  # the commit of the earlier one failed and its number was given again
+                yield pending[head.seq]
+            pending[head.seq] = head
+        elif number == len(all_lines) and not line.endswith("\n"):
+            break
+        elif words:
+            yield Problem(0, f"audit.heads line {number} is not a head")
+    yield from pending.values()
+
+
+def verify(records: Iterable[AuditRecord], heads: Iterable[Head | Problem]) -> Iterator[Problem]:
+    """Yield every problem of a chain given in order of `seq`: edits, deletions, insertions, swaps, a tail cut back.
+
+    An unconfirmed head binds nothing: its commit may never have ended, and then no reply left for it.
+    """
+    known: dict[int, str] = {}
+    for head in heads:
+        if isinstance(head, Problem):
+            yield head
+        elif head.confirmed:
+            if known.get(head.seq, head.hash) != head.hash:
+                yield Problem(head.seq, f"audit.heads holds two different heads for record {head.seq}")
+            known[head.seq] = head.hash
+
+    last_seq, last_hash = 0, GENESIS
+    for record in records:
+        if record.seq != last_seq + 1:
+            missing = f"{last_seq + 1}" if record.seq == last_seq + 2 else f"{last_seq + 1} to {record.seq - 1}"
+            yield Problem(record.seq, f"records {missing} are missing before record {record.seq}")
+        elif record.prev_hash != last_hash:
+            yield Problem(record.seq, f"record {record.seq} does not follow record {last_seq}: the link is broken")
+        if expected_hash(record) != record.hash:
+            yield Problem(record.seq, f"record {record.seq} was changed: its content does not give its hash")
+        if record.seq in known and known.pop(record.seq) != record.hash:
+            yield Problem(record.seq, f"record {record.seq} is not the one whose head was kept in audit.heads")
+        last_seq, last_hash = record.seq, record.hash
+    beyond = [seq for seq in known if seq > last_seq]
+    if beyond:
+        yield Problem(
+            max(beyond),
+            f"the chain ends at record {last_seq}, but audit.heads saw record {max(beyond)}: the tail was cut",
+        )
+    for seq in sorted(seq for seq in known if seq <= last_seq):
+        yield Problem(seq, f"record {seq}, whose head was kept in audit.heads, is gone")

@@ -1,0 +1,75 @@
+"""The database's version: migrated forward at the start; a database newer than the code is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.storage import engine as engines
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def latest() -> str:
+    """Return the revision this code was written for."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def current(connection: Connection) -> str | None:
+    """Return the revision of a database; None when it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def prepare(url: str) -> None:
+    """Bring a database to this code's revision. Errors: UNAVAILABLE when it is newer than the code."""
+    if engines.is_sqlite(url):
+        engines.sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+        engine = engines.sqlite_writer(url)
+        try:
+            with engine.connect() as connection:
+                _upgrade(connection)
+        finally:
+            engine.dispose()
+    else:
+        asyncio.run(_prepare_postgresql(url))
+
+
+async def _prepare_postgresql(url: str) -> None:
+    engine = engines.postgresql_engine(url, 1)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    revision = current(connection)
+    connection.rollback()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise TocsinError(
+            ErrorCode.UNAVAILABLE,
+            f"the database is at revision {revision}, this version of Tocsin knows up to {latest()}: "
+            "it was written by a newer version; install that version or restore a backup made before the upgrade",
+            key="store.newer",
+        )
+    if revision == latest():
+        return
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

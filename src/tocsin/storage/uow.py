@@ -1,0 +1,260 @@
+"""The unit of work: what one use case sees of the database, and what it leaves for audit and feed.
+
+A group holds many use cases. Each runs in a savepoint; their audit entries and announcements get their numbers, hashes
+and `seq` once, at the end of the group, under one row lock, so that readers never see a gap filled later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import to_us
+from tocsin.domain.audit import AuditEntry, link
+from tocsin.domain.store import Fact, FeedEntry
+from tocsin.storage.tables import audit, chain, outbox
+
+if TYPE_CHECKING:
+    from tocsin.storage.alarms import AlarmRepository
+    from tocsin.storage.attempts import AttemptRepository
+    from tocsin.storage.audit import AuditRepository
+    from tocsin.storage.devices import DeviceRepository
+    from tocsin.storage.incidents import IncidentRepository
+    from tocsin.storage.notices import NoticeRepository
+    from tocsin.storage.outbox import OutboxRepository
+    from tocsin.storage.places import PlaceRepository
+    from tocsin.storage.plans import PlanRepository
+    from tocsin.storage.signals import SignalRepository
+    from tocsin.storage.units import UnitRepository
+    from tocsin.storage.users import UserRepository
+    from tocsin.storage.views import ViewRepository
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One committed change, numbered: what the feed sends. `data` is JSON, encoded once for every listener."""
+
+    seq: int
+    at_us: int
+    type: str
+    subject_id: str
+    jurisdiction_code: str
+    permission: str
+    data: bytes
+
+
+class Transaction:
+    """The database as one use case sees it. Repositories hang off it; `record` leaves proof beside the rows."""
+
+    def __init__(self, connection: Connection, now: datetime, *, read_only: bool = False) -> None:
+        self.connection = connection
+        self.now = now
+        self._read_only = read_only
+        self._audit: list[AuditEntry] = []
+        self._feed: list[FeedEntry] = []
+
+    # --- proof and announcements ---
+
+    def record(self, fact: Fact) -> None:
+        """Write a fact to audit and outbox in this transaction."""
+        entry = fact.audit()
+        if entry is not None:
+            self._audit.append(entry)
+        self._feed.extend(fact.feed())
+
+    def record_many(self, facts: Iterable[Fact]) -> None:
+        """Write facts in order."""
+        for fact in facts:
+            self.record(fact)
+
+    def audit_entry(self, entry: AuditEntry) -> None:
+        """Write an audit entry alone."""
+        self._audit.append(entry)
+
+    def announce(self, entry: FeedEntry) -> None:
+        """Write a feed entry alone."""
+        self._feed.append(entry)
+
+    def mark(self) -> tuple[int, int]:
+        """Return the place to rewind to when the savepoint is rolled back."""
+        return len(self._audit), len(self._feed)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what a failed use case recorded."""
+        del self._audit[mark[0] :]
+        del self._feed[mark[1] :]
+
+    def finish(self) -> tuple[tuple[int, str] | None, list[Announcement]]:
+        """Number and chain everything recorded; return the new audit head (None without records) and the feed."""
+        if self._read_only and (self._audit or self._feed):
+            raise TocsinError(ErrorCode.INVALID, "a read must not record facts")
+        if not self._audit and not self._feed:
+            return None, []
+        head = self.connection.execute(
+            select(chain.c.audit_seq, chain.c.audit_hash, chain.c.feed_seq).where(chain.c.id == 1).with_for_update()
+        ).one()
+        audit_seq, audit_hash, feed_seq = head
+        records = []
+        for entry in self._audit:
+            record = link(entry, audit_seq + 1, audit_hash)
+            audit_seq, audit_hash = record.seq, record.hash
+            records.append(
+                {
+                    "seq": record.seq,
+                    "at_us": record.at_us,
+                    "actor_kind": record.actor_kind,
+                    "actor_id": record.actor_id,
+                    "action": record.action,
+                    "subject_kind": record.subject_kind,
+                    "subject_id": record.subject_id,
+                    "jurisdiction_code": record.jurisdiction_code,
+                    "outcome": record.outcome,
+                    "detail": record.detail,
+                    "prev_hash": record.prev_hash,
+                    "hash": record.hash,
+                }
+            )
+        if records:
+            self.connection.execute(insert(audit), records)
+        announcements = []
+        for item in _latest(self._feed):
+            feed_seq += 1
+            announcements.append(
+                Announcement(
+                    feed_seq,
+                    to_us(item.at),
+                    item.type,
+                    item.subject_id,
+                    item.jurisdiction_code,
+                    item.permission,
+                    _encode(item.data),
+                )
+            )
+        if announcements:
+            self.connection.execute(
+                insert(outbox),
+                [
+                    {
+                        "seq": item.seq,
+                        "at_us": item.at_us,
+                        "type": item.type,
+                        "subject_id": item.subject_id,
+                        "jurisdiction_code": item.jurisdiction_code,
+                        "permission": item.permission,
+                        "data": item.data,
+                    }
+                    for item in announcements
+                ],
+            )
+        self.connection.execute(
+            update(chain).where(chain.c.id == 1).values(audit_seq=audit_seq, audit_hash=audit_hash, feed_seq=feed_seq)
+        )
+        return ((audit_seq, audit_hash) if records else None), announcements
+
+    # --- repositories, one per aggregate ---
+
+    @cached_property
+    def signals(self) -> SignalRepository:
+        from tocsin.storage.signals import SignalRepository
+
+        return SignalRepository(self.connection)
+
+    @cached_property
+    def alarms(self) -> AlarmRepository:
+        from tocsin.storage.alarms import AlarmRepository
+
+        return AlarmRepository(self.connection)
+
+    @cached_property
+    def incidents(self) -> IncidentRepository:
+        from tocsin.storage.incidents import IncidentRepository
+
+        return IncidentRepository(self.connection)
+
+    @cached_property
+    def plans(self) -> PlanRepository:
+        from tocsin.storage.plans import PlanRepository
+
+        return PlanRepository(self.connection)
+
+    @cached_property
+    def units(self) -> UnitRepository:
+        from tocsin.storage.units import UnitRepository
+
+        return UnitRepository(self.connection)
+
+    @cached_property
+    def views(self) -> ViewRepository:
+        from tocsin.storage.views import ViewRepository
+
+        return ViewRepository(self.connection)
+
+    @cached_property
+    def places(self) -> PlaceRepository:
+        """Jurisdictions and places."""
+        from tocsin.storage.places import PlaceRepository
+
+        return PlaceRepository(self.connection)
+
+    @cached_property
+    def devices(self) -> DeviceRepository:
+        """Devices, their zones, channels, links and faults."""
+        from tocsin.storage.devices import DeviceRepository
+
+        return DeviceRepository(self.connection)
+
+    @cached_property
+    def attempts(self) -> AttemptRepository:
+        """Step timelines and devices that knock."""
+        from tocsin.storage.attempts import AttemptRepository
+
+        return AttemptRepository(self.connection)
+
+    @cached_property
+    def users(self) -> UserRepository:
+        """Users and their sessions."""
+        from tocsin.storage.users import UserRepository
+
+        return UserRepository(self.connection)
+
+    @cached_property
+    def notices(self) -> NoticeRepository:
+        from tocsin.storage.notices import NoticeRepository
+
+        return NoticeRepository(self.connection)
+
+    @cached_property
+    def audit(self) -> AuditRepository:
+        from tocsin.storage.audit import AuditRepository
+
+        return AuditRepository(self.connection)
+
+    @cached_property
+    def outbox(self) -> OutboxRepository:
+        from tocsin.storage.outbox import OutboxRepository
+
+        return OutboxRepository(self.connection)
+
+
+def _latest(entries: list[FeedEntry]) -> list[FeedEntry]:
+    """Keep only the last `*.changed` of each subject in a group: a console needs the newest state, not each step."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for entry in reversed(entries):
+        if entry.type.endswith(".changed"):
+            key = (entry.type, entry.subject_id)
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(entry)
+    kept.reverse()
+    return kept
