@@ -1,0 +1,161 @@
+"""The whole reception of one stream: what cameras do to markers, time stamps, maps and order."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.nals import H264_PPS, H264_SPS, annex_b
+
+from tocsin.protocols.rtp.access_unit import AccessUnit
+from tocsin.protocols.rtp.audio import AudioUnit
+from tocsin.protocols.rtp.packet import RtpPacket, SenderReport, build_packet, build_sender_report
+from tocsin.protocols.rtp.packetizer import Packetizer
+from tocsin.protocols.rtp.ps import Muxer, StreamType
+from tocsin.protocols.rtp.receiver import Receiver
+
+SSRC = 0x0BEBC201
+FRAME = 3600
+
+
+def picture(index, *, size=6000):
+    """Return the Annex B bytes of picture `index`: a key every tenth, each one recognisable."""
+    body = index.to_bytes(2, "big").replace(b"\x00", b"\x01") + b"\x5a" * size
+    if index % 10 == 0:
+        return annex_b(H264_SPS, H264_PPS, b"\x65\x88" + body)
+    return annex_b(b"\x41\x9a" + body)
+
+
+def stream(count, *, first=0, pts=0, stream_map=None, payload=1400):
+    muxer = Muxer(StreamType.H264, StreamType.G711A)
+    cutter = Packetizer(SSRC, sequence=first, max_payload=payload)
+    packets = []
+    for index in range(count):
+        stamp = pts + index * FRAME
+        pack = muxer.write_video(picture(index), stamp, is_key=index % 10 == 0, stream_map=stream_map)
+        packets += cutter.packetize(pack, stamp)
+    return packets
+
+
+def pictures(receiver, packets, *, end_ms=1e9):
+    units = []
+    for index, packet in enumerate(packets):
+        units += receiver.receive(packet, index * 5.0)
+    units += receiver.expire(end_ms)
+    return [unit for unit in units if isinstance(unit, AccessUnit)]
+
+
+def remark(packets, marker):
+    return [packet[:1] + bytes([packet[1] & 0x7F | (0x80 if marker else 0)]) + packet[2:] for packet in packets]
+
+
+def test_every_picture_comes_out_once_in_order():
+    units = pictures(Receiver(SSRC), stream(30))
+    assert [unit.pts for unit in units] == [index * FRAME for index in range(30)]
+    assert [unit.is_key for unit in units] == [index % 10 == 0 for index in range(30)]
+    assert units[0].nals[:2] == [H264_SPS, H264_PPS]
+    assert not any(unit.is_damaged for unit in units)
+
+
+def test_with_markers_a_picture_does_not_wait_for_the_next_one():
+    receiver = Receiver(SSRC)
+    packets = stream(3)
+    assert len(pictures(receiver, packets)) == 3
+
+
+@pytest.mark.parametrize("marker", [True, False])
+def test_markers_always_or_never_cost_one_picture_of_delay_and_no_damage(marker):
+    units = pictures(Receiver(SSRC), remark(stream(21), marker))
+    assert len(units) == 20
+    assert not any(unit.is_damaged for unit in units)
+
+
+@pytest.mark.parametrize("stream_map", [b"", b"\x00\x00\x01\xbc\x00\x0a\xe1\xff\x00\x00\x00\x00\xde\xad\xbe\xef"])
+def test_without_a_useful_map_the_pictures_still_come(stream_map):
+    units = pictures(Receiver(SSRC), stream(20, stream_map=stream_map))
+    assert {unit.codec for unit in units} == {StreamType.H264}
+    assert len(units) == 20
+
+
+def test_sequence_and_time_stamp_wraps_are_no_event():
+    receiver = Receiver(SSRC)
+    units = pictures(receiver, stream(30, first=65_530, pts=(1 << 33) - 10 * FRAME))
+    assert len(units) == 30
+    assert receiver.reorder.lost == 0
+
+
+def test_joined_in_mid_picture_the_rest_of_it_is_not_a_picture():
+    units = pictures(Receiver(SSRC), stream(20)[2:])
+    # Nothing says what the stream holds until the next key picture brings the map.
+    assert [unit.pts for unit in units] == [index * FRAME for index in range(10, 20)]
+
+
+def test_a_lost_packet_damages_one_picture():
+    packets = stream(30)
+    per_picture = len(packets) // 30
+    del packets[12 * per_picture + 2]
+    receiver = Receiver(SSRC)
+    units = pictures(receiver, packets)
+    assert [unit.pts // FRAME for unit in units if unit.is_damaged] == [12]
+    assert len(units) == 30
+    assert receiver.reorder.lost == 1
+
+
+def test_swapped_packets_are_repaired():
+    packets = stream(40)
+    chance = random.Random(7)
+    for index in range(1, len(packets) - 1, 9):
+        if chance.random() < 0.5:
+            packets[index], packets[index + 1] = packets[index + 1], packets[index]
+    units = pictures(Receiver(SSRC), packets)
+    assert len(units) == 40
+    assert not any(unit.is_damaged for unit in units)
+
+
+def test_strangers_and_rtcp_are_left_out():
+    packets = stream(20)
+    report = build_sender_report(SenderReport(0x1234, 0, 0, 0, 0))
+    stranger = build_packet(RtpPacket(96, 9, 9, 0xBAD, True, b"\x00\x00\x01\xba"))
+    mixed = [item for packet in packets for item in (report, packet, stranger, b"\x00", bytes(20))]
+    receiver = Receiver(None)
+    assert len(pictures(receiver, mixed)) == 20
+    assert receiver.ssrc == SSRC
+    assert (receiver.rtcp, receiver.packets) == (len(packets), len(packets))
+
+
+def test_header_extensions_padding_and_sources_do_not_reach_the_picture():
+    packets = []
+    for packet in stream(20):
+        extended = bytes([packet[0] | 0x31, packet[1]]) + packet[2:12] + b"CSRC" + b"\xbe\xde\x00\x01EXT!" + packet[12:]
+        packets.append(extended + b"\x00\x00\x00\x04")
+    units = pictures(Receiver(SSRC), packets)
+    assert [unit.nals for unit in units] == [unit.nals for unit in pictures(Receiver(SSRC), stream(20))]
+
+
+def test_audio_comes_beside_the_pictures_only_when_wanted():
+    muxer = Muxer(StreamType.H264, StreamType.G711A)
+    cutter = Packetizer(SSRC)
+    packets = []
+    for index in range(6):
+        stamp = index * FRAME
+        pack = muxer.write_video(picture(index), stamp, is_key=index == 0) + muxer.write_audio(b"\xd5" * 320, stamp)
+        packets += cutter.packetize(pack, stamp)
+    receiver = Receiver(SSRC)
+    units = [unit for packet in packets for unit in receiver.receive(packet, 0.0)]
+    sound = [unit for unit in units if isinstance(unit, AudioUnit)]
+    assert [(unit.codec, unit.pts, len(unit.payload)) for unit in sound] == [
+        (StreamType.G711A, index * FRAME, 320) for index in range(6)
+    ]
+    silent = Receiver(SSRC, wants_audio=False)
+    assert all(isinstance(unit, AccessUnit) for packet in packets for unit in silent.receive(packet, 0.0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 199), st.integers(0, 1500), st.integers(0, 255)), max_size=30))
+def test_flipped_bytes_never_raise_and_never_stop_the_stream(flips):
+    packets = stream(30)
+    for index, offset, value in flips:
+        packet = bytearray(packets[index % (len(packets) - 60)])
+        packet[offset % len(packet)] = value
+        packets[index % (len(packets) - 60)] = bytes(packet)
+    units = pictures(Receiver(SSRC), packets)
+    assert units[-1].pts == 29 * FRAME
