@@ -1,0 +1,602 @@
+"""Settings: one typed model, read from defaults, a TOML file, `TOCSIN_<SECTION>__<KEY>` variables and the command line.
+
+What operators tune by day (plans, thresholds, rosters) is data with an audit record and is not here.
+An unknown name stops the start and the message names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import os
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+
+from tocsin.base.errors import ErrorCode, TocsinError
+
+ENV_PREFIX = "TOCSIN_"
+OTHER_VARIABLES = frozenset({"TOCSIN_CONFIG", "TOCSIN_DATA"})  # not settings: where to look
+OTHER_PREFIXES = ("TOCSIN_FUZZ_", "TOCSIN_TEST_", "TOCSIN_BENCH_")  # belong to the test runners
+MASK = "********"
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def _transport(text: str) -> str:
+    if text not in ("udp", "tcp_passive", "tcp_active"):
+        raise ValueError("must be udp, tcp_passive or tcp_active")
+    return text
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Network = Annotated[str, AfterValidator(_network)]
+Transport = Annotated[str, AfterValidator(_transport)]
+
+
+def _setting(default: Any, *, unit: str, description: str, **limits: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ServerSettings(_Section):
+    """The web server and the data folder."""
+
+    data: Path = _setting(
+        Path("tocsin-data"),
+        description="Folder of everything that is kept: database, audit.heads, secret.key. "
+        "A relative path starts at the folder the server is started in.",
+        unit="path",
+    )
+    host: str = _setting(
+        "127.0.0.1",
+        description="Address the console and the API listen on. Loopback until you choose otherwise.",
+        unit="address",
+    )
+    port: Port = _setting(8080, description="Port of the console and the API; 0 takes a free one.", unit="port")
+    public_url: str = _setting(
+        "",
+        description="Address people type when a proxy stands in front, such as https://tocsin.example.org. "
+        "With https the session cookie is marked Secure.",
+        unit="URL",
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        ("127.0.0.1", "localhost", "[::1]"),
+        description="Host names a request may name, without port; anything else is refused. "
+        "The host of public_url and the listening address are always allowed.",
+        unit="names",
+    )
+    session_hours: float = _setting(12.0, gt=0, le=168, description="How long a sign-in lasts at most.", unit="hours")
+    metrics_token: SecretStr = _setting(
+        SecretStr(""),
+        description="Bearer token that /metrics asks for when the caller is not on loopback; "
+        "empty refuses every such caller.",
+        unit="secret",
+    )
+
+
+class StorageSettings(_Section):
+    """The database."""
+
+    url: SecretStr = _setting(
+        SecretStr(""),
+        description="Database URL: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. "
+        "Empty is tocsin.sqlite3 in the data folder.",
+        unit="URL",
+    )
+    group_cap: int = _setting(
+        2_000,
+        ge=1,
+        le=20_000,
+        description="Most pieces of work committed together; waiting work is committed as soon as the last commit ends.",
+        unit="items",
+    )
+
+
+class Dc09Settings(_Section):
+    """Alarm panels over SIA DC-09."""
+
+    host: str = _setting("127.0.0.1", description="Address panels connect to.", unit="address")
+    port: Port = _setting(10500, description="Port for TCP and UDP alike; 0 takes a free one.", unit="port")
+    tcp: bool = _setting(True, description="Listen on TCP.", unit="yes or no")
+    udp: bool = _setting(True, description="Listen on UDP.", unit="yes or no")
+    max_connections: int = _setting(
+        20_000,
+        ge=1,
+        description="Most TCP connections at a time; more are closed.",
+        unit="connections",
+    )
+    max_connections_per_address: int = _setting(
+        8,
+        ge=1,
+        description="Most TCP connections from one address, exempt networks aside.",
+        unit="connections",
+    )
+    exempt_networks: tuple[Network, ...] = _setting(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks without the limit per address: a carrier's NAT, a receiver in front.",
+        unit="networks",
+    )
+    frame_timeout_s: float = _setting(
+        10.0,
+        gt=0,
+        description="A frame must be complete within this time from its first byte.",
+        unit="seconds",
+    )
+    idle_timeout_s: float = _setting(
+        900.0,
+        gt=0,
+        description="A TCP connection without a byte for this time is closed.",
+        unit="seconds",
+    )
+
+
+class SipSettings(_Section):
+    """Cameras and platforms over GB/T 28181."""
+
+    host: str = _setting("127.0.0.1", description="Address devices register at.", unit="address")
+    port: Port = _setting(5060, description="Port for UDP and TCP alike; 0 takes a free one.", unit="port")
+    udp: bool = _setting(True, description="Listen on UDP.", unit="yes or no")
+    tcp: bool = _setting(True, description="Listen on TCP.", unit="yes or no")
+    server_id: str = _setting(
+        "34020000002000000001",
+        pattern=r"^[0-9]{20}$",
+        description="Our own 20-digit id, type 200 (central signalling server).",
+        unit="id",
+    )
+    realm: str = _setting(
+        "3402000000",
+        min_length=1,
+        description="SIP domain and digest realm; by custom the first ten digits of server_id.",
+        unit="name",
+    )
+    contact_ip: str = _setting(
+        "",
+        description="Our address as devices see it, written into Via and Contact. Empty is the listening address, "
+        "or the address of the route to the device when that is 0.0.0.0.",
+        unit="address",
+    )
+    media_ip: str = _setting(
+        "",
+        description="Address written into the session description: where devices send pictures. "
+        "Empty is the same as contact_ip.",
+        unit="address",
+    )
+    min_expires_s: int = _setting(60, ge=10, description="Shortest registration granted.", unit="seconds")
+    max_expires_s: int = _setting(86_400, ge=60, description="Longest registration granted.", unit="seconds")
+    keepalive_s: int = _setting(60, ge=5, description="Keepalive interval expected of a device.", unit="seconds")
+    keepalive_misses: int = _setting(
+        3, ge=1, description="A device is offline after this many missed keepalives.", unit="count"
+    )
+    media_ladder: tuple[Transport, ...] = _setting(
+        ("udp", "tcp_passive", "tcp_active"),
+        min_length=1,
+        description="Ways to ask for a picture, in this order; the one that worked is remembered for each device.",
+        unit="udp, tcp_passive, tcp_active",
+    )
+    invite_timeout_s: float = _setting(
+        8.0, gt=0, description="How long a device may take to answer an INVITE.", unit="seconds"
+    )
+    first_packet_timeout_s: float = _setting(
+        5.0,
+        gt=0,
+        description="How long the first picture packet may take after the answer; then the next way is tried.",
+        unit="seconds",
+    )
+    catalog_timeout_s: float = _setting(
+        15.0,
+        gt=0,
+        description="A catalogue without a further part for this time is taken as incomplete.",
+        unit="seconds",
+    )
+    max_connections: int = _setting(
+        20_000,
+        ge=1,
+        description="Most TCP connections at a time; more are closed.",
+        unit="connections",
+    )
+
+
+class MediaSettings(_Section):
+    """Live pictures: the media workers."""
+
+    workers: int = _setting(
+        1,
+        ge=1,
+        le=64,
+        description="Worker processes; plan 300 streams of 2 Mbit/s for each.",
+        unit="processes",
+    )
+    host: str = _setting(
+        "127.0.0.1",
+        description="Address viewers fetch pictures from and devices send them to.",
+        unit="address",
+    )
+    port: Port = _setting(
+        8081,
+        description="Port viewers fetch pictures from; further workers take the next ports; 0 takes free ones.",
+        unit="port",
+    )
+    rtp_ports: str = _setting(
+        "25000-29999",
+        description="Ports devices send pictures to, first-last, shared out among the workers.",
+        unit="ports",
+    )
+    stop_after_s: float = _setting(
+        30.0,
+        ge=0,
+        description="A camera is asked to stop this long after its last viewer left.",
+        unit="seconds",
+    )
+    fragment_ms: int = _setting(
+        200, ge=40, le=1000, description="Longest piece of picture sent at once.", unit="milliseconds"
+    )
+    receive_buffer_bytes: int = _setting(
+        4 * 1024 * 1024,
+        ge=65_536,
+        description="Receive buffer asked for per socket; the system caps it (net.core.rmem_max), "
+        "the log tells what was granted.",
+        unit="bytes",
+    )
+    viewer_queue_bytes: int = _setting(
+        1024 * 1024,
+        ge=65_536,
+        description="A viewer this far behind skips to the next key frame and is told of the gap.",
+        unit="bytes",
+    )
+    max_transcodes: int = _setting(
+        1,
+        ge=0,
+        description="H.265 cameras converted for browsers at a time; each costs a fifth of a core or more. "
+        "0 switches it off.",
+        unit="processes",
+    )
+    ffmpeg: str = _setting(
+        "ffmpeg",
+        description="Program that converts H.265, started as a process of its own.",
+        unit="program",
+    )
+
+    @field_validator("rtp_ports")
+    @classmethod
+    def _is_range(cls, text: str) -> str:
+        first, dash, last = text.partition("-")
+        if not (dash and first.isdigit() and last.isdigit() and 1024 <= int(first) < int(last) <= 65535):
+            raise ValueError("must be FIRST-LAST between 1024 and 65535")
+        return text
+
+    @property
+    def rtp_port_first(self) -> int:
+        """The first picture port."""
+        return int(self.rtp_ports.partition("-")[0])
+
+    @property
+    def rtp_port_last(self) -> int:
+        """The last picture port."""
+        return int(self.rtp_ports.partition("-")[2])
+
+
+class AuditSettings(_Section):
+    """The proof of what was done."""
+
+    heads: str = _setting(
+        "",
+        description="File that receives the head of the audit chain before any reply leaves. Empty is audit.heads "
+        "in the data folder; another disk or another machine's mount makes a cut tail provable.",
+        unit="path",
+    )
+
+
+class SupervisionSettings(_Section):
+    """When silence becomes an event."""
+
+    check_s: float = _setting(5.0, gt=0, description="How often overdue devices are looked for.", unit="seconds")
+    overdue_factor: float = _setting(
+        1.5,
+        ge=1,
+        description="A panel is overdue after this many of its own supervision intervals.",
+        unit="times",
+    )
+    start_grace_s: float = _setting(
+        120.0,
+        ge=0,
+        description="After our own start or outage nobody is overdue before this time: our silence is not theirs.",
+        unit="seconds",
+    )
+
+
+class IncidentSettings(_Section):
+    """The work on incidents."""
+
+    lease_s: float = _setting(
+        120.0,
+        ge=10,
+        description="A claim ends after this time unless its owner acts or renews it.",
+        unit="seconds",
+    )
+    group_minutes: float = _setting(
+        10.0,
+        ge=0,
+        description="A further alarm of the same place within this time of the last joins the open incident.",
+        unit="minutes",
+    )
+
+
+class ViewSettings(_Section):
+    """Permissions to look."""
+
+    max_minutes: float = _setting(
+        60.0,
+        gt=0,
+        le=480,
+        description="Longest view anybody may ask for; each purpose may be stricter.",
+        unit="minutes",
+    )
+
+
+class LogSettings(_Section):
+    """What the server writes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", description="Least severe line written.", unit="debug, info, warning, error"
+    )
+    format: Literal["auto", "json", "text"] = _setting(
+        "auto",
+        description="JSON lines or coloured text; auto is text on a terminal.",
+        unit="auto, json, text",
+    )
+
+
+class Settings(_Section):
+    """All settings, by section."""
+
+    server: ServerSettings = ServerSettings()
+    storage: StorageSettings = StorageSettings()
+    dc09: Dc09Settings = Dc09Settings()
+    sip: SipSettings = SipSettings()
+    media: MediaSettings = MediaSettings()
+    audit: AuditSettings = AuditSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    incidents: IncidentSettings = IncidentSettings()
+    views: ViewSettings = ViewSettings()
+    log: LogSettings = LogSettings()
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.server.data
+
+    @property
+    def storage_url(self) -> str:
+        """The database URL, with the default filled in."""
+        return self.storage.url.get_secret_value() or f"sqlite:///{self.data.absolute() / 'tocsin.sqlite3'}"
+
+    @property
+    def heads_path(self) -> Path:
+        """Where the heads of the audit chain go."""
+        return Path(self.audit.heads) if self.audit.heads else self.data / "audit.heads"
+
+    @property
+    def secret_key_path(self) -> Path:
+        """The key under which device secrets are sealed."""
+        return self.data / "secret.key"
+
+    @property
+    def sip_contact_ip(self) -> str:
+        """The address written into Via and Contact; empty when it depends on the route."""
+        return self.sip.contact_ip or ("" if self.sip.host in ("0.0.0.0", "::") else self.sip.host)  # noqa: S104
+
+    @property
+    def sip_media_ip(self) -> str:
+        """The address devices send pictures to; empty when it depends on the route."""
+        return self.sip.media_ip or self.sip_contact_ip
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInForce:
+    """One setting as it is now, for people."""
+
+    name: str
+    value: str
+    default: str
+    source: str
+    description: str
+    unit: str
+
+
+def load_settings(
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings; later sources win: default, file, variable, command line.
+
+    `overrides` is keyed `section.key`. Errors: INVALID on an unreadable file, an unknown name or an impossible value;
+    the text says where it came from and what would be right.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, name, value in _given(config, os.environ if environ is None else environ, overrides or {}):
+        values[name] = value
+        sources[name] = source
+    tree: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, _, key = name.partition(".")
+        tree.setdefault(section, {})[key] = value
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise TocsinError(ErrorCode.INVALID, _explain(error, sources), key="settings.invalid") from error
+    settings._sources = sources
+    return settings
+
+
+def known_settings() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield `section.key` and its field, in the order of the file."""
+    for section, info in Settings.model_fields.items():
+        kind = info.annotation
+        assert isinstance(kind, type)
+        assert issubclass(kind, BaseModel)
+        for key, field in kind.model_fields.items():
+            yield f"{section}.{key}", field
+
+
+def settings_in_force(settings: Settings) -> list[SettingInForce]:
+    """List every setting with its value, default and source; secrets are masked."""
+    listed = []
+    for name, field in known_settings():
+        section, _, key = name.partition(".")
+        value = getattr(getattr(settings, section), key)
+        listed.append(
+            SettingInForce(
+                name=name,
+                value=_shown(value),
+                default=_shown(field.default),
+                source=settings._sources.get(name, "default"),
+                description=field.description or "",
+                unit=_unit(field),
+            )
+        )
+    return listed
+
+
+def example_toml() -> str:
+    """Return the text of `tocsin.example.toml`: every setting with its default and a comment."""
+    lines = [
+        "# Every setting of Tocsin with its default. Copy what you change into a file of your own and start",
+        "# `tocsin serve --config FILE`. Each can also be given as a variable: TOCSIN_<SECTION>__<KEY>, lists",
+        "# separated by commas. An unknown name stops the start. Made from src/tocsin/settings.py by `python docs/generate.py`.",
+    ]
+    section = ""
+    for name, field in known_settings():
+        head, _, key = name.partition(".")
+        if head != section:
+            section = head
+            kind = Settings.model_fields[section].annotation
+            assert kind is not None
+            lines += ["", f"# {kind.__doc__}", f"[{section}]"]
+        lines += textwrap.wrap(
+            f"{field.description} ({_unit(field)})", 108, initial_indent="# ", subsequent_indent="# "
+        )
+        lines.append(f"{key} = {_toml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _given(
+    config: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield (source, name, value), weakest source first; refuse unknown names."""
+    known = dict(known_settings())
+    if config is None and environ.get("TOCSIN_CONFIG"):
+        config = Path(environ["TOCSIN_CONFIG"])
+    if config is not None:
+        for name, value in _read_toml(config):
+            _check_known(name, known, str(config))
+            yield f"file {config}", name, value
+    if environ.get("TOCSIN_DATA"):
+        yield "variable TOCSIN_DATA", "server.data", environ["TOCSIN_DATA"]
+    for variable, text in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable in OTHER_VARIABLES or variable.startswith(OTHER_PREFIXES):
+            continue
+        section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
+        name = f"{section}.{key}"
+        _check_known(name, known, f"variable {variable}")
+        yield f"variable {variable}", name, _from_text(text, known[name])
+    for name, value in overrides.items():
+        if value is not None:
+            _check_known(name, known, "command line")
+            yield "command line", name, value
+
+
+def _read_toml(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            tree = tomllib.load(file)
+    except OSError as error:
+        raise TocsinError(ErrorCode.INVALID, f"cannot read the settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TocsinError(ErrorCode.INVALID, f"the settings file {path} is not TOML: {error}") from error
+    for section, content in tree.items():
+        if not isinstance(content, dict):
+            _check_known(f"{section}.", {name: None for name, _ in known_settings()}, str(path))
+        else:
+            for key, value in content.items():
+                yield f"{section}.{key}", value
+
+
+def _check_known(name: str, known: Mapping[str, object], where: str) -> None:
+    if name in known:
+        return
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    key = name.partition(".")[2]
+    if not nearest and key:
+        nearest = [candidate for candidate in known if candidate.endswith(f".{key}")][:1]
+    hint = f"; did you mean {nearest[0]}?" if nearest else f"; the sections are {', '.join(Settings.model_fields)}"
+    raise TocsinError(
+        ErrorCode.INVALID, f"{where}: there is no setting {name.rstrip('.')}{hint}", key="settings.unknown", name=name
+    )
+
+
+def _from_text(text: str, field: FieldInfo) -> Any:
+    if isinstance(field.default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+    parts = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"][:2])
+        given = "" if "secret" in name or name == "storage.url" else f" (given: {problem['input']!r})"
+        parts.append(f"{sources.get(name, 'settings')}: {name}: {problem['msg'].removeprefix('Value error, ')}{given}")
+    return "; ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _unit(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(json.dumps(part) for part in value) + "]"
+    if isinstance(value, Path):
+        value = str(value)
+    return json.dumps(value)
