@@ -1,0 +1,1 @@
+"""SIP for surveillance: messages, digest, transactions, dialogs and SDP. Pure: no sockets, clock or logging."""
