@@ -1,0 +1,119 @@
+/** The live feed: one socket, resumed from its sequence, honest about how far behind the page is. */
+import { ROOT } from '$lib/api/client';
+import { now } from '$lib/state/now.svelte';
+import { backOff, FeedSequence, SILENCE_LIMIT_MS, type FeedFrame } from './sequence';
+
+export type FeedState = 'off' | 'connecting' | 'live' | 'broken';
+type Listener = (frame: FeedFrame) => void;
+
+class Feed {
+  state = $state<FeedState>('off');
+  /** When the last frame of any kind came, on the server's clock. */
+  heard_ms = $state(0);
+  /** How long the last change took from the server's commit to this page. */
+  delay_ms = $state(0);
+  seat = $state('');
+
+  #sequence = new FeedSequence();
+  #socket: WebSocket | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #attempt = 0;
+  #listeners = new Map<string, Set<Listener>>();
+  #rereaders = new Set<() => void>();
+  #waiting: string[] = [];
+
+  /** What is shown may be out of date: no connection, or silence where a tick was due. */
+  isStale = $derived(this.state !== 'off' && (this.state !== 'live' || now.ms - this.heard_ms > SILENCE_LIMIT_MS));
+  /** Milliseconds since the page last knew it was current. */
+  behind_ms = $derived(this.heard_ms === 0 ? 0 : Math.max(0, now.ms - this.heard_ms));
+
+  get last(): number | null {
+    return this.#sequence.last;
+  }
+
+  start(): void {
+    if (this.#socket || this.state === 'connecting') return;
+    this.#sequence = new FeedSequence();
+    this.#attempt = 0;
+    this.#connect();
+  }
+
+  stop(): void {
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.state = 'off';
+    this.heard_ms = 0;
+  }
+
+  /** Calls back for one type (`unit.changed`) or a family (`incident.`); returns the stop. */
+  on(type: string, listener: Listener): () => void {
+    let listeners = this.#listeners.get(type);
+    if (!listeners) this.#listeners.set(type, (listeners = new Set()));
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** Calls back when changes were missed and what is shown must be read again. */
+  onReread(reread: () => void): () => void {
+    this.#rereaders.add(reread);
+    return () => this.#rereaders.delete(reread);
+  }
+
+  /** Tells the server what this console has painted (time stamps t4 and t6). */
+  report(message: { presented: string[] } | { first_frame: { view: string; channel: string } }): void {
+    const text = JSON.stringify(message);
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
+    else this.#waiting.push(text);
+    if (this.#waiting.length > 100) this.#waiting.shift();
+  }
+
+  #connect(): void {
+    this.state = this.#attempt === 0 ? 'connecting' : 'broken';
+    const last = this.#sequence.last;
+    const url = new URL(`${ROOT}/feed${last === null ? '' : `?after=${last}`}`, location.href);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(url);
+    this.#socket = socket;
+    socket.onmessage = (event: MessageEvent<unknown>) => {
+      if (socket === this.#socket && typeof event.data === 'string') this.#receive(event.data);
+    };
+    socket.onclose = () => {
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      this.state = 'broken';
+      this.#retry = setTimeout(() => this.#connect(), backOff(this.#attempt++, Math.random()));
+    };
+  }
+
+  #receive(text: string): void {
+    let frame: FeedFrame;
+    try {
+      frame = JSON.parse(text) as FeedFrame;
+    } catch {
+      return;
+    }
+    if (frame.server_time) now.heardServer(frame.server_time);
+    this.heard_ms = now.exact();
+    if (frame.type === 'hello') {
+      this.state = 'live';
+      this.#attempt = 0;
+      if (frame.seat) this.seat = frame.seat;
+      for (const waiting of this.#waiting.splice(0)) this.#socket?.send(waiting);
+    }
+    const verdict = this.#sequence.receive(frame);
+    if (verdict.act === 'reread') for (const reread of [...this.#rereaders]) reread();
+    if (verdict.act !== 'apply') return;
+    if (frame.at) this.delay_ms = Math.max(0, now.exact() - Date.parse(frame.at));
+    this.#hand(frame.type, frame);
+    const dot = frame.type.indexOf('.');
+    if (dot > 0) this.#hand(frame.type.slice(0, dot + 1), frame);
+  }
+
+  #hand(type: string, frame: FeedFrame): void {
+    for (const listener of [...(this.#listeners.get(type) ?? [])]) listener(frame);
+  }
+}
+
+export const feed = new Feed();

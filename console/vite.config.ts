@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { paraglideVitePlugin } from '@inlang/paraglide-js';
+import { defineConfig, type Plugin } from 'vite';
+
+const STATIC = fileURLToPath(new URL('../src/tocsin/web/static', import.meta.url));
+/** Where `npm run dev` forwards the API; the built console is always served by the server itself. */
+const SERVER = process.env.TOCSIN_URL ?? 'http://127.0.0.1:8080';
+
+/** Git keeps the empty folder by this file, and `emptyOutDir` removes it. */
+function keepFolder(): Plugin {
+  return {
+    name: 'keep-folder',
+    apply: 'build',
+    closeBundle: () => writeFileSync(`${STATIC}/.gitkeep`, ''),
+  };
+}
+
+export default defineConfig({
+  plugins: [
+    paraglideVitePlugin({ project: './project.inlang', outdir: './src/paraglide', strategy: ['baseLocale'], isServer: 'false' }),
+    svelte(),
+    keepFolder(),
+  ],
+  resolve: {
+    alias: {
+      $lib: fileURLToPath(new URL('./src/lib', import.meta.url)),
+      $m: fileURLToPath(new URL('./src/paraglide/messages.js', import.meta.url)),
+    },
+  },
+  build: {
+    outDir: STATIC,
+    emptyOutDir: true,
+    target: 'es2022',
+    manifest: true,
+    // Every asset stays a file: a strict content policy allows no data: fonts.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1300,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: { '/api': { target: SERVER, ws: true }, '/healthz': SERVER, '/readyz': SERVER },
+  },
+});
