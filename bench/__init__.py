@@ -1,0 +1,1 @@
+"""Benches: every figure the docs quote, measured on the shipped server through its sockets."""
