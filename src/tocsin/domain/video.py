@@ -1,0 +1,99 @@
+"""What the house says to those who bring pictures: gateways open sources, media receives and serves them.
+
+Source: design note 0001, media borders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tocsin.domain.directory import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where media arrives: an address of ours and its port."""
+
+    ip: str
+    port: int
+
+
+class MediaPorts(Protocol):
+    """Receivers of media; `stream_id` is the channel id (one upstream a channel)."""
+
+    async def open_receiver(
+        self,
+        stream_id: str,
+        transport: str,
+        *,
+        ssrc: int | None,
+        peer_ip: str | None,
+        audio: bool = False,
+        loss: str = "drop",
+    ) -> Endpoint:
+        """Open a receiver for `udp`, `tcp_passive` or `tcp_active`; `ssrc` None identifies by port or connection."""
+
+    async def connect(self, stream_id: str, ip: str, port: int) -> None:
+        """Connect to a device that listens (`tcp_active`)."""
+
+    async def first_packet(self, stream_id: str, timeout_s: float) -> bool:
+        """Wait for media; False when none arrived in time."""
+
+    async def close_receiver(self, stream_id: str) -> None:
+        """Close the receiver; closing twice is no error."""
+
+
+class LiveSession(Protocol):
+    """A picture that is being delivered."""
+
+    stream_id: str
+
+    async def close(self, reason: str) -> None:
+        """Ask the device to stop."""
+
+
+class LiveSource(Protocol):
+    """Asks a device for the picture of a channel."""
+
+    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
+        """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """How the picture of a channel is doing; `state` is idle, starting, live, stale or failed, `reason` a message key."""
+
+    state: str = "idle"
+    reason: str = ""
+    viewers: int = 0
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    bitrate_bps: int = 0
+    loss_share: float = 0.0
+    last_frame_at: datetime | None = None
+    converted: bool = False
+
+
+class PictureService(Protocol):
+    """What views and the web ask of media."""
+
+    async def open_view(
+        self,
+        *,
+        view_id: str,
+        channel: Channel,
+        user_id: str,
+        expires_at: datetime,
+        codecs: tuple[str, ...],
+        audio: bool,
+    ) -> str:
+        """Return the live URL; the upstream is started at once, the picture is not waited for."""
+
+    async def end_view(self, view_id: str, reason: str) -> None:
+        """End every picture of a view."""
+
+    def state(self, channel_id: str) -> LiveState:
+        """Return how the picture of a channel is doing."""
