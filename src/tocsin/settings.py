@@ -110,7 +110,7 @@ class StorageSettings(_Section):
         2_000,
         ge=1,
         le=20_000,
-        description="Most pieces of work committed together; waiting work is committed as soon as the last commit ends.",
+        description="Most pieces of work committed together; waiting work is committed once the last commit has ended.",
         unit="items",
     )
 
@@ -490,7 +490,8 @@ def example_toml() -> str:
     lines = [
         "# Every setting of Tocsin with its default. Copy what you change into a file of your own and start",
         "# `tocsin serve --config FILE`. Each can also be given as a variable: TOCSIN_<SECTION>__<KEY>, lists",
-        "# separated by commas. An unknown name stops the start. Made from src/tocsin/settings.py by `python docs/generate.py`.",
+        "# separated by commas. An unknown name stops the start.",
+        "# This file is made from src/tocsin/settings.py by `python docs/generate.py`.",
     ]
     section = ""
     for name, field in known_settings():
