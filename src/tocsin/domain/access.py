@@ -157,7 +157,7 @@ SYSTEM = ActorRef("system", "tocsin")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is asked for. An empty jurisdiction code means the house's own: an unknown account's signal, a system fault."""
+    """What is asked for. An empty code is the house's own: an unknown account's signal, a system fault."""
 
     kind: str
     id: str
@@ -283,7 +283,7 @@ def _may_other_purpose(actor: Actor, purpose: Purpose) -> bool:
 
 
 def _decide_verification(actor: Actor, resource: Resource, incident: IncidentAccess | None) -> Decision:
-    """An open incident shows its linked channels: to all on duty until a claim, then to the claimant and supervisors."""
+    """An open incident shows its linked channels to all on duty until a claim, then to claimant and supervisors."""
     if incident is None:
         return Decision(False, Rule.INCIDENT_MISSING)
     if not scope(actor, Permission.HANDLE_INCIDENT).covers(incident.jurisdiction_code, incident.id):

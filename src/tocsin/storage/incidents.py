@@ -1,0 +1,328 @@
+"""Incidents as rows: loading within a scope, saving against a version, and the questions of timed work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
+from tocsin.domain.access import Scope
+from tocsin.domain.incidents import Incident, IncidentState, PlaceRef, PlanRef, Undo, Verdict
+from tocsin.storage.incident_work import IncidentWork
+from tocsin.storage.scope import within
+from tocsin.storage.tables import alarms, incidents, places, plans, users, zone_cameras
+
+_encode = msgspec.json.Encoder().encode
+_undo = msgspec.json.Decoder(Undo)
+_stamps = msgspec.json.Decoder(dict[str, dict[str, str]])
+
+_COLUMNS = select(
+    incidents,
+    places.c.name.label("place_name"),
+    places.c.name_en.label("place_name_en"),
+    places.c.address,
+    places.c.lon,
+    places.c.lat,
+    plans.c.name.label("plan_name"),
+    plans.c.name_en.label("plan_name_en"),
+    users.c.name.label("owner_name"),
+).select_from(
+    incidents.outerjoin(places, places.c.id == incidents.c.place_id)
+    .outerjoin(plans, plans.c.id == incidents.c.plan_id)
+    .outerjoin(users, users.c.id == incidents.c.owner_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """What a list of incidents is narrowed to; empty fields narrow nothing. `before` is the cursor, an incident id."""
+
+    states: tuple[str, ...] = ()
+    is_open: bool | None = None
+    owner_id: str = ""
+    is_unclaimed: bool = False
+    place_id: str = ""
+    device_id: str = ""
+    jurisdiction_id: str = ""
+    priority_at_most: int | None = None
+    verdict: str = ""
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None
+    text: str = ""
+    before: str = ""
+
+
+class IncidentRepository(IncidentWork):
+    """Incidents with their place, plan and owner; their steps, units, notes and timestamps come from `IncidentWork`."""
+
+    def get(self, incident_id: str, *, visible_to: Scope) -> Incident:
+        """Return one incident. Errors: NOT_FOUND when absent or outside the scope."""
+        row = self._connection.execute(
+            _COLUMNS.where(incidents.c.id == incident_id).where(
+                within(incidents.c.jurisdiction_code, visible_to, incidents.c.id)
+            )
+        ).one_or_none()
+        if row is None:
+            raise TocsinError(ErrorCode.NOT_FOUND, f"no incident {incident_id}")
+        return _incident(row)
+
+    def load(self, incident_ids: Collection[str]) -> dict[str, Incident]:
+        """Return incidents by id, for the house's own work: no scope applies."""
+        if not incident_ids:
+            return {}
+        rows = self._connection.execute(_COLUMNS.where(incidents.c.id.in_(sorted(incident_ids))))
+        return {row.id: _incident(row) for row in rows}
+
+    def find(self, wanted: IncidentFilter, *, visible_to: Scope, limit: int = 100) -> list[Incident]:
+        """Return incidents newest first."""
+        query = _COLUMNS.where(within(incidents.c.jurisdiction_code, visible_to, incidents.c.id))
+        for clause in _clauses(wanted):
+            query = query.where(clause)
+        rows = self._connection.execute(query.order_by(incidents.c.id.desc()).limit(limit))
+        return [_incident(row) for row in rows]
+
+    def open_at(self, place_ids: Collection[str], device_ids: Collection[str]) -> list[Incident]:
+        """Return the open incidents of these places, and those of these devices that have no place; newest last."""
+        clauses = []
+        if place_ids:
+            clauses.append(incidents.c.place_id.in_(sorted(place_ids)))
+        if device_ids:
+            clauses.append(and_(incidents.c.place_id.is_(None), incidents.c.device_id.in_(sorted(device_ids))))
+        if not clauses:
+            return []
+        rows = self._connection.execute(
+            _COLUMNS.where(incidents.c.closed_at_us.is_(None)).where(or_(*clauses)).order_by(incidents.c.id)
+        )
+        return [_incident(row) for row in rows]
+
+    def insert_many(self, new: Sequence[Incident]) -> None:
+        """Add incidents."""
+        if new:
+            self._connection.execute(insert(incidents), [{"id": i.id, **_values(i)} for i in new])
+
+    def save(self, incident: Incident) -> Incident:
+        """Write an incident and return it with its new version. Errors: CONFLICT when somebody else wrote first."""
+        result = self._connection.execute(
+            update(incidents)
+            .where(incidents.c.id == incident.id, incidents.c.version == incident.version)
+            .values(**{**_values(incident), "version": incident.version + 1})
+        )
+        if result.rowcount != 1:
+            raise TocsinError(ErrorCode.CONFLICT, f"incident {incident.number} has changed", key="stale")
+        return replace(incident, version=incident.version + 1)
+
+    def save_grown(self, grown: Sequence[Incident]) -> list[Incident]:
+        """Write incidents that alarms joined, in one statement; return them with their new versions."""
+        if grown:
+            self._connection.execute(_GROWN, [_grown_values(incident) for incident in grown])
+        return [replace(incident, version=incident.version + 1) for incident in grown]
+
+    # --- timed work ---
+
+    def with_expired_lease(self, now: datetime, limit: int = 500) -> list[Incident]:
+        """Return open incidents whose owner let the lease run out."""
+        return self._open(incidents.c.lease_until_us <= to_us(now), limit)
+
+    def parked_until(self, now: datetime, limit: int = 500) -> list[Incident]:
+        """Return parked incidents whose time has come."""
+        is_due = and_(incidents.c.state == IncidentState.PARKED.value, incidents.c.parked_until_us <= to_us(now))
+        return self._open(is_due, limit)
+
+    def past_deadline(self, now: datetime, limit: int = 500) -> list[Incident]:
+        """Return open incidents with a step past its time."""
+        return self._open(incidents.c.next_deadline_at_us < to_us(now), limit)
+
+    def unattended(self, opened_before: datetime, priority: int, limit: int = 100) -> list[Incident]:
+        """Return incidents of at least that priority that nobody took in hand and nobody was warned of."""
+        return self._open(
+            and_(
+                incidents.c.state == IncidentState.NEW.value,
+                incidents.c.priority <= priority,
+                incidents.c.opened_at_us <= to_us(opened_before),
+                incidents.c.unattended_at_us.is_(None),
+            ),
+            limit,
+        )
+
+    def _open(self, clause: Any, limit: int) -> list[Incident]:
+        rows = self._connection.execute(
+            _COLUMNS.where(incidents.c.closed_at_us.is_(None)).where(clause).order_by(incidents.c.id).limit(limit)
+        )
+        return [_incident(row) for row in rows]
+
+    # --- what belongs to it ---
+
+    def linked_channels(self, incident_id: str) -> tuple[str, ...]:
+        """Return the ids of the cameras linked to the zones of its alarms, best first."""
+        rows = self._connection.execute(
+            select(zone_cameras.c.channel_id, zone_cameras.c.rank)
+            .where(zone_cameras.c.zone_id.in_(select(alarms.c.zone_id).where(alarms.c.incident_id == incident_id)))
+            .order_by(zone_cameras.c.rank, zone_cameras.c.channel_id)
+        )
+        return tuple(dict.fromkeys(row.channel_id for row in rows))
+
+    def of_channel(self, channel_id: str) -> list[str]:
+        """Return the ids of open incidents that show a camera."""
+        rows = self._connection.execute(
+            select(alarms.c.incident_id)
+            .distinct()
+            .join(zone_cameras, zone_cameras.c.zone_id == alarms.c.zone_id)
+            .join(incidents, incidents.c.id == alarms.c.incident_id)
+            .where(zone_cameras.c.channel_id == channel_id, incidents.c.closed_at_us.is_(None))
+        )
+        return [row.incident_id for row in rows]
+
+
+def _clauses(wanted: IncidentFilter) -> list[Any]:
+    column = incidents.c
+    clauses: list[Any] = []
+    if wanted.states:
+        clauses.append(column.state.in_(wanted.states))
+    if wanted.is_open is not None:
+        clauses.append(column.closed_at_us.is_(None) if wanted.is_open else column.closed_at_us.is_not(None))
+    if wanted.owner_id:
+        clauses.append(column.owner_id == wanted.owner_id)
+    if wanted.is_unclaimed:
+        clauses.append(column.owner_id.is_(None))
+    for name in ("place_id", "jurisdiction_id", "verdict"):
+        if value := getattr(wanted, name):
+            clauses.append(column[name] == value)
+    if wanted.device_id:
+        clauses.append(column.id.in_(select(alarms.c.incident_id).where(alarms.c.device_id == wanted.device_id)))
+    if wanted.priority_at_most is not None:
+        clauses.append(column.priority <= wanted.priority_at_most)
+    if wanted.opened_from is not None:
+        clauses.append(column.opened_at_us >= to_us(wanted.opened_from))
+    if wanted.opened_to is not None:
+        clauses.append(column.opened_at_us < to_us(wanted.opened_to))
+    if wanted.text:
+        clauses.append(
+            or_(
+                column.number.icontains(wanted.text, autoescape=True),
+                column.title_en.icontains(wanted.text, autoescape=True),
+                column.title_zh.contains(wanted.text, autoescape=True),
+            )
+        )
+    if wanted.before:
+        clauses.append(column.id < wanted.before)
+    return clauses
+
+
+_GROWN = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values(
+        kind=bindparam("b_kind"),
+        priority=bindparam("b_priority"),
+        title_en=bindparam("b_title_en"),
+        title_zh=bindparam("b_title_zh"),
+        state=bindparam("b_state"),
+        last_alarm_at_us=bindparam("b_last_alarm_at_us"),
+        alarm_count=bindparam("b_alarm_count"),
+        parked_until_us=bindparam("b_parked_until_us"),
+        park_reason=bindparam("b_park_reason"),
+        undo=bindparam("b_undo"),
+        version=bindparam("b_version"),
+    )
+)
+
+
+def _grown_values(incident: Incident) -> dict[str, object]:
+    return {
+        "b_id": incident.id,
+        "b_kind": incident.kind,
+        "b_priority": incident.priority,
+        "b_title_en": incident.title_en,
+        "b_title_zh": incident.title_zh,
+        "b_state": incident.state.value,
+        "b_last_alarm_at_us": to_us(incident.last_alarm_at),
+        "b_alarm_count": incident.alarm_count,
+        "b_parked_until_us": optional_us(incident.parked_until),
+        "b_park_reason": incident.park_reason,
+        "b_undo": "" if incident.undo is None else _encode(incident.undo).decode(),
+        "b_version": incident.version + 1,
+    }
+
+
+def _values(incident: Incident) -> dict[str, object]:
+    return {
+        "number": incident.number,
+        "jurisdiction_id": incident.jurisdiction_id,
+        "jurisdiction_code": incident.jurisdiction_code,
+        "place_id": incident.place_id,
+        "device_id": incident.device_id,
+        "title_en": incident.title_en,
+        "title_zh": incident.title_zh,
+        "kind": incident.kind,
+        "priority": incident.priority,
+        "state": incident.state.value,
+        "owner_id": incident.owner_id,
+        "lease_until_us": optional_us(incident.lease_until),
+        "verdict": incident.verdict.value,
+        "cause": incident.cause,
+        "disposition": incident.disposition,
+        "opened_at_us": to_us(incident.opened_at),
+        "last_alarm_at_us": to_us(incident.last_alarm_at),
+        "alarm_count": incident.alarm_count,
+        "parked_until_us": optional_us(incident.parked_until),
+        "park_reason": incident.park_reason,
+        "plan_id": incident.plan_id,
+        "plan_version_no": incident.plan_version_no,
+        "next_deadline_at_us": optional_us(incident.next_deadline_at),
+        "merged_into_id": incident.merged_into_id,
+        "stamps": _encode(incident.stamps).decode(),
+        "undo": "" if incident.undo is None else _encode(incident.undo).decode(),
+        "unattended_at_us": optional_us(incident.unattended_at),
+        "closed_at_us": optional_us(incident.closed_at),
+        "version": incident.version,
+    }
+
+
+def _incident(row: Row[Any]) -> Incident:
+    place = None
+    if row.place_id is not None and row.place_name is not None:
+        place = PlaceRef(row.place_id, row.place_name, row.place_name_en, row.address, row.lon, row.lat)
+    plan = None
+    if row.plan_id is not None and row.plan_name is not None:
+        plan = PlanRef(row.plan_id, row.plan_name, row.plan_name_en, row.plan_version_no)
+    return Incident(
+        id=row.id,
+        number=row.number,
+        jurisdiction_id=row.jurisdiction_id,
+        jurisdiction_code=row.jurisdiction_code,
+        title_en=row.title_en,
+        title_zh=row.title_zh,
+        kind=row.kind,
+        priority=row.priority,
+        opened_at=from_us(row.opened_at_us),
+        last_alarm_at=from_us(row.last_alarm_at_us),
+        alarm_count=row.alarm_count,
+        place_id=row.place_id,
+        device_id=row.device_id,
+        state=IncidentState(row.state),
+        owner_id=row.owner_id,
+        owner_name=row.owner_name or "",
+        lease_until=optional_from_us(row.lease_until_us),
+        verdict=Verdict(row.verdict),
+        cause=row.cause,
+        disposition=row.disposition,
+        parked_until=optional_from_us(row.parked_until_us),
+        park_reason=row.park_reason,
+        plan_id=row.plan_id,
+        plan_version_no=row.plan_version_no,
+        next_deadline_at=optional_from_us(row.next_deadline_at_us),
+        merged_into_id=row.merged_into_id,
+        stamps=_stamps.decode(row.stamps),
+        undo=_undo.decode(row.undo) if row.undo else None,
+        unattended_at=optional_from_us(row.unattended_at_us),
+        closed_at=optional_from_us(row.closed_at_us),
+        version=row.version,
+        place=place,
+        plan=plan,
+    )
