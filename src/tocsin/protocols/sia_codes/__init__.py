@@ -1,0 +1,1 @@
+"""SIA format (DC-03) event blocks as they travel in DC-09: code table and parsing."""
