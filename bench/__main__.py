@@ -1,4 +1,4 @@
-"""`python -m bench NAME [--seconds S] [--json]` runs one bench; `python -m bench all` runs every one and writes the docs' table."""
+"""`python -m bench NAME [--seconds S] [--json]` runs one bench, `all` runs every one and writes the docs' table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.report import Bench, keep, reached, result
 
 
 def main() -> int:
-    """Run what was asked for; exit status 1 only when a bench could not run: a figure that falls short is a fact, not a failure."""
+    """Run what was asked for; exit status 1 only when a bench could not run: a figure that falls short is a fact."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the docs quote.")
     parser.add_argument(
         "name", choices=[*catalogue.BENCHES, "all", "table"], help="which; `table` rewrites docs/performance.md"

@@ -21,7 +21,7 @@ from typing import Any
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 READY_TIMEOUT_S = 60.0
-PASSWORD = "bench-Hewan-2611"
+PASSWORD = "bench-Hewan-2611"  # noqa: S105  of a throw-away server on loopback
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -40,7 +40,8 @@ def machine() -> str:
                 model = line.split(":", 1)[1].strip()
                 break
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {model}, {memory_gib:.0f} GiB, Python {platform.python_version()}, {platform.system()}"
+    system = f"Python {platform.python_version()}, {platform.system()}"
+    return f"{os.cpu_count()} cores, {model}, {memory_gib:.0f} GiB, {system}"
 
 
 def percentile(values: list[float], share: float) -> float:

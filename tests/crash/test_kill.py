@@ -1,7 +1,7 @@
 """Crash tests: the server and its worker are killed under load, the power is cut, the disk fills. Nothing that was
 acknowledged is lost, nothing is doubled, the audit chain holds.
 
-TOCSIN_TEST_KILLS sets the number of kills (5 by default, 50 in `make soak`); the seed is printed.
+TOCSIN_TEST_CRASHES sets the number of kills (5 by default, 50 in `make soak`); the seed is printed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.crash.reconcile import reconcile
 
 pytestmark = pytest.mark.crash
 
-KILLS = int(os.environ.get("TOCSIN_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("TOCSIN_TEST_CRASHES", "5"))
 SEED = int(os.environ.get("TOCSIN_TEST_SEED", str(int(time.time()))))
 PANELS = 12
 

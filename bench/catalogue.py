@@ -1,0 +1,8 @@
+"""Every bench by name."""
+
+from __future__ import annotations
+
+from bench import alarm_ingest, start
+from bench.report import Bench
+
+BENCHES: dict[str, Bench] = {bench.name: bench for bench in (alarm_ingest.BENCH, start.BENCH)}

@@ -1,0 +1,60 @@
+"""docs/performance.md, written from bench/results.json: a figure is never typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.catalogue import BENCHES
+from bench.report import RESULTS, reached
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+
+HEAD = """# Performance
+
+Every figure here was measured by `make bench` on the shipped server at its default settings, through its sockets. It is
+kept in `bench/results.json`; this page is written from that file. One bench alone: `.venv/bin/python -m bench NAME`.
+"Per core" is work divided by the CPU seconds of all the server's processes, kernel time included. What falls short of
+what we want is marked, not left out.
+"""
+
+
+def write() -> None:
+    """Write the page."""
+    PAGE.write_text(page())
+
+
+def page() -> str:
+    """Return the page for the results as they are kept."""
+    records = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    parts = [HEAD]
+    machines = sorted({record["machine"] for record in records.values()})
+    parts.append("Machine: " + "; ".join(machines) + ". Senders and viewers run on the same machine.\n")
+    for name, bench in BENCHES.items():
+        if name not in records:
+            continue
+        record = records[name]
+        parts.append(
+            f"## {name}\n\n{bench.about[0].upper()}{bench.about[1:]}. Command: `.venv/bin/python -m bench {name}`\n"
+        )
+        rows = ["| figure | measured | reach | |", "|---|---:|---:|---|"]
+        for key, value in record["values"].items():
+            bound = record["reach"].get(key)
+            rows.append(f"| {key} | {_number(value)} | {_bound(bound)} | {_mark(value, bound)} |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.2f}"
+
+
+def _bound(bound: dict[str, float] | None) -> str:
+    if not bound:
+        return ""
+    word, limit = next(iter(bound.items()))
+    return f"{'at least' if word == 'at_least' else 'at most'} {_number(limit)}"
+
+
+def _mark(value: float, bound: dict[str, float] | None) -> str:
+    return "" if not bound else "reached" if reached(value, bound) else "**falls short**"
