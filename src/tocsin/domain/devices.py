@@ -12,7 +12,7 @@ from tocsin.domain.attempts import Attempt
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One channel as a device's catalogue names it. `is_online` None: the item says nothing, the previous state stays."""
+    """One channel as a device's catalogue names it. `is_online` None: the previous state stays."""
 
     gb_id: str
     name: str = ""
@@ -69,4 +69,4 @@ class DeviceReports(Protocol):
         """Keep what was learned: charset, ladder winner, edition."""
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
-        """Add and change channels; mark the absent ones gone only when the set is complete. Returns after the commit."""
+        """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Dc09Account:
-    """A panel's account as the DC-09 receiver needs it. `keys` are newest first; `require_encryption` counts only with keys."""
+    """A panel's account as the DC-09 receiver needs it; `keys` newest first, `require_encryption` needs one."""
 
     device_id: str
     account: str
@@ -28,7 +28,7 @@ class Dc09Account:
 
 @dataclass(frozen=True, slots=True)
 class SipDevice:
-    """A GB/T 28181 device as the SIP gateway needs it. Empty `transport` is learned; `media_ladder` has the winner first."""
+    """A GB/T 28181 device as the SIP gateway needs it; `media_ladder` has the winner first, empty texts are learned."""
 
     device_id: str
     gb_id: str
@@ -67,7 +67,7 @@ class Directory:
         self._channels_by_gb_id: dict[tuple[str, str], Channel] = {}
 
     def dc09_account(self, receiver: str, prefix: str, account: str) -> Dc09Account | None:
-        """Return the account of that text; an entry that names a receiver or prefix matches only that, and goes first."""
+        """Return the account of that text; one that names a receiver or prefix matches only that, and first."""
         best: Dc09Account | None = None
         for entry in self._accounts.get(account, ()):
             if entry.receiver not in ("", receiver) or entry.prefix not in ("", prefix):

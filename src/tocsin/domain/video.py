@@ -63,7 +63,7 @@ class LiveSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """How the picture of a channel is doing; `state` is idle, starting, live, stale or failed, `reason` a message key."""
+    """How a picture is doing; `state` is idle, starting, live, stale or failed, `reason` a message key."""
 
     state: str = "idle"
     reason: str = ""
