@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from tocsin.base.normal import NormalEvent
 
@@ -37,3 +38,21 @@ class Receipt:
 
     signal_id: str
     is_duplicate: bool = False
+
+
+class SignalState(StrEnum):
+    """What became of a stored signal."""
+
+    PROCESSED = "processed"
+    UNPROCESSED = "unprocessed"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSignal:
+    """A signal as kept; `copies` counts how often it was received."""
+
+    id: str
+    signal: Signal
+    state: SignalState
+    copies: int = 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
@@ -12,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.assignments import Assignment, AssignmentState
+from tocsin.domain.incident_detail import AccountRef, Note, NoteKind
 from tocsin.domain.incidents import Stamp
 from tocsin.domain.plans import Applies, DueFrom, IncidentStep, StepKind
 from tocsin.storage.tables import (
@@ -25,30 +24,6 @@ from tocsin.storage.tables import (
     units,
     users,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What somebody wrote on an incident."""
-
-    id: str
-    incident_id: str
-    at: datetime
-    user_id: str
-    kind: str
-    text: str
-    user_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRef:
-    """A device whose alarms belong to an incident, with the account it reports under."""
-
-    device_id: str
-    name: str
-    name_en: str
-    account: str
-
 
 _ASSIGNMENTS = select(assignments, units.c.name.label("unit_name")).select_from(
     assignments.outerjoin(units, units.c.id == assignments.c.unit_id)
@@ -143,7 +118,7 @@ class IncidentWork:
                 incident_id=note.incident_id,
                 at_us=to_us(note.at),
                 user_id=note.user_id,
-                kind=note.kind,
+                kind=note.kind.value,
                 text=note.text,
             )
         )
@@ -157,7 +132,15 @@ class IncidentWork:
             .order_by(incident_notes.c.id)
         )
         return [
-            Note(row.id, row.incident_id, from_us(row.at_us), row.user_id, row.kind, row.text, row.user_name or "")
+            Note(
+                row.id,
+                row.incident_id,
+                from_us(row.at_us),
+                row.user_id,
+                NoteKind(row.kind),
+                row.text,
+                row.user_name or "",
+            )
             for row in rows
         ]
 
@@ -181,7 +164,7 @@ class IncidentWork:
             )
 
     def stamps(self, incident_id: str) -> list[Stamp]:
-        """Return every timestamp row of an incident, corrected and withdrawn ones too, in the order they were written."""
+        """Return every timestamp row of an incident in the order written, corrected and withdrawn ones too."""
         rows = self._connection.execute(select(stamps).where(stamps.c.incident_id == incident_id).order_by(stamps.c.id))
         return [
             Stamp(row.stamp, from_us(row.at_us), row.source, row.who, row.reason, bool(row.withdrawn)) for row in rows

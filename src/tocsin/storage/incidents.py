@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
+from tocsin.domain.incident_detail import IncidentFilter
 from tocsin.domain.incidents import Incident, IncidentState, PlaceRef, PlanRef, Undo, Verdict
 from tocsin.storage.incident_work import IncidentWork
 from tocsin.storage.scope import within
@@ -37,25 +38,6 @@ _COLUMNS = select(
     .outerjoin(plans, plans.c.id == incidents.c.plan_id)
     .outerjoin(users, users.c.id == incidents.c.owner_id)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentFilter:
-    """What a list of incidents is narrowed to; empty fields narrow nothing. `before` is the cursor, an incident id."""
-
-    states: tuple[str, ...] = ()
-    is_open: bool | None = None
-    owner_id: str = ""
-    is_unclaimed: bool = False
-    place_id: str = ""
-    device_id: str = ""
-    jurisdiction_id: str = ""
-    priority_at_most: int | None = None
-    verdict: str = ""
-    opened_from: datetime | None = None
-    opened_to: datetime | None = None
-    text: str = ""
-    before: str = ""
 
 
 class IncidentRepository(IncidentWork):
@@ -87,19 +69,23 @@ class IncidentRepository(IncidentWork):
         rows = self._connection.execute(query.order_by(incidents.c.id.desc()).limit(limit))
         return [_incident(row) for row in rows]
 
-    def open_at(self, place_ids: Collection[str], device_ids: Collection[str]) -> list[Incident]:
-        """Return the open incidents of these places, and those of these devices that have no place; newest last."""
-        clauses = []
+    def open_at(self, place_ids: Collection[str], device_ids: Collection[str], since: datetime) -> list[Incident]:
+        """Return open incidents with an alarm since then: of these places, and of these devices without a place."""
+        clauses: list[ColumnElement[bool]] = []
         if place_ids:
             clauses.append(incidents.c.place_id.in_(sorted(place_ids)))
         if device_ids:
-            clauses.append(and_(incidents.c.place_id.is_(None), incidents.c.device_id.in_(sorted(device_ids))))
-        if not clauses:
-            return []
-        rows = self._connection.execute(
-            _COLUMNS.where(incidents.c.closed_at_us.is_(None)).where(or_(*clauses)).order_by(incidents.c.id)
-        )
-        return [_incident(row) for row in rows]
+            clauses.append(incidents.c.place_id.is_(None) & incidents.c.device_id.in_(sorted(device_ids)))
+        found: list[Incident] = []
+        for clause in clauses:  # one after the other: each can use the index of open incidents
+            rows = self._connection.execute(
+                _COLUMNS.where(incidents.c.closed_at_us.is_(None))
+                .where(clause)
+                .where(incidents.c.last_alarm_at_us >= to_us(since))
+                .order_by(incidents.c.id)
+            )
+            found.extend(_incident(row) for row in rows)
+        return found
 
     def insert_many(self, new: Sequence[Incident]) -> None:
         """Add incidents."""
@@ -122,6 +108,13 @@ class IncidentRepository(IncidentWork):
         if grown:
             self._connection.execute(_GROWN, [_grown_values(incident) for incident in grown])
         return [replace(incident, version=incident.version + 1) for incident in grown]
+
+    def set_stamps(self, changed: Sequence[Incident]) -> None:
+        """Write the timestamps in force without a new version: a machine's stamp makes nobody's view of it stale."""
+        if changed:
+            self._connection.execute(
+                _STAMPED, [{"b_id": i.id, "b_stamps": _encode(i.stamps).decode()} for i in changed]
+            )
 
     # --- timed work ---
 
@@ -214,6 +207,7 @@ def _clauses(wanted: IncidentFilter) -> list[Any]:
     return clauses
 
 
+_STAMPED = update(incidents).where(incidents.c.id == bindparam("b_id")).values(stamps=bindparam("b_stamps"))
 _GROWN = (
     update(incidents)
     .where(incidents.c.id == bindparam("b_id"))

@@ -1,0 +1,177 @@
+"""Alarms as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, literal_column, select, tuple_, update
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
+from tocsin.domain.access import Scope
+from tocsin.domain.alarms import Alarm, AlarmState
+from tocsin.domain.incident_detail import AlarmFilter
+from tocsin.storage.scope import within
+from tocsin.storage.tables import alarms
+
+_IS_OPEN = alarms.c.state == literal_column("'open'")  # written out, so that SQLite uses the index of open alarms
+
+
+class AlarmRepository:
+    """What asked for a decision."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert_many(self, new: Sequence[Alarm]) -> None:
+        """Add alarms."""
+        if new:
+            self._connection.execute(insert(alarms), [_values(alarm) for alarm in new])
+
+    def open_of_zones(self, wanted: Collection[tuple[str, str]]) -> list[Alarm]:
+        """Return the open alarms of these (device id, zone text as sent) pairs."""
+        if not wanted:
+            return []
+        rows = self._connection.execute(
+            select(alarms)
+            .where(_IS_OPEN, tuple_(alarms.c.device_id, alarms.c.zone).in_(sorted(wanted)))
+            .order_by(alarms.c.id)
+        )
+        return [_alarm(row) for row in rows]
+
+    def restore(self, restored: Sequence[Alarm]) -> None:
+        """Mark alarms restored at their `restored_at`."""
+        if restored:
+            self._connection.execute(
+                _RESTORE, [{"b_id": a.id, "b_restored_at_us": optional_us(a.restored_at)} for a in restored]
+            )
+
+    def close_of(self, incident_id: str) -> list[Alarm]:
+        """Close the alarms of an incident; return those that were not closed yet, as they are now."""
+        self._connection.execute(
+            update(alarms)
+            .where(alarms.c.incident_id == incident_id, alarms.c.state != AlarmState.CLOSED.value)
+            .values(state=AlarmState.CLOSED.value)
+        )
+        return self.of_incident(incident_id)
+
+    def present(self, incident_id: str, at: datetime) -> None:
+        """Note when the alarms of an incident were first shown (t4)."""
+        self._connection.execute(
+            update(alarms)
+            .where(alarms.c.incident_id == incident_id, alarms.c.presented_at_us.is_(None))
+            .values(presented_at_us=to_us(at))
+        )
+
+    def of_incident(self, incident_id: str, limit: int = 1_000) -> list[Alarm]:
+        """Return the alarms of an incident, oldest first."""
+        rows = self._connection.execute(
+            select(alarms).where(alarms.c.incident_id == incident_id).order_by(alarms.c.id).limit(limit)
+        )
+        return [_alarm(row) for row in rows]
+
+    def get(self, alarm_id: str, *, visible_to: Scope) -> Alarm:
+        """Return one alarm. Errors: NOT_FOUND when absent or outside the scope."""
+        row = self._connection.execute(
+            select(alarms)
+            .where(alarms.c.id == alarm_id)
+            .where(within(alarms.c.jurisdiction_code, visible_to, alarms.c.id))
+        ).one_or_none()
+        if row is None:
+            raise TocsinError(ErrorCode.NOT_FOUND, f"no alarm {alarm_id}")
+        return _alarm(row)
+
+    def find(self, wanted: AlarmFilter, *, visible_to: Scope, limit: int = 100) -> list[Alarm]:
+        """Return alarms newest first."""
+        column = alarms.c
+        query = select(alarms).where(within(column.jurisdiction_code, visible_to, column.id))
+        if wanted.states:
+            query = query.where(column.state.in_(wanted.states))
+        for name in ("kind", "device_id", "zone_id", "place_id", "incident_id"):
+            if value := getattr(wanted, name):
+                query = query.where(column[name] == value)
+        if wanted.priority_at_most is not None:
+            query = query.where(column.priority <= wanted.priority_at_most)
+        if wanted.received_from is not None:
+            query = query.where(column.received_at_us >= to_us(wanted.received_from))
+        if wanted.received_to is not None:
+            query = query.where(column.received_at_us < to_us(wanted.received_to))
+        if wanted.before:
+            query = query.where(column.id < wanted.before)
+        return [_alarm(row) for row in self._connection.execute(query.order_by(column.id.desc()).limit(limit))]
+
+    def count_since(self, since: datetime, *, visible_to: Scope) -> int:
+        """Return how many alarms came in since a time (the rate meter)."""
+        rows = self._connection.execute(
+            select(alarms.c.id).where(
+                alarms.c.received_at_us >= to_us(since), within(alarms.c.jurisdiction_code, visible_to, alarms.c.id)
+            )
+        )
+        return len(rows.all())
+
+
+_RESTORE = (
+    update(alarms)
+    .where(alarms.c.id == bindparam("b_id"))
+    .values(state=AlarmState.RESTORED.value, restored_at_us=bindparam("b_restored_at_us"))
+)
+
+
+def _values(alarm: Alarm) -> dict[str, object]:
+    return {
+        "id": alarm.id,
+        "number": alarm.number,
+        "signal_id": alarm.signal_id,
+        "incident_id": alarm.incident_id,
+        "device_id": alarm.device_id,
+        "zone_id": alarm.zone_id,
+        "place_id": alarm.place_id,
+        "jurisdiction_id": alarm.jurisdiction_id,
+        "jurisdiction_code": alarm.jurisdiction_code,
+        "kind": alarm.kind,
+        "code_system": alarm.code_system,
+        "code": alarm.code,
+        "priority": alarm.priority,
+        "label_en": alarm.label_en,
+        "label_zh": alarm.label_zh,
+        "area": alarm.area,
+        "zone": alarm.zone,
+        "text": alarm.text,
+        "state": alarm.state.value,
+        "occurred_at_us": optional_us(alarm.occurred_at),
+        "received_at_us": to_us(alarm.received_at),
+        "committed_at_us": to_us(alarm.committed_at),
+        "restored_at_us": optional_us(alarm.restored_at),
+        "presented_at_us": optional_us(alarm.presented_at),
+    }
+
+
+def _alarm(row: Row[Any]) -> Alarm:
+    return Alarm(
+        id=row.id,
+        number=row.number,
+        signal_id=row.signal_id,
+        incident_id=row.incident_id,
+        device_id=row.device_id,
+        zone_id=row.zone_id,
+        place_id=row.place_id,
+        jurisdiction_id=row.jurisdiction_id,
+        jurisdiction_code=row.jurisdiction_code,
+        kind=row.kind,
+        code_system=row.code_system,
+        code=row.code,
+        priority=row.priority,
+        label_en=row.label_en,
+        label_zh=row.label_zh,
+        area=row.area,
+        zone=row.zone,
+        text=row.text,
+        state=AlarmState(row.state),
+        occurred_at=optional_from_us(row.occurred_at_us),
+        received_at=from_us(row.received_at_us),
+        committed_at=from_us(row.committed_at_us),
+        restored_at=optional_from_us(row.restored_at_us),
+        presented_at=optional_from_us(row.presented_at_us),
+    )

@@ -1,0 +1,314 @@
+"""Signals as rows: the evidence, the last frame of each source, and what intake needs to know of devices and zones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, insert, literal_column, select, update
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.normal import NormalEvent
+from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
+from tocsin.domain.access import Scope
+from tocsin.domain.incident_detail import SignalFilter
+from tocsin.domain.intake_rules import LastSignal, Origin, PlaceInfo, ZoneInfo
+from tocsin.domain.signals import Signal, SignalState, StoredSignal
+from tocsin.storage.scope import within
+from tocsin.storage.tables import alarms, devices, jurisdictions, last_signals, places, signals, zones
+
+_encode = msgspec.json.Encoder().encode
+_events = msgspec.json.Decoder(tuple[NormalEvent, ...])
+_flags = msgspec.json.Decoder(tuple[str, ...])
+
+_device_home = jurisdictions.alias("device_home")
+_place_home = jurisdictions.alias("place_home")
+_PLACE_COLUMNS = (
+    places.c.id.label("place_id"),
+    places.c.jurisdiction_id.label("place_jurisdiction_id"),
+    places.c.jurisdiction_code.label("place_code"),
+    _place_home.c.short.label("place_short"),
+    places.c["class"].label("place_class"),
+    places.c.name.label("place_name"),
+    places.c.name_en.label("place_name_en"),
+    places.c.address,
+    places.c.lon,
+    places.c.lat,
+)
+_ORIGINS = select(
+    devices.c.id,
+    devices.c.name,
+    devices.c.name_en,
+    devices.c.jurisdiction_id,
+    devices.c.jurisdiction_code,
+    devices.c.retired_at_us,
+    _device_home.c.short,
+    *_PLACE_COLUMNS,
+).select_from(
+    devices.join(_device_home, _device_home.c.id == devices.c.jurisdiction_id)
+    .outerjoin(places, places.c.id == devices.c.place_id)
+    .outerjoin(_place_home, _place_home.c.id == places.c.jurisdiction_id)
+)
+_ZONES = select(
+    zones.c.id, zones.c.device_id, zones.c.number, zones.c.name, zones.c.name_en, *_PLACE_COLUMNS
+).select_from(
+    zones.outerjoin(places, places.c.id == zones.c.place_id).outerjoin(
+        _place_home, _place_home.c.id == places.c.jurisdiction_id
+    )
+)
+_LISTED = select(signals, devices.c.jurisdiction_code).select_from(
+    signals.outerjoin(devices, devices.c.id == signals.c.device_id)
+)
+
+
+class SignalRepository:
+    """What devices sent. Rows are evidence: only `copies` and `state` ever change."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- intake ---
+
+    def origins(self, device_ids: Collection[str]) -> dict[str, Origin]:
+        """Return the devices of these ids with their places."""
+        if not device_ids:
+            return {}
+        rows = self._connection.execute(_ORIGINS.where(devices.c.id.in_(sorted(device_ids))))
+        return {
+            row.id: Origin(
+                row.id,
+                row.name,
+                row.name_en,
+                row.jurisdiction_id,
+                row.jurisdiction_code,
+                row.short,
+                row.retired_at_us is not None,
+                _place(row),
+            )
+            for row in rows
+        }
+
+    def zones(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], ZoneInfo]:
+        """Return the zones of these (device id, zone number) pairs."""
+        if not wanted:
+            return {}
+        rows = self._connection.execute(
+            _ZONES.where(
+                zones.c.device_id.in_(sorted({device for device, _ in wanted})),
+                zones.c.number.in_(sorted({number for _, number in wanted})),
+            )
+        )
+        return {
+            (row.device_id, row.number): ZoneInfo(row.id, row.device_id, row.number, row.name, row.name_en, _place(row))
+            for row in rows
+        }
+
+    def last_of(self, sources: Collection[str]) -> dict[str, LastSignal]:
+        """Return the last event frame of each source that has one."""
+        if not sources:
+            return {}
+        rows = self._connection.execute(
+            select(
+                last_signals.c.source,
+                last_signals.c.dedup_key,
+                last_signals.c.signal_id,
+                last_signals.c.received_at_us,
+                last_signals.c.sent_at_us,
+            ).where(last_signals.c.source.in_(sorted(sources)))
+        )
+        return {
+            source: LastSignal(source, key, signal_id, from_us(received_us), optional_from_us(sent_us))
+            for source, key, signal_id, received_us, sent_us in rows
+        }
+
+    def save_last(self, new: Sequence[LastSignal], changed: Sequence[LastSignal]) -> None:
+        """Write the last event frame of sources not seen before, and of those known."""
+        if new:
+            self._connection.execute(
+                insert(last_signals),
+                [
+                    {
+                        "source": last.source,
+                        "dedup_key": last.dedup_key,
+                        "signal_id": last.signal_id,
+                        "received_at_us": to_us(last.received_at),
+                        "sent_at_us": optional_us(last.sent_at),
+                    }
+                    for last in new
+                ],
+            )
+        if changed:
+            self._connection.execute(
+                _SAVE_LAST,
+                [
+                    {
+                        "b_source": last.source,
+                        "b_dedup_key": last.dedup_key,
+                        "b_signal_id": last.signal_id,
+                        "b_received_at_us": to_us(last.received_at),
+                        "b_sent_at_us": optional_us(last.sent_at),
+                    }
+                    for last in changed
+                ],
+            )
+
+    def insert_many(self, new: Sequence[StoredSignal]) -> None:
+        """Add signals."""
+        if new:
+            self._connection.execute(insert(signals), [_values(stored) for stored in new])
+
+    def add_copies(self, copies: Mapping[str, int]) -> None:
+        """Count retries of signals already stored."""
+        if copies:
+            self._connection.execute(
+                _ADD_COPIES, [{"b_id": signal_id, "b_count": count} for signal_id, count in copies.items()]
+            )
+
+    def set_state(self, signal_ids: Collection[str], state: SignalState) -> None:
+        """Note what became of signals."""
+        if signal_ids:
+            self._connection.execute(
+                update(signals).where(signals.c.id.in_(sorted(signal_ids))).values(state=state.value)
+            )
+
+    # --- reading ---
+
+    def unprocessed(self, limit: int = 500) -> list[StoredSignal]:
+        """Return signals for which the rules failed, oldest first."""
+        rows = self._connection.execute(
+            select(signals)
+            .where(
+                signals.c.state != literal_column("'processed'"),
+                signals.c.state == SignalState.UNPROCESSED.value,
+            )
+            .order_by(signals.c.id)
+            .limit(limit)
+        )
+        return [_stored(row) for row in rows]
+
+    def load(self, signal_ids: Collection[str]) -> list[StoredSignal]:
+        """Return signals by id, oldest first, for the house's own work."""
+        if not signal_ids:
+            return []
+        rows = self._connection.execute(
+            select(signals).where(signals.c.id.in_(sorted(signal_ids))).order_by(signals.c.id)
+        )
+        return [_stored(row) for row in rows]
+
+    def get(self, signal_id: str, *, visible_to: Scope) -> StoredSignal:
+        """Return one signal. Errors: NOT_FOUND when absent or outside the scope."""
+        row = self._connection.execute(
+            _LISTED.where(signals.c.id == signal_id).where(self._within(visible_to))
+        ).one_or_none()
+        if row is None:
+            raise TocsinError(ErrorCode.NOT_FOUND, f"no signal {signal_id}")
+        return _stored(row)
+
+    def find(self, wanted: SignalFilter, *, visible_to: Scope, limit: int = 100) -> list[StoredSignal]:
+        """Return signals newest last; one of an unknown account belongs to the house."""
+        column = signals.c
+        query = _LISTED.where(self._within(visible_to))
+        if wanted.device_id:
+            query = query.where(column.device_id == wanted.device_id)
+        if wanted.account:
+            query = query.where(column.account == wanted.account)
+        if wanted.state:
+            query = query.where(column.state == wanted.state)
+        if wanted.received_from is not None:
+            query = query.where(column.received_at_us >= to_us(wanted.received_from))
+        if wanted.received_to is not None:
+            query = query.where(column.received_at_us < to_us(wanted.received_to))
+        if wanted.after:
+            query = query.where(column.id > wanted.after)
+        return [_stored(row) for row in self._connection.execute(query.order_by(column.id).limit(limit))]
+
+    def alarm_ids(self, signal_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the alarms each signal raised."""
+        found: dict[str, tuple[str, ...]] = {}
+        if signal_ids:
+            rows = self._connection.execute(
+                select(alarms.c.signal_id, alarms.c.id)
+                .where(alarms.c.signal_id.in_(sorted(signal_ids)))
+                .order_by(alarms.c.id)
+            )
+            for signal_id, alarm_id in rows:
+                found[signal_id] = (*found.get(signal_id, ()), alarm_id)
+        return found
+
+    def _within(self, visible_to: Scope) -> Any:
+        known = within(devices.c.jurisdiction_code, visible_to)
+        return known | signals.c.device_id.is_(None) if visible_to.includes_house else known
+
+
+_SAVE_LAST = (
+    update(last_signals)
+    .where(last_signals.c.source == bindparam("b_source"))
+    .values(
+        dedup_key=bindparam("b_dedup_key"),
+        signal_id=bindparam("b_signal_id"),
+        received_at_us=bindparam("b_received_at_us"),
+        sent_at_us=bindparam("b_sent_at_us"),
+    )
+)
+_ADD_COPIES = (
+    update(signals).where(signals.c.id == bindparam("b_id")).values(copies=signals.c.copies + bindparam("b_count"))
+)
+
+
+def _place(row: Row[Any]) -> PlaceInfo | None:
+    if row.place_id is None:
+        return None
+    return PlaceInfo(
+        row.place_id,
+        row.place_jurisdiction_id,
+        row.place_code,
+        row.place_short,
+        row.place_class,
+        row.place_name,
+        row.place_name_en,
+        row.address,
+        row.lon,
+        row.lat,
+    )
+
+
+def _values(stored: StoredSignal) -> dict[str, object]:
+    signal = stored.signal
+    return {
+        "id": stored.id,
+        "protocol": signal.protocol,
+        "transport": signal.transport,
+        "peer": signal.peer,
+        "account": signal.account,
+        "device_id": signal.device_id,
+        "token": signal.token,
+        "received_at_us": to_us(signal.received_at),
+        "sent_at_us": optional_us(signal.sent_at),
+        "raw": signal.raw,
+        "encrypted": signal.encrypted,
+        "copies": stored.copies,
+        "quarantine": signal.quarantine,
+        "flags": _encode(signal.flags).decode() if signal.flags else "[]",
+        "events": _encode(signal.events).decode(),
+        "state": stored.state.value,
+    }
+
+
+def _stored(row: Row[Any]) -> StoredSignal:
+    signal = Signal(
+        protocol=row.protocol,
+        transport=row.transport,
+        peer=row.peer,
+        account=row.account,
+        raw=bytes(row.raw),
+        received_at=from_us(row.received_at_us),
+        device_id=row.device_id,
+        token=row.token,
+        sent_at=optional_from_us(row.sent_at_us),
+        events=_events.decode(row.events),
+        quarantine=row.quarantine,
+        flags=_flags.decode(row.flags),
+        encrypted=bool(row.encrypted),
+    )
+    return StoredSignal(row.id, signal, SignalState(row.state), row.copies)
