@@ -1,13 +1,369 @@
-"""Devices: what speaks to us, and what gateways report about it."""
+"""Devices: panels, cameras and platforms that speak to us, their zones and faults, and what gateways report of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Final, Protocol
 
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import iso
+from tocsin.base.words import Words
+from tocsin.domain import fields
 from tocsin.domain.attempts import Attempt
+from tocsin.domain.fields import refuse
+
+KINDS: Final = ("panel", "camera", "platform", "intercom", "terminal", "sensor")
+PROTOCOLS: Final = ("dc09", "gb28181")
+KEY_SIZES: Final = (16, 24, 32)
+
+WORDS: Final = Words(
+    {
+        "comms.path_failed": (
+            "No signal for {silent_s} s; one is expected every {interval_s} s.",
+            "已 {silent_s} 秒没有信号，应每 {interval_s} 秒上报一次。",
+        ),
+        "comms.one_path_failed": (
+            "The path {path} has been silent for {silent_s} s; another path still works.",
+            "线路 {path} 已 {silent_s} 秒没有信号，其他线路正常。",
+        ),
+        "comms.keepalive_missed": (
+            "No keepalive for {silent_s} s; one is expected every {interval_s} s.",
+            "已 {silent_s} 秒没有心跳，应每 {interval_s} 秒一次。",
+        ),
+        "comms.registration_expired": ("Its registration has expired.", "设备注册已过期。"),
+        "comms.signed_off": ("The device signed off.", "设备已主动注销。"),
+        "test.late": ("The periodic test is late by {late_s} s.", "定期测试已逾期 {late_s} 秒。"),
+        "security.downgrade": (
+            "It sent an unencrypted message although a key is set.",
+            "该设备已设置密钥，却发送了未加密的报文。",
+        ),
+        "security.key_mismatch": (
+            "Its messages cannot be read with the key set here.",
+            "用平台设置的密钥无法解密其报文。",
+        ),
+        "clock.skew": ("Its clock is off by {skew_s} s.", "设备时钟偏差 {skew_s} 秒。"),
+        "registry.account_taken": (
+            "Another device already has this account.",
+            "该账号已被其他设备使用。",
+        ),
+        "registry.gb_id_taken": ("Another device already has this id.", "该编号已被其他设备使用。"),
+        "registry.key_form": (
+            "A key has 32, 48 or 64 hex digits, or 16, 24 or 32 ASCII characters.",
+            "密钥应为 32、48 或 64 位十六进制数字，或 16、24、32 个 ASCII 字符。",
+        ),
+    }
+)
+
+
+class DeviceState(StrEnum):
+    """Whether a device is heard. `pending` is for devices nobody has entered yet."""
+
+    NEVER = "never"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a device; opens once, closes by itself."""
+
+    id: str
+    device_id: str
+    key: str
+    opened_at: datetime
+    params: Mapping[str, object] = field(default_factory=dict)
+    closed_at: datetime | None = None
+
+    def form(self) -> dict[str, object]:
+        """Return it as the API shows it."""
+        chinese = WORDS.text(self.key, "zh", self.params)
+        return {
+            "key": self.key,
+            "params": dict(self.params),
+            "since": iso(self.opened_at),
+            "words": chinese,
+            "words_en": WORDS.text(self.key, "en", self.params),
+            "words_zh": chinese,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as registered and as last heard. Secrets are not part of it; `is_keyed` says whether one is stored."""
+
+    id: str
+    kind: str
+    name: str
+    jurisdiction_id: str
+    jurisdiction_code: str
+    protocol: str
+    name_en: str = ""
+    place_id: str | None = None
+    account: str = ""
+    prefix: str = ""
+    receiver: str = ""
+    gb_id: str = ""
+    transport: str = ""
+    maker: str = ""
+    model: str = ""
+    firmware: str = ""
+    state: str = DeviceState.NEVER
+    state_since: datetime | None = None
+    last_seen_at: datetime | None = None
+    peer: str = ""
+    registered_until: datetime | None = None
+    poll_interval_s: float = 0.0
+    test_interval_s: float = 0.0
+    last_test_at: datetime | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, str] = field(default_factory=dict)
+    is_keyed: bool = False
+    is_rolling_over: bool = False
+    retired_at: datetime | None = None
+    version: int = 1
+    faults: tuple[Fault, ...] = ()
+
+    def form(self) -> dict[str, object]:
+        """Return it as the API shows it."""
+        address: dict[str, object]
+        if self.protocol == "dc09":
+            address = {"account": self.account, "prefix": self.prefix, "receiver": self.receiver}
+        else:
+            address = {"gb_id": self.gb_id}
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "name_en": self.name_en,
+            "place_id": self.place_id,
+            "jurisdiction_id": self.jurisdiction_id,
+            "protocol": self.protocol,
+            "address": address,
+            "transport": self.transport,
+            "maker": self.maker,
+            "model": self.model,
+            "firmware": self.firmware,
+            "state": str(self.state),
+            "state_since": _optional_iso(self.state_since),
+            "last_seen_at": _optional_iso(self.last_seen_at),
+            "peer": self.peer,
+            "keyed": self.is_keyed,
+            "key_rollover": self.is_rolling_over,
+            "poll_interval_s": self.poll_interval_s,
+            "test_interval_s": self.test_interval_s,
+            "last_test_at": _optional_iso(self.last_test_at),
+            "clock_offset_s": float(self.settings.get("clock_offset_s", 0.0)),
+            "settings": dict(self.settings),
+            "faults": [fault.form() for fault in self.faults],
+            "profile": dict(self.profile),
+            "version": self.version,
+            "retired": self.retired_at is not None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An alarm point of a panel. `number` is the exact text entered; it matches what is sent with or without zeros."""
+
+    id: str
+    device_id: str
+    number: str
+    name: str = ""
+    name_en: str = ""
+    kind: str = ""
+    place_id: str | None = None
+    cameras: tuple[str, ...] = ()
+    version: int = 1
+
+    def form(self) -> dict[str, object]:
+        """Return it as the API shows it; cameras in the order they are shown."""
+        return {
+            "id": self.id,
+            "device_id": self.device_id,
+            "number": self.number,
+            "name": self.name,
+            "name_en": self.name_en,
+            "kind": self.kind,
+            "place_id": self.place_id,
+            "cameras": list(self.cameras),
+            "version": self.version,
+        }
+
+
+def zone_key(number: str) -> str:
+    """Return what two spellings of one zone number have in common: the text without leading zeros."""
+    return number.lstrip("0") or number[:1]
+
+
+def _optional_iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+# --- what people may enter --------------------------------------------------------------------------------------------
+
+
+def _settings(field_: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise refuse(field_, "registry.field_form", f"{field_} must be an object", form="{name: value}")
+    return fields.read(value, _SETTING_RULES)
+
+
+def _address(field_: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise refuse(field_, "registry.field_form", f"{field_} must be an object", form="{account} / {gb_id}")
+    return fields.read(value, _ADDRESS_RULES)
+
+
+def _wire_text(limit: int) -> fields.Rule:
+    """Text as it stands on the wire: printable ASCII, kept exactly."""
+
+    def _rule(field_: str, value: Any) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str) or len(value) > limit or not all("!" <= c <= "~" for c in value):
+            raise refuse(
+                field_, "registry.field_form", f"{field_} must be at most {limit} characters", form=f"ASCII, <= {limit}"
+            )
+        return value
+
+    return _rule
+
+
+_SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
+    "window_low_s": fields.number(0, 86_400, optional=False),
+    "window_high_s": fields.number(0, 86_400, optional=False),
+    "never_nak": fields.flag,
+    "require_encryption": fields.flag,
+    "clock_offset_s": fields.number(-86_400, 86_400, optional=False),
+    "keepalive_s": fields.number(5, 86_400, optional=False),
+    "send_date": fields.flag,
+    "sha256": fields.flag,
+    "transport": fields.choice("", "udp", "tcp"),
+    "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
+}
+_ADDRESS_RULES: Final[Mapping[str, fields.Rule]] = {
+    "account": _wire_text(64),
+    "prefix": _wire_text(16),
+    "receiver": _wire_text(16),
+    "gb_id": _wire_text(64),
+}
+_DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
+    "kind": fields.choice(*KINDS),
+    "name": fields.text(200, required=True),
+    "name_en": fields.text(200),
+    "place_id": fields.optional_id,
+    "jurisdiction_id": fields.optional_id,
+    "protocol": fields.choice(*PROTOCOLS),
+    "address": _address,
+    "maker": fields.text(100),
+    "model": fields.text(100),
+    "firmware": fields.text(100),
+    "poll_interval_s": fields.number(0, 604_800, optional=False),
+    "test_interval_s": fields.number(0, 5_184_000, optional=False),
+    "clock_offset_s": fields.number(-86_400, 86_400, optional=False),
+    "settings": _settings,
+}
+_ZONE_RULES: Final[Mapping[str, fields.Rule]] = {
+    "number": _wire_text(16),
+    "name": fields.text(200),
+    "name_en": fields.text(200),
+    "kind": fields.text(24),
+    "place_id": fields.optional_id,
+}
+
+
+def new_device(device_id: str, given: Mapping[str, Any], jurisdiction_id: str, jurisdiction_code: str) -> Device:
+    """Return a device of that jurisdiction. Errors: INVALID, naming the field."""
+    fields.require(given, "kind", "name", "protocol", "address")
+    values = _device_values(given, {})
+    values.pop("jurisdiction_id", None)
+    made = Device(id=device_id, jurisdiction_id=jurisdiction_id, jurisdiction_code=jurisdiction_code, **values)
+    return _addressed(made)
+
+
+def changed_device(device: Device, changes: Mapping[str, Any], jurisdiction: tuple[str, str] | None = None) -> Device:
+    """Return it with `changes`; `jurisdiction` is (id, code) when it moves to another. Errors: INVALID."""
+    values = _device_values(changes, device.settings)
+    values.pop("jurisdiction_id", None)
+    if values.get("protocol", device.protocol) != device.protocol:
+        raise refuse("protocol", "registry.field_fixed", "the protocol cannot be changed: make a new device")
+    if jurisdiction is not None:
+        values.update(jurisdiction_id=jurisdiction[0], jurisdiction_code=jurisdiction[1])
+    return _addressed(replace(device, **values))
+
+
+def _device_values(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    values = fields.read(given, _DEVICE_RULES)
+    values.update(values.pop("address", {}))
+    changed = values.pop("settings", {})
+    if "clock_offset_s" in values:
+        changed = {**changed, "clock_offset_s": values.pop("clock_offset_s")}
+    if changed:
+        values["settings"] = {**settings, **changed}
+    return values
+
+
+def _addressed(device: Device) -> Device:
+    if device.protocol == "dc09" and not device.account:
+        raise refuse("address.account", "registry.field_required", "account must not be empty")
+    if device.protocol == "gb28181" and not device.gb_id:
+        raise refuse("address.gb_id", "registry.field_required", "gb_id must not be empty")
+    return device
+
+
+def new_zone(zone_id: str, device_id: str, given: Mapping[str, Any]) -> Zone:
+    """Return a zone of a device. Errors: INVALID."""
+    fields.require(given, "number")
+    return Zone(id=zone_id, device_id=device_id, **fields.read(given, _ZONE_RULES))
+
+
+def changed_zone(zone: Zone, changes: Mapping[str, Any]) -> Zone:
+    """Return it with `changes`. Errors: INVALID."""
+    if "number" in changes and changes["number"] != zone.number:
+        raise refuse("number", "registry.field_fixed", "the number cannot be changed: make a new zone")
+    return replace(zone, **fields.read(changes, _ZONE_RULES))
+
+
+def secret_of(protocol: str, *, key_hex: str = "", key_text: str = "", password: str = "") -> bytes:
+    """Return the secret bytes of what was entered: a DC-09 key in either form, or a SIP password. Errors: INVALID.
+
+    Source: alarm reference, encryption: keys are entered as hex digits or as ASCII characters.
+    """
+    given = [name for name, value in (("key_hex", key_hex), ("key_text", key_text), ("password", password)) if value]
+    if len(given) != 1:
+        raise refuse("secret", "registry.field_required", "give one of key_hex, key_text, password")
+    if (given[0] == "password") != (protocol == "gb28181"):
+        raise refuse(given[0], "registry.field_unknown", f"a {protocol} device takes no {given[0]}")
+    if password:
+        if len(password) > 128 or not password.isprintable():
+            raise refuse("password", "registry.field_long", "a password has at most 128 characters", limit=128)
+        return password.encode()
+    form_error = refuse(
+        given[0], "registry.key_form", "a key has 32, 48 or 64 hex digits, or 16, 24 or 32 ASCII characters"
+    )
+    if key_hex:
+        digits = "".join(key_hex.split())
+        if not digits.isascii() or len(digits) not in (32, 48, 64):
+            raise form_error
+        try:
+            return bytes.fromhex(digits)
+        except ValueError as error:
+            raise form_error from error
+    if not key_text.isascii() or len(key_text) not in KEY_SIZES:
+        raise form_error
+    return key_text.encode("ascii")
+
+
+def taken(field_: str, key: str, detail: str, device_id: str) -> TocsinError:
+    """Return the error for an address that another device has."""
+    return TocsinError(ErrorCode.CONFLICT, detail, key=key, field=field_, device_id=device_id)
+
+
+# --- what gateways report ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +395,10 @@ class CatalogResult:
 
 
 class DeviceReports(Protocol):
-    """What the SIP gateway reports; each call is cheap, is stored in batches and never waits, `catalog` excepted."""
+    """What the SIP gateway reports; each call is cheap, is stored in batches and never waits, `catalog` excepted.
+
+    `domain/reports.py` implements it.
+    """
 
     def seen(self, device_id: str, at: datetime, peer: str, transport: str) -> None:
         """Note a valid message of any kind."""
