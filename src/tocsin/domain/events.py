@@ -501,3 +501,376 @@ class ViewEnded(Fact):
 
 
 # --- the registry: jurisdictions, places, devices, zones, channels, users ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryFact(Fact):
+    """A person changed the registry; `changed` names the fields, values of personal fields are not kept."""
+
+    FEED_PERMISSION: ClassVar[Permission] = Permission.READ_REGISTRY
+
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JurisdictionAdded(RegistryFact):
+    """A node of the tree was made."""
+
+    ACTION: ClassVar[str] = "jurisdiction.added"
+    SUBJECT: ClassVar[str] = "jurisdiction"
+
+    parent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JurisdictionChanged(RegistryFact):
+    """A node of the tree was changed."""
+
+    ACTION: ClassVar[str] = "jurisdiction.changed"
+    SUBJECT: ClassVar[str] = "jurisdiction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceAdded(RegistryFact):
+    """A place was entered."""
+
+    ACTION: ClassVar[str] = "place.added"
+    SUBJECT: ClassVar[str] = "place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceChanged(RegistryFact):
+    """A place was changed."""
+
+    ACTION: ClassVar[str] = "place.changed"
+    SUBJECT: ClassVar[str] = "place"
+
+    moved_from: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceRetired(RegistryFact):
+    """A place was retired; what is known of it stays."""
+
+    ACTION: ClassVar[str] = "place.retired"
+    SUBJECT: ClassVar[str] = "place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFact(RegistryFact):
+    """Anything that changes a device."""
+
+    SUBJECT: ClassVar[str] = "device"
+    FEED_TYPE: ClassVar[str] = "device.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAdded(DeviceFact):
+    """A device was entered."""
+
+    ACTION: ClassVar[str] = "device.added"
+
+    kind: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceChanged(DeviceFact):
+    """A device was changed; where and how it is reached is kept in words."""
+
+    ACTION: ClassVar[str] = "device.changed"
+
+    account: str = ""
+    gb_id: str = ""
+    place_id: str = ""
+    jurisdiction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRetired(DeviceFact):
+    """A device was retired: it is no longer known to the receivers."""
+
+    ACTION: ClassVar[str] = "device.retired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSecretSet(DeviceFact):
+    """A key or password was set or removed; `keeps_previous` while a key rolls over. Never the secret itself."""
+
+    ACTION: ClassVar[str] = "device.secret_set"
+
+    keeps_previous: bool = False
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStateChanged(DeviceFact):
+    """A device is heard again, or no longer (nobody's act)."""
+
+    ACTION: ClassVar[str] = "device.state_changed"
+    IS_AUDITED: ClassVar[bool] = False
+
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultOpened(DeviceFact):
+    """Something is wrong with a device."""
+
+    ACTION: ClassVar[str] = "device.fault_opened"
+    IS_AUDITED: ClassVar[bool] = False
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultClosed(DeviceFact):
+    """A fault is over."""
+
+    ACTION: ClassVar[str] = "device.fault_closed"
+    IS_AUDITED: ClassVar[bool] = False
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneAdded(DeviceFact):
+    """A zone was entered."""
+
+    ACTION: ClassVar[str] = "zone.added"
+
+    zone_id: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneChanged(DeviceFact):
+    """A zone was changed."""
+
+    ACTION: ClassVar[str] = "zone.changed"
+
+    zone_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneLinked(DeviceFact):
+    """The cameras that show a zone were set, first the one shown first."""
+
+    ACTION: ClassVar[str] = "zone.linked"
+
+    zone_id: str
+    cameras: tuple[str, ...]
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelFact(RegistryFact):
+    """Anything that changes a channel."""
+
+    SUBJECT: ClassVar[str] = "channel"
+    FEED_TYPE: ClassVar[str] = "camera.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDiscovered(ChannelFact):
+    """A device's catalogue named a channel for the first time."""
+
+    ACTION: ClassVar[str] = "channel.discovered"
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChanged(ChannelFact):
+    """A person changed a channel."""
+
+    ACTION: ClassVar[str] = "channel.changed"
+
+    place_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCommissioned(ChannelFact):
+    """A channel went into service: somebody answers for it, it has a place and a purpose."""
+
+    ACTION: ClassVar[str] = "channel.commissioned"
+
+    place_id: str
+    by_defaults: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRetired(ChannelFact):
+    """A channel was taken out of service for good."""
+
+    ACTION: ClassVar[str] = "channel.retired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelReported(ChannelFact):
+    """A catalogue or a device's state changed what is known of a channel (nobody's act)."""
+
+    ACTION: ClassVar[str] = "channel.reported"
+    IS_AUDITED: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelGone(ChannelFact):
+    """A complete catalogue no longer names a channel."""
+
+    ACTION: ClassVar[str] = "channel.gone"
+
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelReturned(ChannelFact):
+    """A catalogue names a gone channel again."""
+
+    ACTION: ClassVar[str] = "channel.returned"
+
+    device_id: str
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserAdded(Fact):
+    """A user was entered."""
+
+    ACTION: ClassVar[str] = "user.added"
+    SUBJECT: ClassVar[str] = "user"
+
+    roles: tuple[str, ...]
+    jurisdiction_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserChanged(Fact):
+    """A user was changed; roles and jurisdictions are kept when they are what changed."""
+
+    ACTION: ClassVar[str] = "user.changed"
+    SUBJECT: ClassVar[str] = "user"
+
+    changed: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    roles_before: tuple[str, ...] = ()
+    jurisdiction_ids: tuple[str, ...] = ()
+    jurisdiction_ids_before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDisabled(Fact):
+    """A user may no longer sign in; the sessions ended with it."""
+
+    ACTION: ClassVar[str] = "user.disabled"
+    SUBJECT: ClassVar[str] = "user"
+
+    ended_sessions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEnabled(Fact):
+    """A disabled user may sign in again."""
+
+    ACTION: ClassVar[str] = "user.enabled"
+    SUBJECT: ClassVar[str] = "user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordSet(Fact):
+    """A user's password was set; other sessions ended."""
+
+    ACTION: ClassVar[str] = "user.password_set"
+    SUBJECT: ClassVar[str] = "user"
+
+    ended_sessions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn(Fact):
+    """Somebody signed in."""
+
+    ACTION: ClassVar[str] = "session.signed_in"
+    SUBJECT: ClassVar[str] = "user"
+
+    session_id: str
+    seat: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInRefused(Fact):
+    """A sign-in failed: wrong password, unknown, disabled or locked. What was typed is not kept."""
+
+    ACTION: ClassVar[str] = "session.signed_in"
+    SUBJECT: ClassVar[str] = "user"
+    OUTCOME: ClassVar[Outcome] = Outcome.REFUSED
+
+    reason: str
+    seat: str = ""
+    peer: str = ""
+    locked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut(Fact):
+    """A session ended: by its user, its time, or because it was withdrawn."""
+
+    ACTION: ClassVar[str] = "session.signed_out"
+    SUBJECT: ClassVar[str] = "user"
+
+    session_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMade(Fact):
+    """A bearer token was made for a user."""
+
+    ACTION: ClassVar[str] = "session.token_made"
+    SUBJECT: ClassVar[str] = "user"
+
+    session_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyChanged(Fact):
+    """Somebody went on or off duty."""
+
+    ACTION: ClassVar[str] = "session.duty_changed"
+    SUBJECT: ClassVar[str] = "user"
+
+    session_id: str
+    on_duty: bool
+
+
+# --- the house itself -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRaised(Fact):
+    """The control room must know something about the system itself."""
+
+    ACTION: ClassVar[str] = "notice.raised"
+    SUBJECT: ClassVar[str] = "notice"
+    FEED_TYPE: ClassVar[str] = "notice.raised"
+    FEED_PERMISSION: ClassVar[Permission] = Permission.READ_REGISTRY
+
+    key: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeCleared(Fact):
+    """A notice is over."""
+
+    ACTION: ClassVar[str] = "notice.cleared"
+    SUBJECT: ClassVar[str] = "notice"
+    FEED_TYPE: ClassVar[str] = "notice.cleared"
+    FEED_PERMISSION: ClassVar[Permission] = Permission.READ_REGISTRY
+
+    key: str
