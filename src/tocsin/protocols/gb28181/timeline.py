@@ -146,8 +146,8 @@ WORDS: Final = Words(
         "catalog.page": ("{received} of {expected} channels arrived.", "已收到 {received}/{expected} 个通道。"),
         "catalog.complete": ("The list is complete: {received} channels.", "目录完整，共 {received} 个通道。"),
         "catalog.stored": (
-            "{added} new, {changed} changed, {removed} no longer there.",
-            "新增 {added} 个，变更 {changed} 个，移除 {removed} 个。",
+            "{added} new, {changed} changed, {gone} no longer there.",
+            "新增 {added} 个，变更 {changed} 个，已不存在 {gone} 个。",
         ),
         "catalog.incomplete": (
             "The list stopped at {received} of {expected}. What arrived is kept and nothing is removed.",

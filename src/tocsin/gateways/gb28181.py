@@ -1,0 +1,400 @@
+"""GB/T 28181 at the door: registration, keepalives, documents. Catalogues and live pictures have modules of their own.
+
+Per device only one slotted object is kept; last-seen times and addresses reach storage in batches.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tocsin.base.clock import Clock
+from tocsin.base.tasks import Supervisor
+from tocsin.domain.attempts import AttemptKind
+from tocsin.domain.devices import DeviceReports
+from tocsin.domain.directory import Channel, Directory, SipDevice
+from tocsin.domain.video import MediaPorts
+from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
+from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
+from tocsin.gateways.sip import Peer, SipGateway
+from tocsin.protocols.gb28181.ids import is_acceptable
+from tocsin.protocols.gb28181.keepalive import recognise, reply
+from tocsin.protocols.gb28181.manscdp import BadDocument, Document, parse_document
+from tocsin.protocols.gb28181.register import (
+    OUR_VERSION,
+    ChallengeIt,
+    Decision,
+    GrantIt,
+    KnownDevice,
+    RefuseIt,
+    Registrar,
+    gb_date,
+    grant_headers,
+)
+from tocsin.protocols.gb28181.timeline import Timeline
+from tocsin.protocols.sip.codes import Transport
+from tocsin.protocols.sip.digest import Nonces
+from tocsin.protocols.sip.message import Request, Response, readable
+
+log = structlog.get_logger(__name__)
+
+SWEEP_S: Final = 5.0
+EXPIRY_GRACE_S: Final = 10.0
+CHALLENGE_ANSWER_S: Final = 35.0
+MAX_OPEN_TIMELINES: Final = 4096
+FAILURE_PAUSE_S: Final = 30.0
+PENDING_A_SWEEP: Final = 100
+CATALOG_SPREAD_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class GbConfig:
+    """Who we are and how patient. `calls_path` is where open calls are journalled; None forgets them."""
+
+    server_id: str = "34020000002000000001"
+    realm: str = "3402000000"
+    keepalive_misses: int = 3
+    catalogs_per_s: float = 50.0
+    query_catalog: bool = True
+    live: LiveConfig = field(default_factory=LiveConfig)
+    calls_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GbHealth:
+    """How the GB/T 28181 side is doing."""
+
+    registered: int
+    catalogs_waiting: int
+    open_calls: int
+    keepalives: int
+
+
+class Gb28181Gateway:
+    """Registrar, keepalives, catalogues and live pictures of cameras and recorders. Implements `LiveSource`."""
+
+    def __init__(
+        self,
+        sip: SipGateway,
+        directory: Directory,
+        reports: DeviceReports,
+        clock: Clock,
+        *,
+        nonce_secret: bytes,
+        config: GbConfig,
+    ) -> None:
+        self._sip = sip
+        self._directory = directory
+        self._reports = reports
+        self._clock = clock
+        self._config = config
+        self._registrar = Registrar(config.realm, Nonces(nonce_secret))
+        self.table = DeviceTable()
+        self._attempts = AttemptLog(reports, clock)
+        self._asker = Asker(sip, Identity(config.server_id, config.realm))
+        self.catalogs = CatalogReader(
+            self._asker,
+            self.table,
+            reports,
+            self._attempts,
+            clock,
+            charset_of=self._charset_of,
+            per_s=config.catalogs_per_s,
+        )
+        self.live = GbLiveSource(
+            sip,
+            self._asker,
+            self.table,
+            reports,
+            self._attempts,
+            clock,
+            device_of=directory.sip_device,
+            config=config.live,
+            journal=CallJournal(config.calls_path),
+        )
+        self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
+        self._failed_at: OrderedDict[str, float] = OrderedDict()
+        self._pending_left = PENDING_A_SWEEP
+        self._swept_at = clock.monotonic()
+        self._supervisor = Supervisor(clock)
+        self._keepalives = 0
+        self._spread = 0
+        self._status_200 = b"200 OK"
+        self._status_403 = b"403 Forbidden"
+
+    async def start(self) -> None:
+        """Take over SIP's registrations and messages; end what an earlier run left open."""
+        self._sip.handle("REGISTER", self._register)
+        self._sip.handle("MESSAGE", self._message)
+        self._sip.handle("NOTIFY", self._message)
+        self._sip.use_short_way(self.keepalive)
+        self._sip.on_disconnect(self._disconnected)
+        self._swept_at = self._clock.monotonic()
+        self.live.restore()
+        self._supervisor.spawn("gb28181 sweep", self._sweep_forever)
+        self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
+
+    async def stop(self) -> None:
+        """End every call and every task."""
+        await self.live.stop()
+        await self._supervisor.stop()
+        self._flush(self._clock.monotonic())
+
+    def health(self) -> GbHealth:
+        """Return counters."""
+        return GbHealth(len(self.table), self.catalogs.waiting, self.live.open_calls, self._keepalives)
+
+    async def open_live(self, channel: Channel, media: MediaPorts) -> GbLiveSession:
+        """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+        return await self.live.open_live(channel, media)
+
+    def ask_catalog(self, device_id: str) -> bool:
+        """Ask a device for its channels soon; False when it is not registered."""
+        device = self.table.by_id(device_id)
+        if device is None:
+            return False
+        self.catalogs.want(device.gb_id)
+        return True
+
+    def forget(self, device_id: str, reason: str = "register.removed") -> None:
+        """Drop a device that was retired or whose password changed: it must register again."""
+        device = self.table.by_id(device_id)
+        if device is not None:
+            self._drop(device, reason)
+
+    def keepalive(self, data: bytes, host: str, port: int, link: int, now: float) -> bytes | None:
+        """Answer a keepalive the short way; None for everything else.
+
+        A registered host whose port moved is followed; another host must register first.
+        """
+        found = recognise(data)
+        if found is None:
+            return None
+        device = self.table.by_gb_id.get(found.gb_id)
+        if device is None or device.host != host or device.expires_at < now or device.faulty:
+            if device is not None and device.faulty and device.host == host:
+                return None  # faults may have cleared: the full way compares
+            return reply(found, self._status_403, host.encode("ascii", "replace"), port)
+        device.last_seen = now
+        if device.port != port or device.transport is not Transport.UDP or device.link != link:
+            device.move(Peer(host, port, Transport.UDP, link))
+        self._keepalives += 1
+        return reply(found, self._status_200, device.host_bytes, port)
+
+    def sweep(self) -> None:
+        """Report who was seen, drop who fell silent, close timelines nobody continued."""
+        now = self._clock.monotonic()
+        if now - self._swept_at > 3 * SWEEP_S:
+            for device in self.table:  # we slept, not they
+                device.last_seen = max(device.last_seen, now - device.keepalive_s)
+                device.expires_at = max(device.expires_at, now + EXPIRY_GRACE_S)
+        self._swept_at = now
+        self._pending_left = PENDING_A_SWEEP
+        self._flush(now)
+        for device in self.table:
+            silent_s = now - device.last_seen
+            if device.expires_at < now:
+                self._drop(device, "register.expired")
+            elif silent_s > device.silent_after_s(self._config.keepalive_misses):
+                self._drop(device, "register.keepalive_lost", silent_s=round(silent_s))
+        while self._open:
+            (gb_id, host), timeline = next(iter(self._open.items()))
+            if now - timeline.started_s < CHALLENGE_ANSWER_S:
+                break
+            del self._open[gb_id, host]
+            if not timeline.failure:
+                timeline.failed("register.no_answer", now)
+            self._fail(gb_id, timeline, now)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            self.sweep()
+
+    def _flush(self, now: float) -> None:
+        wall = self._clock.now()
+        for device in self.table:
+            if device.last_seen > device.reported_at:
+                device.reported_at = device.last_seen
+                at = self._attempts.moment(device.last_seen) if now - device.last_seen > 1 else wall
+                self._reports.seen(device.device_id, at, f"{device.host}:{device.port}", device.transport.value)
+
+    def _register(self, request: Request, peer: Peer) -> Response | None:
+        gb_id = request.to_user or request.from_user
+        if not is_acceptable(gb_id):
+            return self._sip.reply_to(request, peer, 400)
+        now = self._clock.monotonic()
+        entry = self._directory.sip_device(gb_id)
+        current = self.table.get(gb_id)
+        known = None
+        if entry is not None:
+            last_host = current.host if current is not None else ""
+            known = KnownDevice(gb_id, entry.password, sha256=entry.sha256, last_host=last_host)
+        decision = self._registrar.decide(
+            request, peer.host, known, now_s=int(self._clock.now().timestamp()), random_hex=self._sip.new_word()[:16]
+        )
+        self._note(request, peer, gb_id, entry, decision, now)
+        version = [("X-GB-ver", OUR_VERSION)]
+        if isinstance(decision, ChallengeIt):
+            challenges = [("WWW-Authenticate", value) for value in decision.challenges]
+            return self._sip.reply_to(request, peer, 401, [*challenges, *version])
+        if isinstance(decision, RefuseIt):
+            retry = [("Retry-After", str(decision.retry_after_s))] if decision.retry_after_s else []
+            return self._sip.reply_to(request, peer, decision.status, [*retry, *version])
+        assert entry is not None
+        self._grant(request, peer, entry, current, decision, now)
+        date = gb_date(self._clock.now()) if entry.send_date else ""
+        return self._sip.reply_to(request, peer, 200, grant_headers(decision, gb_id, (peer.host, peer.port), date))
+
+    def _grant(
+        self,
+        request: Request,
+        peer: Peer,
+        entry: SipDevice,
+        current: RegisteredDevice | None,
+        grant: GrantIt,
+        now: float,
+    ) -> None:
+        if grant.expires_s == 0:
+            if current is not None:
+                self.table.remove(current)
+                self._reports.unregistered(entry.device_id, self._clock.now(), "register.removed")
+            return
+        device = current
+        if device is None or device.device_id != entry.device_id:
+            device = RegisteredDevice(entry.gb_id, entry.device_id, peer, entry.keepalive_s, grant.version)
+            self.table.add(device)
+        device.move(peer)
+        device.keepalive_s = entry.keepalive_s
+        device.version = grant.version
+        device.expires_at = now + grant.expires_s + EXPIRY_GRACE_S
+        device.last_seen = device.reported_at = now
+        self._sip.trust(peer)
+        user_agent = readable(request.headers.get("user-agent"))
+        self._reports.registered(
+            entry.device_id,
+            self._clock.now(),
+            grant.expires_s,
+            peer.address,
+            peer.transport.value,
+            user_agent,
+            grant.version,
+        )
+        self.live.end_leftovers(entry.gb_id, peer)
+        if current is None and self._config.query_catalog:
+            self._spread = (self._spread + 7) % 20  # neighbours register together: ask them one after the other
+            self.catalogs.want(entry.gb_id, self._spread * CATALOG_SPREAD_S / 20)
+
+    def _note(
+        self, request: Request, peer: Peer, gb_id: str, entry: SipDevice | None, decision: Decision, now: float
+    ) -> None:
+        """Write the timeline of a registration; unknown devices go to the list of pending ones."""
+        if entry is None:
+            if isinstance(decision, RefuseIt) and self._pending_left > 0:
+                self._pending_left -= 1
+                user_agent = readable(request.headers.get("user-agent"))
+                self._reports.pending(gb_id, self._clock.now(), peer.address, user_agent)
+            return
+        key = (gb_id, peer.host)
+        timeline = self._open.get(key)
+        is_refresh = gb_id in self.table.by_gb_id
+        if timeline is None:
+            timeline = Timeline(now)
+            timeline.ok("register.received", now, peer=peer.address, transport=peer.transport.value)
+        if isinstance(decision, ChallengeIt):
+            if decision.key.startswith("register.wrong"):
+                timeline.failed(decision.key, now)
+            elif not timeline.steps or timeline.steps[-1].key != decision.key:
+                timeline.ok(decision.key, now)
+            if not is_refresh or timeline.failure:
+                while len(self._open) >= MAX_OPEN_TIMELINES:
+                    self._open.popitem(last=False)
+                self._open[key] = timeline
+            return
+        self._open.pop(key, None)
+        if isinstance(decision, RefuseIt):
+            if decision.key != "register.backing_off":
+                timeline.failed(decision.key, now)
+                self._fail(gb_id, timeline, now)
+            return
+        if is_refresh and decision.expires_s and not timeline.failure:
+            return  # renewals are the normal course and would push what matters out of the list
+        if decision.expires_s == 0:
+            timeline.ok("register.removed", now)
+        else:
+            timeline.ok("register.granted", now, expires_s=decision.expires_s)
+            if decision.asked_s is not None and decision.asked_s != decision.expires_s:
+                timeline.ok("register.clamped", now, asked_s=decision.asked_s, expires_s=decision.expires_s)
+        self._attempts.finish(AttemptKind.REGISTRATION, entry.device_id, timeline, is_ok=True)
+
+    def _fail(self, gb_id: str, timeline: Timeline, now: float) -> None:
+        """Report a failed registration, at most one in 30 s a device: strangers may use its name."""
+        entry = self._directory.sip_device(gb_id)
+        if entry is None or now - self._failed_at.get(gb_id, -1e9) < FAILURE_PAUSE_S:
+            return
+        while len(self._failed_at) >= MAX_OPEN_TIMELINES:
+            self._failed_at.popitem(last=False)
+        self._failed_at[gb_id] = now
+        self._attempts.finish(AttemptKind.REGISTRATION, entry.device_id, timeline, is_ok=False)
+
+    def _message(self, request: Request, peer: Peer) -> Response | None:
+        """Take a document from a registered device; anybody else is told to register."""
+        now = self._clock.monotonic()
+        device = self.table.get(request.from_user)
+        if device is None or device.host != peer.host or device.expires_at < now:
+            return self._sip.reply_to(request, peer, 403)
+        device.last_seen = now
+        document = parse_document(request.body, self._charset_of(device.gb_id))
+        if isinstance(document, BadDocument):
+            log.warning("document refused", device_id=device.device_id, reason=document.reason, size=len(request.body))
+            self.catalogs.unreadable(device, document.reason)
+            return self._sip.reply_to(request, peer, 400 if document.reason == "document_type" else 200)
+        self._learn_charset(device, document)
+        self._dispatch(device, document, peer)
+        return self._sip.reply_to(request, peer, 200)
+
+    def _dispatch(self, device: RegisteredDevice, document: Document, peer: Peer) -> None:
+        kind, command = document.kind, document.cmd_type.lower()
+        if kind == "notify" and command == "keepalive":
+            self._keepalives += 1
+            device.move(peer)
+            self._note_faults(device, document)
+        elif command == "catalog" and kind in ("response", "notify"):
+            self.catalogs.take(device, document)
+        elif command == "deviceinfo" and kind == "response":
+            names = {"maker": "Manufacturer", "model": "Model", "firmware": "Firmware"}
+            found = {key: readable(document.root.get(name)) for key, name in names.items()}
+            self._reports.learned(device.device_id, **{key: value for key, value in found.items() if value})
+        else:
+            log.info("document not used", device_id=device.device_id, kind=kind, command=readable(document.cmd_type))
+
+    def _note_faults(self, device: RegisteredDevice, document: Document) -> None:
+        info = document.root.child("Info")
+        faulty = tuple(item.text for item in info.all("DeviceID") if is_acceptable(item.text)) if info else ()
+        if faulty != device.faulty:
+            device.faulty = faulty[:64]
+            self._reports.learned(device.device_id, faulty=",".join(device.faulty))
+
+    def _learn_charset(self, device: RegisteredDevice, document: Document) -> None:
+        if document.charset_is_certain and document.charset.value != self._charset_of(device.gb_id):
+            self._reports.learned(device.device_id, charset=document.charset.value)
+
+    def _charset_of(self, gb_id: str) -> str:
+        entry = self._directory.sip_device(gb_id)
+        return entry.charset if entry is not None else ""
+
+    def _disconnected(self, peer: Peer) -> None:
+        for device in self.table.on_link(peer.link):
+            self._drop(device, "register.connection_lost")
+
+    def _drop(self, device: RegisteredDevice, reason: str, **params: str | int) -> None:
+        self.table.remove(device)
+        self._reports.unregistered(device.device_id, self._clock.now(), reason)
+        timeline = self._attempts.begin()
+        timeline.failed(reason, timeline.started_s, **params)
+        self._attempts.finish(AttemptKind.REGISTRATION, device.device_id, timeline, is_ok=False)

@@ -1,0 +1,273 @@
+"""Reading catalogues: a paced queue of questions, one attempt each, a second try when pages are missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from tocsin.base.clock import Clock
+from tocsin.domain.attempts import AttemptKind
+from tocsin.domain.devices import CatalogEntry, DeviceReports
+from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.sip import Peer, SipGateway
+from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, CatalogPage, CatalogSet, ItemEvent, place
+from tocsin.protocols.gb28181.charset import label_for
+from tocsin.protocols.gb28181.ids import Role, role_of
+from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, Document, catalog_query
+from tocsin.protocols.gb28181.timeline import Timeline
+from tocsin.protocols.sip.message import Response
+
+log = structlog.get_logger(__name__)
+
+TICK_S: Final = 0.1
+MAX_UNDER_WAY: Final = 64
+NOT_PICTURES: Final = frozenset(
+    {Role.GROUP, Role.ORGANISATION, Role.DIVISION, Role.PLATFORM, Role.ALARM_INPUT, Role.ALARM_OUTPUT, Role.VOICE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are towards devices."""
+
+    server_id: str
+    realm: str
+
+
+class Asker:
+    """Sends MANSCDP questions to registered devices."""
+
+    def __init__(self, sip: SipGateway, identity: Identity) -> None:
+        self.identity = identity
+        self._sip = sip
+        self._sn = 0
+
+    def next_sn(self) -> int:
+        """Return the next serial number."""
+        self._sn = self._sn % 999_999_999 + 1
+        return self._sn
+
+    async def message(self, peer: Peer, target_id: str, body: bytes) -> Response | None:
+        """Send a MESSAGE; None when nobody answered."""
+        realm = self.identity.realm
+        fields = [
+            ("From", f"<sip:{self.identity.server_id}@{realm}>;tag={self._sip.new_word()[:10]}"),
+            ("To", f"<sip:{target_id}@{target_id[:10] if len(target_id) == 20 else realm}>"),
+            ("Call-ID", self._sip.new_word()[:24]),
+            ("CSeq", "20 MESSAGE"),
+            ("Content-Type", CONTENT_TYPE),
+        ]
+        target = f"sip:{target_id}@{peer.host}:{peer.port}"
+        return await self._sip.request(peer, "MESSAGE", target, fields=fields, body=body)
+
+
+class CatalogReader:
+    """Asks devices for their channels and hands what comes to the domain."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        table: DeviceTable,
+        reports: DeviceReports,
+        attempts: AttemptLog,
+        clock: Clock,
+        *,
+        charset_of: Callable[[str], str],
+        per_s: float = 50.0,
+        assembler: CatalogAssembler | None = None,
+    ) -> None:
+        self._asker = asker
+        self._table = table
+        self._reports = reports
+        self._attempts = attempts
+        self._clock = clock
+        self._charset_of = charset_of
+        self._per_tick = max(1, round(per_s * TICK_S))
+        self._assembler = assembler or CatalogAssembler()
+        self._queue: OrderedDict[str, float] = OrderedDict()
+        self._sets: dict[tuple[str, int], asyncio.Future[CatalogSet]] = {}
+        self._timelines: dict[str, Timeline] = {}
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many devices are still to be asked."""
+        return len(self._queue) + len(self._under_way)
+
+    def want(self, gb_id: str, delay_s: float = 0.0) -> None:
+        """Ask a device soon; asking twice at once is asking once."""
+        self._queue.setdefault(gb_id, self._clock.monotonic() + delay_s)
+
+    async def run(self) -> None:
+        """Ask whoever is due, at most so many a second, until cancelled."""
+        try:
+            while True:
+                self.tick()
+                await self._clock.sleep(TICK_S)
+        finally:
+            for task in list(self._under_way):
+                task.cancel()
+
+    def tick(self) -> None:
+        """Start due questions and finish the sets whose pages stopped coming."""
+        now = self._clock.monotonic()
+        for late in self._assembler.handle_timer(now):
+            self._settle(late)
+        for gb_id, due in list(self._queue.items())[: 4 * self._per_tick]:
+            if len(self._under_way) >= MAX_UNDER_WAY:
+                return
+            del self._queue[gb_id]
+            if due > now:
+                self._queue[gb_id] = due
+                continue
+            device = self._table.get(gb_id)
+            if device is None or gb_id in self._timelines:
+                continue
+            self._start(self.read(device))
+
+    async def read(self, device: RegisteredDevice) -> bool:
+        """Read one catalogue, trying twice; True when it was complete."""
+        timeline = self._timelines[device.gb_id] = self._attempts.begin()
+        try:
+            is_ok = await self._try(device, timeline)
+            if not is_ok and timeline.failure in ("catalog.incomplete", "catalog.no_answer"):
+                timeline.ok("catalog.retry", self._clock.monotonic())
+                is_ok = await self._try(device, timeline)
+        finally:
+            del self._timelines[device.gb_id]
+        self._attempts.finish(AttemptKind.CATALOG, device.device_id, timeline, is_ok=is_ok)
+        return is_ok
+
+    def take(self, device: RegisteredDevice, document: Document) -> None:
+        """Take a page or an unsolicited item."""
+        now = self._clock.monotonic()
+        found = self._assembler.receive(device.gb_id, document, now)
+        if isinstance(found, CatalogPage):
+            timeline = self._timelines.get(device.gb_id)
+            if timeline is not None:
+                expected = found.expected if found.expected is not None else "?"
+                timeline.waiting("catalog.page", now, received=found.received, expected=expected)
+        elif found.is_solicited:
+            self._settle(found)
+        else:
+            self._start(self._upsert(device, found.items))
+
+    def unreadable(self, device: RegisteredDevice, reason: str) -> None:
+        """Note a body that could not be read while a catalogue was under way."""
+        timeline = self._timelines.get(device.gb_id)
+        if timeline is not None:
+            timeline.failed("catalog.unreadable", self._clock.monotonic(), reason=reason)
+
+    async def _try(self, device: RegisteredDevice, timeline: Timeline) -> bool:
+        sn = self._asker.next_sn()
+        future: asyncio.Future[CatalogSet] = asyncio.get_running_loop().create_future()
+        self._sets[device.gb_id, sn] = future
+        self._assembler.ask(device.gb_id, sn, self._clock.monotonic())
+        label = label_for(device.version, self._charset_of(device.gb_id))
+        try:
+            timeline.ok("catalog.asked", self._clock.monotonic())
+            answer = await self._asker.message(device.peer, device.gb_id, catalog_query(sn, device.gb_id, label))
+            now = self._clock.monotonic()
+            if answer is None and not future.done():
+                timeline.failed("catalog.unreachable", now)
+                return False
+            if answer is not None and answer.status >= 300:
+                timeline.failed("catalog.refused", now, status=answer.status)
+                return False
+            if not future.done():
+                timeline.waiting("catalog.acknowledged", now)
+            return await self._store(device, await future, timeline)
+        finally:
+            self._assembler.cancel(device.gb_id, sn)
+            self._sets.pop((device.gb_id, sn), None)
+
+    async def _store(self, device: RegisteredDevice, found: CatalogSet, timeline: Timeline) -> bool:
+        now = self._clock.monotonic()
+        if found.repaired_pages:
+            timeline.ok("catalog.repaired", now, pages=found.repaired_pages)
+        if found.is_complete:
+            timeline.ok("catalog.complete", now, received=found.received)
+        elif not found.pages:
+            timeline.failed("catalog.no_answer", now)
+            return False
+        else:
+            expected = found.expected if found.expected is not None else "?"
+            timeline.failed("catalog.incomplete", now, received=found.received, expected=expected)
+        entries = entries_of(found.items, device.gb_id, self._asker.identity.server_id)
+        result = await self._reports.catalog(device.device_id, entries, found.is_complete)
+        timeline.ok(
+            "catalog.stored",
+            self._clock.monotonic(),
+            added=result.added,
+            changed=result.changed + result.returned,
+            gone=result.gone,
+        )
+        return found.is_complete
+
+    async def _upsert(self, device: RegisteredDevice, items: Iterable[CatalogItem]) -> None:
+        kept = [item for item in items if item.event is not ItemEvent.DEL]
+        entries = entries_of(kept, device.gb_id, self._asker.identity.server_id)
+        if entries:
+            await self._reports.catalog(device.device_id, entries, False)
+
+    def _settle(self, found: CatalogSet) -> None:
+        future = self._sets.get((found.peer, found.sn or 0))
+        if future is not None and not future.done():
+            future.set_result(found)
+
+    def _start(self, work: Coroutine[None, None, object]) -> None:
+        task: asyncio.Task[object] = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("catalogue not stored", error=f"{type(error).__name__}: {error}")
+
+
+def entries_of(items: Iterable[CatalogItem], device_id: str, own_id: str) -> list[CatalogEntry]:
+    """Return the items that are pictures, in the domain's words, each with its place in the tree."""
+    rows = tuple(items)
+    parents = place(rows, device_id, own_id)
+    return [
+        CatalogEntry(
+            gb_id=item.gb_id,
+            name=item.name,
+            manufacturer=item.manufacturer,
+            model=item.model,
+            civil_code=item.civil_code,
+            address=item.address,
+            parent_id=parents.get(item.gb_id, ""),
+            is_online=item.is_online,
+            lon=item.lon,
+            lat=item.lat,
+            ptz_type=item.ptz_type,
+            extra=_extra(item),
+        )
+        for item in rows
+        if is_picture(item)
+    ]
+
+
+def is_picture(item: CatalogItem) -> bool:
+    """True unless the id says it is something else; a recorder that holds channels is not one itself."""
+    role = role_of(item.gb_id)
+    return role not in NOT_PICTURES and not (role is Role.DEVICE and item.is_parent)
+
+
+def _extra(item: CatalogItem) -> dict[str, str]:
+    extra = {
+        "block": item.block,
+        "business_group_id": item.business_group_id,
+        "ip": item.ip,
+        "stream_numbers": "/".join(str(number) for number in item.stream_numbers),
+        "event": "" if item.event is ItemEvent.UPDATE else item.event.value,
+        "coordinates_swapped": "yes" if item.coordinates_swapped else "",
+    }
+    return {name: value for name, value in extra.items() if value}
