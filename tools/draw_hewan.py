@@ -73,8 +73,10 @@ class Drawing:
         self.features: list[dict[str, object]] = []
         self.chance = random.Random(2611)
 
-    def add(self, layer: str, kind: str, coordinates: object, **properties: object) -> None:
+    def add(self, layer: str, kind: str, coordinates: object, **properties: str) -> None:
         """Add a feature in degrees."""
+        if "class_" in properties:
+            properties["class"] = properties.pop("class_")
         self.features.append(
             {
                 "type": "Feature",
@@ -83,20 +85,20 @@ class Drawing:
             }
         )
 
-    def line(self, layer: str, points: Sequence[Point], **properties: object) -> None:
+    def line(self, layer: str, points: Sequence[Point], **properties: str) -> None:
         """Add a line of grid points."""
         self.add(layer, "LineString", [lonlat(*p) for p in dense(points)], **properties)
 
-    def area(self, layer: str, ring: Sequence[Point], step_m: float = 25.0, **properties: object) -> None:
+    def area(self, layer: str, ring: Sequence[Point], step_m: float = 25.0, **properties: str) -> None:
         """Add an area of grid points."""
         closed = [lonlat(*p) for p in dense([*ring, ring[0]], step_m)]
         self.add(layer, "Polygon", [closed], **properties)
 
     def label(self, x: float, y: float, name: str, name_en: str, kind: str) -> None:
         """Add a label."""
-        self.add("label", "Point", lonlat(x, y), name=name, name_en=name_en, **{"class": kind})
+        self.add("label", "Point", lonlat(x, y), name=name, name_en=name_en, class_=kind)
 
-    def slab(self, x: float, y: float, width_m: float, depth_m: float, **properties: object) -> None:
+    def slab(self, x: float, y: float, width_m: float, depth_m: float, **properties: str) -> None:
         """Add a building with its south-west corner at a point."""
         ring = [(x, y), (x + width_m, y), (x + width_m, y + depth_m), (x, y + depth_m)]
         self.area("building", ring, 400.0, **properties)
@@ -137,7 +139,7 @@ def estate(drawing: Drawing, left: float, bottom: float, right: float, top: floa
         while x + 30 < right - 10:
             width_m = min(drawing.chance.choice((44, 52, 60)), right - 10 - x)
             if drawing.chance.random() < 0.93:
-                drawing.slab(x, y, width_m, 13, **{"class": "residence"})
+                drawing.slab(x, y, width_m, 13, class_="residence")
             x += width_m + 12
         y += 34
         row += 1
@@ -151,14 +153,14 @@ def shops(drawing: Drawing, left: float, bottom: float, right: float, top: float
             width_m = min(drawing.chance.uniform(12, 30), right - 6 - x)
             depth_m = drawing.chance.uniform(14, 22)
             if drawing.chance.random() < 0.94:
-                drawing.slab(x, y if inward > 0 else y - depth_m, width_m, depth_m, **{"class": "shop"})
+                drawing.slab(x, y if inward > 0 else y - depth_m, width_m, depth_m, class_="shop")
             x += width_m + drawing.chance.choice((1.5, 1.5, 3, 7))
     for x, is_left in ((left + 5, True), (right - 5, False)):
         y = bottom + 36
         while y + 12 < top - 34:
             height_m = min(drawing.chance.uniform(14, 30), top - 34 - y)
             depth_m = drawing.chance.uniform(13, 20)
-            drawing.slab(x if is_left else x - depth_m, y, depth_m, height_m, **{"class": "shop"})
+            drawing.slab(x if is_left else x - depth_m, y, depth_m, height_m, class_="shop")
             y += height_m + drawing.chance.choice((2, 4, 8))
 
 
@@ -169,7 +171,7 @@ def halls(drawing: Drawing, left: float, bottom: float, right: float, top: float
         x = left + 14
         while x + 50 < right - 10:
             width_m = min(drawing.chance.uniform(60, 105), right - 12 - x)
-            drawing.slab(x, y, width_m, 28, **{"class": "works"})
+            drawing.slab(x, y, width_m, 28, class_="works")
             x += width_m + 16
         y += 46
 
@@ -177,9 +179,9 @@ def halls(drawing: Drawing, left: float, bottom: float, right: float, top: float
 def offices(drawing: Drawing, left: float, bottom: float, right: float, top: float) -> None:
     """Draw an institution: one long house, two wings, a forecourt."""
     width_m, height_m = right - left, top - bottom
-    drawing.slab(left + width_m * 0.2, top - 40, width_m * 0.6, 22, **{"class": "public"})
-    drawing.slab(left + 12, bottom + 14, 18, height_m - 70, **{"class": "public"})
-    drawing.slab(right - 30, bottom + 14, 18, height_m - 70, **{"class": "public"})
+    drawing.slab(left + width_m * 0.2, top - 40, width_m * 0.6, 22, class_="public")
+    drawing.slab(left + 12, bottom + 14, 18, height_m - 70, class_="public")
+    drawing.slab(right - 30, bottom + 14, 18, height_m - 70, class_="public")
     drawing.area(
         "green",
         rounded(
@@ -191,10 +193,10 @@ def offices(drawing: Drawing, left: float, bottom: float, right: float, top: flo
 def campus(drawing: Drawing, left: float, bottom: float, right: float, top: float) -> None:
     """Draw a school: teaching houses to the north, a running track to the south."""
     width_m, height_m = right - left, top - bottom
-    drawing.slab(left + 18, top - 32, width_m - 60, 18, **{"class": "school"})
-    drawing.slab(left + 18, top - 70, width_m * 0.45, 16, **{"class": "school"})
-    drawing.slab(right - 40, top - 84, 20, 44, **{"class": "school"})
-    drawing.slab(left + 6, bottom + height_m * 0.42, 10, 12, **{"class": "school"})  # the gate house
+    drawing.slab(left + 18, top - 32, width_m - 60, 18, class_="school")
+    drawing.slab(left + 18, top - 70, width_m * 0.45, 16, class_="school")
+    drawing.slab(right - 40, top - 84, 20, 44, class_="school")
+    drawing.slab(left + 6, bottom + height_m * 0.42, 10, 12, class_="school")  # the gate house
     cx, cy, a, b = left + width_m * 0.5, bottom + height_m * 0.27, width_m * 0.34, height_m * 0.19
     ring = [
         (
@@ -204,7 +206,7 @@ def campus(drawing: Drawing, left: float, bottom: float, right: float, top: floa
         for k in range(36)
         for t in [math.tau * k / 36]
     ]
-    drawing.area("green", ring, 200.0, **{"class": "pitch"})
+    drawing.area("green", ring, 200.0, class_="pitch")
 
 
 def nothing(drawing: Drawing, left: float, bottom: float, right: float, top: float) -> None:
@@ -230,10 +232,10 @@ def park(drawing: Drawing, left: float, bottom: float, right: float, top: float)
     drawing.line(
         "road",
         [(left + 6, top - 12), (cx - 30, cy + 46), (cx + 40, cy + 50), (right - 8, bottom + 18)],
-        **{"class": "path"},
+        class_="path",
     )
-    drawing.line("road", [(left + 8, bottom + 10), (cx - 62, cy - 10), (cx - 30, cy + 46)], **{"class": "path"})
-    drawing.slab(cx + 52, cy + 8, 14, 14, **{"class": "public"})
+    drawing.line("road", [(left + 8, bottom + 10), (cx - 62, cy - 10), (cx - 30, cy + 46)], class_="path")
+    drawing.slab(cx + 52, cy + 8, 14, 14, class_="public")
 
 
 Filler = Callable[[Drawing, float, float, float, float], None]
@@ -268,10 +270,10 @@ def draw_blocks(drawing: Drawing) -> None:
             if is_open and row == len(PLAN) - 1:
                 drawing.area("green", rounded(ring, 12))
                 continue
-            drawing.area("block", rounded(ring, 10), **{"class": "square" if is_open else fill.__name__})
+            drawing.area("block", rounded(ring, 10), class_="square" if is_open else fill.__name__)
             middle = (left + right) / 2
             if right - left > 225 and fill in (shops, estate):
-                drawing.line("road", [(middle, bottom - 10), (middle, top + 10)], **{"class": "lane"})
+                drawing.line("road", [(middle, bottom - 10), (middle, top + 10)], class_="lane")
                 fill(drawing, left, bottom, middle - 5, top)
                 fill(drawing, middle + 5, bottom, right, top)
             else:
@@ -291,7 +293,7 @@ def draw_south(drawing: Drawing) -> None:
         drawing.area(
             "block",
             rounded([(left, SOUTH), (right, SOUTH), *reversed(edge)], 10),
-            **{"class": "works" if fill is nothing else fill.__name__},
+            class_="works" if fill is nothing else fill.__name__,
         )
         fill(drawing, left + 4, SOUTH + 6, right - 4, top - 4)
     halls(drawing, -800, SOUTH + 10, -606, -560)
@@ -301,7 +303,7 @@ def draw_south(drawing: Drawing) -> None:
         [(470.0, SOUTH), (EAST, SOUTH), *reversed(hill)],
         name="东山",
         name_en="Dongshan Hill",
-        **{"class": "hill"},
+        class_="hill",
     )
     for radius_m in (150, 95, 48):
         ring = [
@@ -309,10 +311,10 @@ def draw_south(drawing: Drawing) -> None:
             for k in range(40)
             for t in [math.tau * k / 40]
         ]
-        drawing.area("green", ring, 200.0, **{"class": "contour"})
+        drawing.area("green", ring, 200.0, class_="contour")
     for x, y in ((-930.0, -640.0), (-880.0, -640.0), (-830.0, -640.0), (-905.0, -690.0)):
         tank = [(x + 18 * math.cos(math.tau * k / 20), y + 18 * math.sin(math.tau * k / 20)) for k in range(20)]
-        drawing.area("water", tank, 200.0, **{"class": "tank"})
+        drawing.area("water", tank, 200.0, class_="tank")
 
 
 def draw_water(drawing: Drawing) -> None:
@@ -328,9 +330,9 @@ def draw_water(drawing: Drawing) -> None:
         60.0,
         name="河滨绿带",
         name_en="Riverside green",
-        **{"class": "bank"},
+        class_="bank",
     )
-    drawing.area("water", [*north, *reversed(south)], 60.0, name="河湾河", name_en="Hewan River", **{"class": "river"})
+    drawing.area("water", [*north, *reversed(south)], 60.0, name="河湾河", name_en="Hewan River", class_="river")
 
 
 ROADS: tuple[tuple[str, str, str, list[Point]], ...] = (
@@ -378,11 +380,11 @@ def draw() -> dict[str, object]:
     draw_blocks(drawing)
     draw_south(drawing)
     for name, name_en, kind, points in ROADS:
-        drawing.line("road", points, name=name, name_en=name_en, **{"class": kind})
+        drawing.line("road", points, name=name, name_en=name_en, class_=kind)
     for x, name, name_en in ((-80.0, "新桥", "New Bridge"), (190.0, "老桥", "Old Bridge")):
         reach = RIVER_HALF_M + 8
         ends = [(x, river(x) - reach), (x, river(x) + reach)]
-        drawing.line("road", ends, name=name, name_en=name_en, **{"class": "bridge"})
+        drawing.line("road", ends, name=name, name_en=name_en, class_="bridge")
     edge = [(WEST, SOUTH), (EAST, SOUTH), (EAST, NORTH), (WEST, NORTH), (WEST, SOUTH)]
     drawing.line("boundary", edge, name="城关镇", name_en="Chengguan Town")
     for x, y, name, name_en, kind in LABELS:
