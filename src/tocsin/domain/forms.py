@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.base.times import iso
 from tocsin.domain.alarms import Alarm
 from tocsin.domain.incidents import Incident
+from tocsin.domain.signals import StoredSignal
 from tocsin.domain.units import Unit
 
 
@@ -90,6 +93,47 @@ def alarm_form(alarm: Alarm) -> dict[str, object]:
         "state": alarm.state.value,
         "restored_at": optional_iso(alarm.restored_at),
         "stamps": stamps,
+    }
+
+
+def signal_form(stored: StoredSignal, alarm_ids: Sequence[str]) -> dict[str, object]:
+    """Return a signal with its raw bytes in base64."""
+    signal = stored.signal
+    return {
+        "id": stored.id,
+        "protocol": signal.protocol,
+        "transport": signal.transport,
+        "peer": signal.peer,
+        "account": signal.account,
+        "device_id": signal.device_id,
+        "token": signal.token,
+        "received_at": iso(signal.received_at),
+        "sent_at": optional_iso(signal.sent_at),
+        "raw": b64encode(signal.raw).decode(),
+        "encrypted": signal.encrypted,
+        "copies": stored.copies,
+        "quarantine": signal.quarantine,
+        "flags": list(signal.flags),
+        "events": [
+            {
+                "code_system": event.code_system,
+                "code": event.code,
+                "kind": event.kind.value,
+                "category": event.category.value,
+                "priority": event.priority,
+                "area": event.area,
+                "zone": event.zone,
+                "user": event.user,
+                "text": event.text,
+                "label": event.label_zh,
+                "label_en": event.label_en,
+                "label_zh": event.label_zh,
+                "occurred_at": optional_iso(event.occurred_at),
+            }
+            for event in signal.events
+        ],
+        "alarm_ids": list(alarm_ids),
+        "state": stored.state.value,
     }
 
 

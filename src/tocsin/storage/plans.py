@@ -55,7 +55,7 @@ class PlanRepository:
         self._add_version(plan, now, by)
 
     def save(self, plan: Plan, now: datetime, by: str) -> Plan:
-        """Write a plan whose `version_no` is new; incidents keep the one they began with. Errors: CONFLICT when stale."""
+        """Write a plan with a new `version_no`; incidents keep the one they began with. Errors: CONFLICT when stale."""
         result = self._connection.execute(
             update(plans)
             .where(plans.c.id == plan.id, plans.c.version == plan.version)

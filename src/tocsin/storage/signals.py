@@ -256,7 +256,7 @@ _ADD_COPIES = (
 )
 
 
-def _place(row: Row[Any]) -> PlaceInfo | None:
+def _place(row: Any) -> PlaceInfo | None:
     if row.place_id is None:
         return None
     return PlaceInfo(

@@ -1,0 +1,219 @@
+"""Intake: a signal becomes evidence, events, alarms and incidents, all in one commit, a group at a time.
+
+One set-based read of each table, the pure rules of `intake_rules`, one `executemany` per table. A signal the rules fail
+for is kept `unprocessed`, acknowledged, and shown as a system incident; `reprocess` runs it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tocsin.base.ids import new_id
+from tocsin.base.normal import NormalEvent
+from tocsin.domain.events import Fact, SignalQuarantined, SignalReprocessed, SignalUnprocessed
+from tocsin.domain.forms import signal_form
+from tocsin.domain.incidents import Incident, Source, Stamp, StampName
+from tocsin.domain.intake_group import Draft, IncidentGroup
+from tocsin.domain.intake_rules import (
+    LastSignal,
+    Origin,
+    Reading,
+    is_duplicate,
+    names_zone,
+    read_events,
+    source_of,
+)
+from tocsin.domain.signals import Receipt, Signal, SignalState, StoredSignal
+from tocsin.domain.store import Store
+
+Rules = Callable[[Signal], Reading]
+MAX_AWAITED_ACKS = 20_000
+
+
+class Intake:
+    """Where gateways hand in what devices sent."""
+
+    def __init__(self, store: Store, rules: Rules = read_events) -> None:
+        self._store = store
+        self._rules = rules
+        self._awaited_acks: dict[str, str] = {}
+        store.batch("intake", self.accept_many)
+        store.batch("intake.ack", note_acks)
+
+    def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
+        """Hand in one signal; the future resolves after the COMMIT and raises when nothing was committed."""
+        return self._store.submit("intake", signal)
+
+    def acknowledged(self, signal_id: str, at: datetime) -> None:
+        """Note when the acknowledgement of a signal left (t3); it is kept for the signals that opened an incident."""
+        incident_id = self._awaited_acks.pop(signal_id, None)
+        if incident_id is not None:
+            # Nobody waits for it: an error here is the store's to report, the next commit fails in the same way.
+            self._store.submit("intake.ack", (incident_id, at)).add_done_callback(_forget)
+
+    def accept_many(self, tx: Any, signals: Sequence[Signal]) -> list[Receipt]:
+        """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
+        receipts, fresh, facts = _keep(tx, signals)
+        opened = self._work(tx, fresh, facts)
+        if len(self._awaited_acks) > MAX_AWAITED_ACKS:
+            self._awaited_acks.clear()
+        self._awaited_acks.update(opened)
+        return receipts
+
+    def reprocess(self, tx: Any, signal_ids: Sequence[str]) -> int:
+        """Run the rules again for kept signals that are `unprocessed`; return how many went through."""
+        waiting = [s for s in tx.signals.load(signal_ids) if s.state is SignalState.UNPROCESSED]
+        return self._rerun(tx, waiting)
+
+    def repair(self, tx: Any, limit: int = 200) -> int:
+        """Run the rules again for the oldest unprocessed signals; return how many went through."""
+        return self._rerun(tx, tx.signals.unprocessed(limit))
+
+    def _rerun(self, tx: Any, waiting: Sequence[StoredSignal]) -> int:
+        ready = [stored for stored in waiting if self._read(stored.signal) is not None]
+        facts: list[Fact] = [SignalReprocessed(subject_id=stored.id, at=tx.now) for stored in ready]
+        self._apply(tx, ready, facts)
+        tx.signals.set_state([stored.id for stored in ready], SignalState.PROCESSED)
+        return len(ready)
+
+    def _work(self, tx: Any, fresh: list[StoredSignal], facts: list[Fact]) -> dict[str, str]:
+        """Raise what new signals ask for, then write them with what became of them."""
+        return self._apply(tx, fresh, facts, is_new=True)
+
+    def _apply(self, tx: Any, stored: list[StoredSignal], facts: list[Fact], *, is_new: bool = False) -> dict[str, str]:
+        """Apply the rules to signals and write the result; return signal id -> incident id where one was opened."""
+        origins = tx.signals.origins({s.signal.device_id for s in stored if s.signal.device_id})
+        readings: list[tuple[StoredSignal, Origin, Reading | None]] = []
+        for place, item in enumerate(stored):
+            origin = origins.get(item.signal.device_id or "")
+            if origin is None or origin.is_retired:
+                if not item.signal.quarantine:
+                    item = stored[place] = _aside(item, "retired_device" if origin else "unknown_device")
+            elif item.signal.events:
+                readings.append((item, origin, self._read(item.signal)))
+            if item.signal.quarantine and is_new:
+                code = origin.jurisdiction_code if origin else ""
+                facts.append(_quarantined(item, code, tx.now))
+
+        wanted = {
+            (origin.device_id, number)
+            for _, origin, reading in readings
+            if reading is not None
+            for event in reading.alarms
+            if (number := names_zone(event))
+        }
+        zones = tx.signals.zones(wanted)
+        group = IncidentGroup(tx, tx.now)
+        failed: dict[str, Origin] = {}
+        drafts: list[Draft] = []
+        restores: list[tuple[str, Signal, Origin, NormalEvent]] = []
+        for item, origin, reading in readings:
+            if reading is None:
+                failed[item.id] = origin
+                drafts.append(Draft(item.id, item.signal, origin, None, None))
+                continue
+            for event in reading.alarms:
+                zone = zones.get((origin.device_id, names_zone(event)))
+                drafts.append(Draft(item.id, item.signal, origin, event, zone))
+            restores.extend((item.id, item.signal, origin, event) for event in reading.restores)
+
+        group.raise_alarms(drafts)
+        group.restore(restores)
+        if is_new:
+            if failed:
+                stored = [replace(s, state=SignalState.UNPROCESSED) if s.id in failed else s for s in stored]
+            tx.signals.insert_many(stored)
+        group.write(facts)
+        for signal_id, origin in failed.items():
+            facts.append(
+                SignalUnprocessed(
+                    subject_id=signal_id,
+                    at=tx.now,
+                    jurisdiction_code=origin.jurisdiction_code,
+                    error="rules_failed",
+                    incident_id=group.incident_of.get(signal_id, ""),
+                )
+            )
+        tx.record_many(facts)
+        return group.opened_by
+
+    def _read(self, signal: Signal) -> Reading | None:
+        """Run the rules; None when they fail. Whatever is wrong with a rule must not lose a signal or its ACK."""
+        try:
+            return self._rules(signal)
+        except Exception:
+            return None
+
+
+def _keep(tx: Any, signals: Sequence[Signal]) -> tuple[list[Receipt], list[StoredSignal], list[Fact]]:
+    """Separate retries from new signals; return a receipt for each and the new ones with their ids."""
+    sources = [source_of(signal) for signal in signals]
+    known: dict[str, LastSignal] = tx.signals.last_of(set(sources))
+    last = dict(known)
+    copies: dict[str, int] = {}
+    receipts: list[Receipt] = []
+    fresh: list[StoredSignal] = []
+    place_of: dict[str, int] = {}
+    for signal, source in zip(signals, sources, strict=True):
+        previous = last.get(source)
+        if previous is not None and is_duplicate(signal, previous):
+            receipts.append(Receipt(previous.signal_id, is_duplicate=True))
+            place = place_of.get(previous.signal_id)
+            if place is None:
+                copies[previous.signal_id] = copies.get(previous.signal_id, 0) + 1
+            else:
+                fresh[place] = replace(fresh[place], copies=fresh[place].copies + 1)
+            continue
+        signal_id = new_id()
+        place_of[signal_id] = len(fresh)
+        state = SignalState.QUARANTINED if signal.quarantine else SignalState.PROCESSED
+        fresh.append(StoredSignal(signal_id, signal, state))
+        last[source] = LastSignal(source, signal.dedup_key, signal_id, signal.received_at, signal.sent_at)
+        receipts.append(Receipt(signal_id))
+    tx.signals.add_copies(copies)
+    tx.signals.save_last(
+        [entry for source, entry in last.items() if source not in known],
+        [entry for source, entry in last.items() if source in known and entry is not known[source]],
+    )
+    return receipts, fresh, []
+
+
+def _aside(stored: StoredSignal, reason: str) -> StoredSignal:
+    return replace(stored, signal=replace(stored.signal, quarantine=reason), state=SignalState.QUARANTINED)
+
+
+def _quarantined(stored: StoredSignal, jurisdiction_code: str, now: datetime) -> SignalQuarantined:
+    return SignalQuarantined(
+        subject_id=stored.id,
+        at=now,
+        jurisdiction_code=jurisdiction_code,
+        reason=stored.signal.quarantine,
+        device_id=stored.signal.device_id or "",
+        data=signal_form(stored, ()),
+    )
+
+
+def note_acks(tx: Any, items: Sequence[tuple[str, datetime]]) -> list[None]:
+    """Keep when acknowledgements left (t3) on the incidents they opened; the set-based use case `intake.ack`."""
+    incidents = tx.incidents.load({incident_id for incident_id, _ in items})
+    rows: list[tuple[str, Stamp]] = []
+    changed: dict[str, Incident] = {}
+    for incident_id, at in items:
+        incident = changed.get(incident_id) or incidents.get(incident_id)
+        if incident is None or incident.has_stamp(StampName.ACK_SENT):
+            continue
+        stamp = Stamp(StampName.ACK_SENT.value, at, Source.SERVER.value)
+        rows.append((incident_id, stamp))
+        changed[incident_id] = incident.stamped([stamp])
+    tx.incidents.add_stamps(rows)
+    tx.incidents.set_stamps(list(changed.values()))
+    return [None] * len(items)
+
+
+def _forget(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,371 @@
+"""The incidents of one intake group: alarms find or open theirs, restores find their alarms, all is written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from tocsin.base.ids import new_id
+from tocsin.base.normal import NormalEvent
+from tocsin.domain.alarms import Alarm, AlarmState
+from tocsin.domain.events import AlarmRaised, AlarmRestored, Fact, IncidentGrew, IncidentOpened
+from tocsin.domain.forms import alarm_form, incident_form
+from tocsin.domain.incidents import GROUP_WINDOW, Incident, PlaceRef, PlanRef, Source, Stamp, StampName
+from tocsin.domain.intake_rules import (
+    SYSTEM_KIND,
+    SYSTEM_PRIORITY,
+    Origin,
+    PlaceInfo,
+    ZoneInfo,
+    may_join,
+    month_of,
+    system_title,
+    title_of,
+)
+from tocsin.domain.plans import IncidentStep, Plan, choose_plan, copy_steps, next_deadline
+from tocsin.domain.signals import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One alarm to be; without an event it is the system's own: the rules failed for the signal."""
+
+    signal_id: str
+    signal: Signal
+    origin: Origin
+    event: NormalEvent | None
+    zone: ZoneInfo | None
+
+    @property
+    def place(self) -> PlaceInfo | None:
+        """Where it happened: the zone's place, else the device's; a system matter has none."""
+        if self.event is None:
+            return None
+        return self.zone.place if self.zone is not None and self.zone.place is not None else self.origin.place
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What groups it: the place, the device without one, or the device's own system matters."""
+        if self.event is None:
+            return "system", self.origin.device_id
+        place = self.place
+        return ("place", place.id) if place is not None else ("device", self.origin.device_id)
+
+
+class _Growing:
+    """An incident while a group adds to it; the gravest alarm names it."""
+
+    __slots__ = ("count", "incident", "is_new", "kind", "last_at", "place_class", "priority", "short", "title")
+
+    def __init__(self, incident: Incident, short: str, place_class: str, *, is_new: bool) -> None:
+        self.incident = incident
+        self.short = short
+        self.place_class = place_class
+        self.is_new = is_new
+        self.count = 0
+        self.kind = incident.kind
+        self.priority = incident.priority
+        self.title = (incident.title_en, incident.title_zh)
+        self.last_at = incident.last_alarm_at
+
+    def add(self, draft: Draft) -> None:
+        event = draft.event
+        self.last_at = max(self.last_at, draft.signal.received_at)
+        if event is None:
+            return
+        self.count += 1
+        if event.priority < self.priority:
+            self.kind, self.priority = event.category.value, event.priority
+            self.title = title_of(event, draft.origin, draft.zone, draft.place)
+
+    def joined(self) -> Incident:
+        return self.incident.joined(
+            kind=self.kind,
+            priority=self.priority,
+            title_en=self.title[0],
+            title_zh=self.title[1],
+            at=self.last_at,
+            count=self.count,
+        )
+
+
+class IncidentGroup:
+    """Collects what one group of signals does to alarms and incidents, then writes it in one statement per table."""
+
+    def __init__(self, tx: Any, now: datetime) -> None:
+        self._tx = tx
+        self._now = now
+        self._growing: dict[tuple[str, str], list[_Growing]] = {}
+        self._touched: dict[str, _Growing] = {}
+        self._alarms: list[Alarm] = []
+        self._shorts: list[str] = []
+        self._restored: list[tuple[str, Alarm]] = []
+        self._restored_fresh: list[tuple[str, int]] = []
+        self._stamps: list[tuple[str, Stamp]] = []
+        self.opened_by: dict[str, str] = {}
+        self.incident_of: dict[str, str] = {}
+
+    # --- alarms ---
+
+    def raise_alarms(self, drafts: Sequence[Draft]) -> None:
+        """Give each draft its incident, an open one of its place or a new one."""
+        if not drafts:
+            return
+        self._load(drafts)
+        for draft in drafts:
+            growing = self._find(draft)
+            if growing is None:
+                growing = self._open(draft)
+            growing.add(draft)
+            incident_id = growing.incident.id
+            self._touched[incident_id] = growing
+            self.incident_of[draft.signal_id] = incident_id
+            if draft.event is not None:
+                self._alarms.append(self._alarm(draft, draft.event, incident_id))
+                self._shorts.append(growing.short)
+
+    def _load(self, drafts: Sequence[Draft]) -> None:
+        keys = {draft.key for draft in drafts}
+        since = min(draft.signal.received_at for draft in drafts) - GROUP_WINDOW
+        short_of = {draft.key: _home(draft)[2] for draft in drafts}
+        class_of = {draft.key: draft.place.place_class if draft.place else "" for draft in drafts}
+        found = self._tx.incidents.open_at(
+            {key for kind, key in keys if kind == "place"}, {key for kind, key in keys if kind != "place"}, since
+        )
+        for incident in found:
+            key = _key_of(incident)
+            if key in keys:
+                growing = _Growing(incident, short_of[key], class_of[key], is_new=False)
+                self._growing.setdefault(key, []).append(growing)
+
+    def _find(self, draft: Draft) -> _Growing | None:
+        candidates = self._growing.get(draft.key)
+        if candidates:
+            for growing in reversed(candidates):
+                current = growing.incident
+                if growing.last_at != current.last_alarm_at:
+                    current = replace(current, last_alarm_at=growing.last_at)
+                if may_join(current, draft.signal.received_at):
+                    return growing
+        return None
+
+    def _open(self, draft: Draft) -> _Growing:
+        jurisdiction_id, code, short = _home(draft)
+        place, event, signal = draft.place, draft.event, draft.signal
+        title_en, title_zh = (
+            system_title(draft.origin) if event is None else title_of(event, draft.origin, draft.zone, place)
+        )
+        stamps = [
+            Stamp(StampName.FIRST_BYTE.value, signal.received_at, Source.SERVER.value),
+            Stamp(StampName.COMMITTED.value, self._now, Source.SERVER.value),
+            Stamp(StampName.CREATED.value, self._now, Source.SERVER.value),
+        ]
+        if event is not None and event.occurred_at is not None:
+            stamps.insert(0, Stamp(StampName.EVENT.value, event.occurred_at, Source.DEVICE.value))
+        incident = Incident(
+            id=new_id(),
+            number="",
+            jurisdiction_id=jurisdiction_id,
+            jurisdiction_code=code,
+            title_en=title_en,
+            title_zh=title_zh,
+            kind=SYSTEM_KIND if event is None else event.category.value,
+            priority=SYSTEM_PRIORITY if event is None else event.priority,
+            opened_at=self._now,
+            last_alarm_at=signal.received_at,
+            place_id=place.id if place else None,
+            device_id=draft.origin.device_id,
+            place=None
+            if place is None
+            else PlaceRef(place.id, place.name, place.name_en, place.address, place.lon, place.lat),
+        ).stamped(stamps)
+        self._stamps.extend((incident.id, stamp) for stamp in stamps)
+        growing = _Growing(incident, short, place.place_class if place else "", is_new=True)
+        self._growing.setdefault(draft.key, []).append(growing)
+        self.opened_by[draft.signal_id] = incident.id
+        return growing
+
+    def _alarm(self, draft: Draft, event: NormalEvent, incident_id: str) -> Alarm:
+        place = draft.place
+        jurisdiction_id, code, _ = _home(draft)
+        return Alarm(
+            id=new_id(),
+            number="",
+            signal_id=draft.signal_id,
+            incident_id=incident_id,
+            device_id=draft.origin.device_id,
+            zone_id=draft.zone.id if draft.zone else None,
+            place_id=place.id if place else None,
+            jurisdiction_id=jurisdiction_id,
+            jurisdiction_code=code,
+            kind=event.category.value,
+            code_system=event.code_system,
+            code=event.code,
+            priority=event.priority,
+            label_en=event.label_en,
+            label_zh=event.label_zh,
+            area=event.area,
+            zone=event.zone,
+            text=event.text,
+            state=AlarmState.OPEN,
+            occurred_at=event.occurred_at,
+            received_at=draft.signal.received_at,
+            committed_at=self._now,
+        )
+
+    # --- restores ---
+
+    def restore(self, restores: Sequence[tuple[str, Signal, Origin, NormalEvent]]) -> None:
+        """Mark the open alarms restored that these events put back to normal: same device, zone and category."""
+        if not restores:
+            return
+        waiting: dict[tuple[str, str], list[Alarm]] = {}
+        for alarm in self._tx.alarms.open_of_zones({(origin.device_id, e.zone) for _, _, origin, e in restores}):
+            waiting.setdefault((alarm.device_id, alarm.zone), []).append(alarm)
+        fresh: dict[tuple[str, str], list[int]] = {}
+        for place, alarm in enumerate(self._alarms):
+            fresh.setdefault((alarm.device_id or "", alarm.zone), []).append(place)
+
+        for signal_id, signal, origin, event in restores:
+            key = (origin.device_id, event.zone)
+            kept = []
+            for alarm in waiting.get(key, ()):
+                if alarm.kind == event.category.value:
+                    self._restored.append((signal_id, alarm.moved_to(AlarmState.RESTORED, signal.received_at)))
+                else:
+                    kept.append(alarm)
+            waiting[key] = kept
+            for place in fresh.get(key, ()):
+                alarm = self._alarms[place]
+                is_earlier = alarm.signal_id <= signal_id
+                if is_earlier and alarm.state is AlarmState.OPEN and alarm.kind == event.category.value:
+                    self._alarms[place] = alarm.moved_to(AlarmState.RESTORED, signal.received_at)
+                    self._restored_fresh.append((signal_id, place))
+
+    # --- writing ---
+
+    def write(self, facts: list[Fact]) -> None:
+        """Write alarms, incidents, steps, timestamps and restores; add the facts in the order they happened."""
+        if self._touched:
+            self._write_incidents(facts)
+        fresh = [(signal_id, self._alarms[place]) for signal_id, place in self._restored_fresh]
+        for signal_id, alarm in (*self._restored, *fresh):
+            facts.append(
+                AlarmRestored(
+                    subject_id=alarm.id,
+                    at=self._now,
+                    jurisdiction_code=alarm.jurisdiction_code,
+                    signal_id=signal_id,
+                    incident_id=alarm.incident_id,
+                    data=alarm_form(alarm),
+                )
+            )
+        self._tx.alarms.restore([alarm for _, alarm in self._restored])
+
+    def _write_incidents(self, facts: list[Fact]) -> None:
+        tx, month = self._tx, month_of(self._now)
+        new = [growing for growing in self._touched.values() if growing.is_new]
+        wanted: dict[str, int] = {}
+        for growing in new:
+            name = f"{growing.short}-{month}"
+            wanted[name] = wanted.get(name, 0) + 1
+        alarm_counter = f"A-{month}"
+        if self._alarms:
+            wanted[alarm_counter] = len(self._alarms)
+        numbers: dict[str, int] = tx.incidents.take_numbers(wanted)
+
+        opened = self._planned(new, numbers, month)
+        grown: list[Incident] = tx.incidents.save_grown([g.joined() for g in self._touched.values() if not g.is_new])
+        tx.incidents.insert_many(opened)
+        tx.incidents.add_stamps(self._stamps)
+        for incident in opened:
+            facts.append(
+                IncidentOpened(
+                    subject_id=incident.id,
+                    at=self._now,
+                    jurisdiction_code=incident.jurisdiction_code,
+                    number=incident.number,
+                    priority=incident.priority,
+                    plan_id=incident.plan_id or "",
+                    plan_version_no=incident.plan_version_no or 0,
+                    data=incident_form(incident),
+                )
+            )
+        first = numbers.get(alarm_counter, 0)
+        self._alarms = [
+            replace(alarm, number=f"A-{month}-{number:06d}") for number, alarm in enumerate(self._alarms, start=first)
+        ]
+        tx.alarms.insert_many(self._alarms)
+        for alarm in self._alarms:
+            facts.append(
+                AlarmRaised(
+                    subject_id=alarm.id,
+                    at=self._now,
+                    jurisdiction_code=alarm.jurisdiction_code,
+                    signal_id=alarm.signal_id,
+                    incident_id=alarm.incident_id,
+                    device_id=alarm.device_id or "",
+                    code=f"{alarm.code_system}:{alarm.code}",
+                    priority=alarm.priority,
+                    data=alarm_form(alarm),
+                )
+            )
+        for incident in grown:
+            facts.append(
+                IncidentGrew(
+                    subject_id=incident.id,
+                    at=self._now,
+                    jurisdiction_code=incident.jurisdiction_code,
+                    data=incident_form(incident),
+                )
+            )
+
+    def _planned(self, new: Sequence[_Growing], numbers: dict[str, int], month: str) -> list[Incident]:
+        """Return new incidents with number, plan, steps and first deadline; the steps are written here."""
+        if not new:
+            return []
+        plans: list[Plan] = self._tx.plans.all()
+        steps: list[tuple[str, IncidentStep]] = []
+        opened = []
+        for growing in new:
+            name = f"{growing.short}-{month}"
+            incident = replace(growing.joined(), number=f"{name}-{numbers[name]:04d}")
+            numbers[name] += 1
+            plan = choose_plan(
+                plans,
+                kind=incident.kind,
+                place_class=growing.place_class,
+                jurisdiction_code=incident.jurisdiction_code,
+            )
+            if plan is not None:
+                copied = copy_steps(plan.steps)
+                steps.extend((incident.id, step) for step in copied)
+                incident = replace(
+                    incident,
+                    plan_id=plan.id,
+                    plan_version_no=plan.version_no,
+                    plan=PlanRef(plan.id, plan.name, plan.name_en, plan.version_no),
+                    next_deadline_at=next_deadline(copied, verdict="none", opened_at=incident.opened_at),
+                )
+            opened.append(incident)
+        self._tx.incidents.insert_steps(steps)
+        return opened
+
+
+def _home(draft: Draft) -> tuple[str, str, str]:
+    """Return jurisdiction id, division code and short name of where it happened."""
+    place, origin = draft.place, draft.origin
+    if place is not None:
+        return place.jurisdiction_id, place.jurisdiction_code, place.short
+    return origin.jurisdiction_id, origin.jurisdiction_code, origin.short
+
+
+def _key_of(incident: Incident) -> tuple[str, str]:
+    """Return what groups alarms into a stored incident."""
+    if incident.kind == SYSTEM_KIND and incident.place_id is None:
+        return "system", incident.device_id or ""
+    if incident.place_id is not None:
+        return "place", incident.place_id
+    return "device", incident.device_id or ""
