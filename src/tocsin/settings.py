@@ -151,6 +151,24 @@ class Dc09Settings(_Section):
         description="A TCP connection without a byte for this time is closed.",
         unit="seconds",
     )
+    max_waiting: int = _setting(
+        4096,
+        ge=1,
+        description="Most signals waiting for their commit; reading stops there and the panels' own buffers fill.",
+        unit="signals",
+    )
+    answers_duh: bool = _setting(
+        False,
+        description="Answer DUH to what cannot be understood; off by default: a panel may give a signal up on DUH.",
+        unit="yes or no",
+    )
+    panel_utc_offset_hours: float = _setting(
+        8.0,
+        ge=-14,
+        le=14,
+        description="How far the wall clock of panels is ahead of UTC; times inside SIA blocks are local.",
+        unit="hours",
+    )
 
 
 class SipSettings(_Section):
@@ -184,9 +202,6 @@ class SipSettings(_Section):
         "Empty is the same as contact_ip.",
         unit="address",
     )
-    min_expires_s: int = _setting(60, ge=10, description="Shortest registration granted.", unit="seconds")
-    max_expires_s: int = _setting(86_400, ge=60, description="Longest registration granted.", unit="seconds")
-    keepalive_s: int = _setting(60, ge=5, description="Keepalive interval expected of a device.", unit="seconds")
     keepalive_misses: int = _setting(
         3, ge=1, description="A device is offline after this many missed keepalives.", unit="count"
     )
@@ -197,25 +212,25 @@ class SipSettings(_Section):
         unit="udp, tcp_passive, tcp_active",
     )
     invite_timeout_s: float = _setting(
-        8.0, gt=0, description="How long a device may take to answer an INVITE.", unit="seconds"
+        10.0, gt=0, description="How long a device may take to answer an INVITE.", unit="seconds"
     )
     first_packet_timeout_s: float = _setting(
-        5.0,
+        8.0,
         gt=0,
         description="How long the first picture packet may take after the answer; then the next way is tried.",
         unit="seconds",
     )
-    catalog_timeout_s: float = _setting(
-        15.0,
+    requests_per_s: float = _setting(
+        2000.0,
         gt=0,
-        description="A catalogue without a further part for this time is taken as incomplete.",
-        unit="seconds",
+        description="Requests a second taken from one address, keepalives of registered devices aside; more are dropped.",
+        unit="requests a second",
     )
-    max_connections: int = _setting(
-        20_000,
-        ge=1,
-        description="Most TCP connections at a time; more are closed.",
-        unit="connections",
+    catalogs_per_s: float = _setting(
+        50.0,
+        gt=0,
+        description="Catalogues asked for a second, so that a reconnect storm does not become a catalogue storm.",
+        unit="requests a second",
     )
 
 
