@@ -223,7 +223,7 @@ class SipSettings(_Section):
     requests_per_s: float = _setting(
         2000.0,
         gt=0,
-        description="Requests a second taken from one address, keepalives of registered devices aside; more are dropped.",
+        description="Requests a second taken from one address, keepalives of known devices aside; more are dropped.",
         unit="requests a second",
     )
     catalogs_per_s: float = _setting(
