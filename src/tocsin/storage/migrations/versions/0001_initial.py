@@ -294,6 +294,15 @@ def upgrade() -> None:
         comment="the last event frame of each source: a retry equals it within 60 s",
     )
     op.create_table(
+        "marks",
+        sa.Column(
+            "name", sa.String(length=32), nullable=False, comment="last_alive: when this installation last worked"
+        ),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
+        comment="moments this installation remembers",
+    )
+    op.create_table(
         "notices",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("key", sa.String(length=48), nullable=False),
