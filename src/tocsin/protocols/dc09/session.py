@@ -64,9 +64,10 @@ class AccountRules:
     """What the receiver must know of one account. Keys are newest first; more than one means a roll-over is under way.
 
     The window applies to encrypted messages: from `window_low_s` behind our clock to `window_high_s` ahead of it.
-    `clock_offset_s` is what a panel that sends local time is ahead of UTC.
+    `clock_offset_s` is what a panel that sends local time is ahead of UTC. `owner` is the caller's name for the account.
     """
 
+    owner: str = ""
     keys: tuple[AesKey, ...] = ()
     require_encryption: bool = True
     window_low_s: float = 40.0
@@ -84,12 +85,14 @@ class Received:
     """One frame, judged. `raw` is fit for storage: key groups are blanked out.
 
     `key` is the one that opened the message and will seal the answer; `key_index` its place in the account's list.
+    `owner` comes from the account's rules, "" when nobody knows the account.
     """
 
     verdict: Verdict
     raw: bytes
     header: Header | None
     account: str = ""
+    owner: str = ""
     message: Message | None = None
     reason: str = ""
     flags: tuple[str, ...] = ()
@@ -165,18 +168,19 @@ class Receiver:
     def _unreadable(self, decoded: object, raw: bytes, flags: tuple[str, ...]) -> Received:
         """Keep what has a good checksum and is no message; without a header there is nothing to echo in an answer."""
         header = decoded.header if isinstance(decoded, UnreadableMessage) else None
-        rules = None
-        if header is not None:
-            rules = self._find_account(header.receiver or "", header.prefix or "", header.account or "")
-        is_secret = header is not None and (header.is_encrypted or _demands_key(rules))
+        if header is None:
+            return Received(Verdict.QUARANTINE, raw, None, reason=Reason.UNREADABLE, flags=flags, is_answered=False)
+        account = header.account or ""
+        rules = self._find_account(header.receiver or "", header.prefix or "", account) or _NO_RULES
         return Received(
             Verdict.QUARANTINE,
             raw,
             header,
-            account=(header.account or "") if header is not None else "",
+            account,
+            rules.owner,
             reason=Reason.UNREADABLE,
             flags=flags,
-            is_answered=header is not None and not is_secret,
+            is_answered=not header.is_encrypted and not _demands_key(rules),
         )
 
     def _open(
@@ -189,47 +193,24 @@ class Receiver:
         now: datetime,
     ) -> Received:
         """Judge an encrypted message: nobody to answer without a key, and no answer to a wrong one."""
+        header, owner = sealed.header, rules.owner if rules is not None else ""
         keys = rules.keys if rules is not None else ()
-        if rules is None or not keys:
-            reason = Reason.UNKNOWN_ACCOUNT if rules is None else Reason.UNKNOWN_KEY
-            return Received(
-                Verdict.QUARANTINE, raw, sealed.header, account, reason=reason, flags=flags, is_answered=False
-            )
         message, index = _try_keys(sealed, keys)
-        if message is None:
+        if rules is None or message is None:
+            reason = Reason.UNKNOWN_ACCOUNT if rules is None else Reason.KEY_MISMATCH if keys else Reason.UNKNOWN_KEY
             return Received(
-                Verdict.QUARANTINE,
-                raw,
-                sealed.header,
-                account,
-                reason=Reason.KEY_MISMATCH,
-                flags=flags,
-                is_answered=False,
+                Verdict.QUARANTINE, raw, header, account, owner, reason=reason, flags=flags, is_answered=False
             )
         if index:
             flags += (Flag.OLD_KEY,)
         if not _is_in_window(message.sent_at, rules, now):
             if not rules.never_nak:
                 return Received(
-                    Verdict.CLOCK_REFUSED,
-                    raw,
-                    sealed.header,
-                    account,
-                    message,
-                    reason=Reason.CLOCK,
-                    flags=flags,
-                    key_index=index,
+                    Verdict.CLOCK_REFUSED, raw, header, account, owner, message, Reason.CLOCK, flags, key_index=index
                 )
             flags += (Flag.CLOCK_SKEW,)
         return Received(
-            _verdict_of(sealed.header),
-            raw,
-            sealed.header,
-            account,
-            message,
-            flags=flags,
-            key=keys[index],
-            key_index=index,
+            _verdict_of(header), raw, header, account, owner, message, flags=flags, key=keys[index], key_index=index
         )
 
     def _plain(
@@ -243,24 +224,23 @@ class Receiver:
     ) -> Received:
         """Judge a message in the clear: its time is only a remark, because a NAK would lock field panels in a loop."""
         header = message.header
-        if _demands_key(rules):
+        if rules is not None and _demands_key(rules):
             return Received(
                 Verdict.QUARANTINE,
                 raw,
                 header,
                 account,
+                rules.owner,
                 message,
-                reason=Reason.DOWNGRADE,
-                flags=flags,
+                Reason.DOWNGRADE,
+                flags,
                 is_answered=False,
             )
         if message.sent_at is not None and not _is_in_window(message.sent_at, rules or _NO_RULES, now):
             flags += (Flag.CLOCK_SKEW,)
         if rules is None:
-            return Received(
-                Verdict.QUARANTINE, raw, header, account, message, reason=Reason.UNKNOWN_ACCOUNT, flags=flags
-            )
-        return Received(_verdict_of(header), raw, header, account, message, flags=flags)
+            return Received(Verdict.QUARANTINE, raw, header, account, "", message, Reason.UNKNOWN_ACCOUNT, flags)
+        return Received(_verdict_of(header), raw, header, account, rules.owner, message, flags=flags)
 
 
 _NO_RULES = AccountRules()
@@ -274,8 +254,8 @@ def _try_keys(sealed: SealedMessage, keys: tuple[AesKey, ...]) -> tuple[Message 
     return None, 0
 
 
-def _demands_key(rules: AccountRules | None) -> bool:
-    return rules is not None and bool(rules.keys) and rules.require_encryption
+def _demands_key(rules: AccountRules) -> bool:
+    return bool(rules.keys) and rules.require_encryption
 
 
 def _verdict_of(header: Header) -> Verdict:

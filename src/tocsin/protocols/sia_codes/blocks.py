@@ -70,7 +70,7 @@ class SiaEvent:
 
 @dataclass(slots=True)
 class SiaReport:
-    """What one data block says; `account` is "" where it is left out, `other_blocks` the letters of the other blocks."""
+    """What one data block says; `account` is "" where it is left out, `other_blocks` the letters of other blocks."""
 
     account: str = ""
     events: list[SiaEvent] = field(default_factory=list)
