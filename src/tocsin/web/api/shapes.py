@@ -1,0 +1,88 @@
+"""What every resource shares: pages, cursors, versions, and JSON written without a detour."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from tocsin.base.errors import ErrorCode, TocsinError
+
+T = TypeVar("T")
+LIMIT_MOST = 500
+_encode = msgspec.json.Encoder().encode
+
+
+class In(BaseModel):
+    """A request body: unknown fields are refused, values are not bent to fit."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=20_000, populate_by_name=True)
+
+    def given(self) -> dict[str, Any]:
+        """Return only what the caller sent, without `version`."""
+        return self.model_dump(exclude_unset=True, exclude={"version"}, by_alias=True)
+
+
+class Out(BaseModel):
+    """An answer, as OpenAPI describes it; further fields may be added in any release."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+
+class Page(Out, Generic[T]):
+    """A page of a list; `next` is the cursor of the following one, or null at the end."""
+
+    items: list[T]
+    next: str | None = None
+
+
+Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="version of the object as the caller knows it")]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MOST, description="most items of a page")]
+After = Annotated[str, Query(max_length=80, description="cursor: `next` of the page before")]
+Filter = Annotated[str, Query(max_length=100)]
+Text = Annotated[str, Field(max_length=4000)]
+Moment = AwareDatetime
+
+
+def reply(content: Any, status: int = 200) -> Response:
+    """Return JSON of plain mappings as they are: the forms of the domain are already what the API shows."""
+    return Response(_encode(content), status, media_type="application/json")
+
+
+def page(items: Sequence[Mapping[str, Any]], limit: int, key: str = "id") -> Response:
+    """Return a page of forms; the cursor is the key of its last item when the page is full."""
+    last = str(items[-1][key]) if len(items) >= limit else None
+    return reply({"items": items, "next": last})
+
+
+def whole_number(cursor: str) -> int | None:
+    """Return a numeric cursor; None without one. Errors: INVALID."""
+    if not cursor:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+        raise TocsinError(ErrorCode.INVALID, "the cursor is not one of ours", key="cursor", field="after")
+    return int(cursor)
+
+
+def pack(*parts: str) -> str:
+    """Return a cursor that stands for several sort values."""
+    return base64.urlsafe_b64encode(_encode(parts)).decode().rstrip("=")
+
+
+def unpack(cursor: str, count: int) -> tuple[str, ...] | None:
+    """Return the sort values of a cursor; None without one. Errors: INVALID."""
+    if not cursor:
+        return None
+    try:
+        parts = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        parts = ()
+    if len(parts) != count:
+        raise TocsinError(ErrorCode.INVALID, "the cursor is not one of ours", key="cursor", field="after")
+    return parts

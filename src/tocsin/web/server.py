@@ -1,0 +1,88 @@
+"""uvicorn as we run it: no compression on sockets, small client messages, the raw transport lent to the feed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+TRANSPORT = "tocsin.transport"
+CLIENT_MESSAGE_BYTES = 64 * 1024
+DEAD_AFTER_MS = 30_000
+
+
+class FeedProtocol(WebSocketsSansIOProtocol):
+    """Lends the transport to the endpoint as `scope["extensions"]["tocsin.transport"]`.
+
+    The feed writes finished frames to it; that is right as long as no extension is in force, and we offer none.
+    """
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        scope = cast(dict[str, Any], getattr(self, "scope", None) or {})
+        if "extensions" in scope:
+            scope["extensions"][TRANSPORT] = self.transport
+            _end_when_unacknowledged(self.transport)
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server without signal handlers of its own: `app.py` owns the end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def serve_on(self, listeners: list[socket.socket]) -> None:
+        """Serve on bound sockets until `should_exit`."""
+        await self.serve(sockets=listeners)
+
+
+def make_server(app: ASGIApp) -> Server:
+    """Return a server for `app`; call `serve_on(sockets)`, end it with `should_exit = True`."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        ws=FeedProtocol,
+        ws_per_message_deflate=False,
+        ws_max_size=CLIENT_MESSAGE_BYTES,
+        ws_ping_interval=None,  # the feed's own tick and the socket's user timeout find the dead
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    return Server(config)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 takes a free one. Errors: OSError when the port is busy."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), port))
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _end_when_unacknowledged(transport: asyncio.Transport) -> None:
+    """Let the system end a connection whose peer acknowledges nothing for half a minute."""
+    raw = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if raw is not None and option is not None:
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.IPPROTO_TCP, option, DEAD_AFTER_MS)

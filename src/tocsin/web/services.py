@@ -1,0 +1,127 @@
+"""What the web asks of the house: composed by `app.py`, taken apart by `web/deps.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from prometheus_client.core import Metric
+from pydantic import SecretStr
+
+from tocsin.base.clock import Clock
+from tocsin.base.words import Words
+from tocsin.domain.store import Store
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Announcement(Protocol):
+    """One committed change, numbered; `data` is JSON."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at_us(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject_id(self) -> str: ...
+    @property
+    def jurisdiction_code(self) -> str: ...
+    @property
+    def permission(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+class StoreHealth(Protocol):
+    """Whether commits succeed, and the reason when they do not."""
+
+    @property
+    def is_ok(self) -> bool: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class FeedStore(Store, Protocol):
+    """The store as the web sees it: it also tells what was committed, and how it is."""
+
+    @property
+    def health(self) -> StoreHealth: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def committed(self) -> int: ...
+
+    def on_committed(self, listener: Callable[[Sequence[Any]], None]) -> None:
+        """Call `listener` on the loop with the announcements of each committed group."""
+
+
+class WebSettings(Protocol):
+    """The settings of the web: `settings.server` fits."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def public_url(self) -> str: ...
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]: ...
+    @property
+    def session_hours(self) -> float: ...
+    @property
+    def metrics_token(self) -> SecretStr: ...
+
+
+class SettingShown(Protocol):
+    """One setting in force, secrets masked."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def default(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHealth:
+    """How the picture workers are: started, alive, and the ports viewers fetch from."""
+
+    workers: int = 0
+    alive: int = 0
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything the routes call."""
+
+    store: FeedStore
+    clock: Clock
+    users: Any
+    places: Any
+    devices: Any
+    incidents: Any
+    units: Any
+    plans: Any
+    views: Any
+    words: Words = field(default_factory=lambda: Words({}))
+    version: str = ""
+    media: Callable[[], MediaHealth] = MediaHealth
+    settings: Callable[[], Sequence[SettingShown]] = tuple
+    is_ready: Callable[[], bool] = lambda: True
+    map: Callable[[], Mapping[str, Any]] = lambda: {"type": "FeatureCollection", "features": []}
+    metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()
+    static: Path = STATIC
+    public_url: str = ""
+    session_hours: float = 12.0
