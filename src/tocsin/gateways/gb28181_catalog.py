@@ -173,7 +173,7 @@ class CatalogReader:
             timeline.ok("catalog.asked", self._clock.monotonic())
             answer = await self._asker.message(device.peer, device.gb_id, catalog_query(sn, device.gb_id, label))
             now = self._clock.monotonic()
-            if answer is None and not future.done():
+            if answer is None and not (future.done() and future.result().pages):
                 timeline.failed("catalog.unreachable", now)
                 return False
             if answer is not None and answer.status >= 300:

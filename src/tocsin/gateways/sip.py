@@ -66,6 +66,7 @@ MAX_CONNECTIONS: Final = 30_000
 MAX_UNSENT_BYTES: Final = 1024 * 1024
 SILENT_CONNECTION_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 3.0
+PORT_TRIES: Final = 20
 
 
 class Peer(NamedTuple):
@@ -211,23 +212,16 @@ class SipGateway:
 
     async def start(self) -> None:
         """Open the sockets. Raises OSError when an address or port is not free."""
-        loop = asyncio.get_running_loop()
         self._is_open = True
-        port = self.config.port
-        try:
-            for number, host in enumerate(self.config.hosts):
-                if self.config.udp:
-                    made = _udp_socket(host, port)
-                    port = port or made.getsockname()[1]
-                    self._sockets.append(made)
-                    loop.add_reader(made.fileno(), self._read_datagrams, made, number)
-                if self.config.tcp:
-                    server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
-                    port = port or server.sockets[0].getsockname()[1]
-                    self._servers.append(server)
-        except OSError:
-            await self.stop()
-            raise
+        for tries_left in range(PORT_TRIES if self.config.port == 0 else 1, 0, -1):
+            try:
+                await self._listen(self.config.port)
+                break
+            except OSError:
+                self._close_listeners()
+                if tries_left == 1:
+                    await self.stop()
+                    raise
         state = self.health_state
         state.udp_ports = tuple(made.getsockname()[1] for made in self._sockets)
         state.tcp_port = self._servers[0].sockets[0].getsockname()[1] if self._servers else 0
@@ -236,18 +230,36 @@ class SipGateway:
         self._tidy()
         log.info("sip listening", hosts=self.config.hosts, port=self.port, receive_buffer=state.receive_buffer_bytes)
 
-    async def stop(self) -> None:
-        """Close sockets and connections; waiting requests get no answer."""
-        self._is_open = False
+    async def _listen(self, port: int) -> None:
+        """Open every socket on one port; a free one is taken for 0, by UDP first and TCP after it."""
         loop = asyncio.get_running_loop()
-        for handle in (self._alarm, self._housekeeping):
-            if handle is not None:
-                handle.cancel()
+        for number, host in enumerate(self.config.hosts):
+            if self.config.udp:
+                made = _udp_socket(host, port)
+                port = port or made.getsockname()[1]
+                self._sockets.append(made)
+                loop.add_reader(made.fileno(), self._read_datagrams, made, number)
+            if self.config.tcp:
+                server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
+                port = port or server.sockets[0].getsockname()[1]
+                self._servers.append(server)
+
+    def _close_listeners(self) -> None:
         for made in self._sockets:
-            loop.remove_reader(made.fileno())
+            asyncio.get_running_loop().remove_reader(made.fileno())
             made.close()
         for server in self._servers:
             server.close()
+        self._sockets.clear()
+        self._servers.clear()
+
+    async def stop(self) -> None:
+        """Close sockets and connections; waiting requests get no answer."""
+        self._is_open = False
+        for handle in (self._alarm, self._housekeeping):
+            if handle is not None:
+                handle.cancel()
+        self._close_listeners()
         for connection in list(self._connections.values()):
             connection.abort()
         for waiting in self._waiting.values():
@@ -257,8 +269,6 @@ class SipGateway:
             call.take(Ended(by_peer=False))
         self._waiting.clear()
         self._calls.clear()
-        self._sockets.clear()
-        self._servers.clear()
 
     def health(self) -> SipHealth:
         """Return the counters."""

@@ -1,0 +1,595 @@
+"""A simulated GB/T 28181 camera or recorder: registers, keeps alive, lists its channels, sends pictures when invited.
+
+It is the sender side of our own codecs, with switches for the oddities seen in the field. The picture comes from an
+injected sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from tocsin.base.clock import Clock
+from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
+from tocsin.protocols.gb28181.charset import Label
+from tocsin.protocols.gb28181.ids import make_id
+from tocsin.protocols.gb28181.manscdp import (
+    CONTENT_TYPE,
+    BadDocument,
+    Document,
+    Pair,
+    catalog_response,
+    keepalive_notify,
+    parse_document,
+    result_response,
+)
+from tocsin.protocols.sip.codes import Transport
+from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local
+from tocsin.protocols.sip.digest import answer, parse_challenge
+from tocsin.protocols.sip.message import (
+    Headers,
+    Request,
+    Response,
+    expires_of,
+    new_branch,
+    response_to,
+    via_value,
+)
+from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
+from tocsin.protocols.sip.transaction import Send
+from tocsin.sim.wire import Wire
+
+RETRY_S: Final = 1.0
+LONGEST_RETRY_S: Final = 60.0
+
+
+class Quirk(StrEnum):
+    """An oddity of the field the camera imitates."""
+
+    LENGTH_IN_CHARACTERS = "length_in_characters"
+    LENGTH_ZERO = "length_zero"
+    UTF8_LABELLED_GB2312 = "utf8_labelled_gb2312"
+    MISSING_SN = "missing_sn"
+    BARE_AMPERSAND = "bare_ampersand"
+    RAW_LESS_THAN = "raw_less_than"
+    SPLIT_DATAGRAM = "split_datagram"
+    WRONG_CONTACT = "wrong_contact"
+    LINE_FEEDS_ONLY = "line_feeds_only"
+    LOST_PAGE = "lost_page"
+    LOST_PAGE_ONCE = "lost_page_once"
+    DUPLICATE_PAGE = "duplicate_page"
+    NO_CATALOG = "no_catalog"
+    IGNORES_TCP_MEDIA = "ignores_tcp_media"
+    REFUSES_TCP_MEDIA = "refuses_tcp_media"
+    OTHER_SSRC = "other_ssrc"
+    NO_SSRC = "no_ssrc"
+    NO_SETUP = "no_setup"
+    NO_SDP = "no_sdp"
+    NO_MEDIA = "no_media"
+    BUSY = "busy"
+    SILENT_TO_INVITE = "silent_to_invite"
+    REPEATED_OK = "repeated_ok"
+    NO_PSM = "no_psm"
+
+
+class PictureSender(Protocol):
+    """Sends one picture; see `tocsin.sim.picture`."""
+
+    async def start_udp(self, ip: str, port: int, ssrc: int, *, local_port: int | None = None) -> int:
+        """Send over UDP; returns the local port."""
+
+    async def start_tcp_active(self, ip: str, port: int, ssrc: int) -> int:
+        """Connect and send; returns the local port."""
+
+    async def start_tcp_passive(self, ssrc: int) -> int:
+        """Listen and send to who connects; returns the port."""
+
+    async def stop(self) -> None:
+        """Stop sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPlan:
+    """One simulated device. `page_items` channels go into each catalogue page."""
+
+    gb_id: str
+    password: str = field(repr=False)
+    server_id: str = "34020000002000000001"
+    realm: str = "3402000000"
+    username: str = ""
+    channels: tuple[CatalogItem, ...] = ()
+    keepalive_s: float = 60.0
+    expires_s: int = 3600
+    version: str = "2.0"
+    user_agent: str = "TocsinSim/1.0"
+    page_items: int = 2
+    quirks: frozenset[Quirk] = frozenset()
+    media_ip: str = ""
+
+
+@dataclass(slots=True)
+class CameraReport:
+    """What a camera did, for the last line of the command."""
+
+    registrations: int = 0
+    refusals: int = 0
+    last_status: int = 0
+    keepalives_sent: int = 0
+    keepalives_answered: int = 0
+    keepalives_refused: int = 0
+    catalogs: int = 0
+    pages: int = 0
+    invites: int = 0
+    byes: int = 0
+    cancels: int = 0
+    key_frame_requests: int = 0
+    date: str = ""
+    granted_s: int = 0
+    register_ms: list[float] = field(default_factory=list)
+    keepalive_ms: list[float] = field(default_factory=list)
+    modes: list[str] = field(default_factory=list)
+
+
+class SimCamera:
+    """One device on a wire. `run` works until cancelled; `sign_off` ends the registration."""
+
+    def __init__(
+        self,
+        plan: CameraPlan,
+        wire: Wire,
+        clock: Clock,
+        new_word: Callable[[], str],
+        senders: Callable[[str], PictureSender] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.report = CameraReport()
+        self._wire = wire
+        self._clock = clock
+        self._new_word = new_word
+        self._senders = senders
+        self._cseq = 0
+        self._sn = 0
+        self._is_registered = asyncio.Event()
+        self._calls: dict[str, _SimCall] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._pages_lost = 0
+        wire.attach(plan.gb_id, self)
+        for channel in plan.channels:
+            wire.attach(channel.gb_id, self)
+
+    @property
+    def is_registered(self) -> bool:
+        return self._is_registered.is_set()
+
+    @property
+    def open_calls(self) -> int:
+        """How many pictures are being sent."""
+        return len(self._calls)
+
+    async def wait_registered(self) -> None:
+        """Wait until the server granted a registration."""
+        await self._is_registered.wait()
+
+    async def run(self) -> None:
+        """Register, send keepalives, register again when told to or when the time comes."""
+        pause_s = RETRY_S
+        while True:
+            if not await self.register():
+                await self._clock.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+                continue
+            pause_s = RETRY_S
+            renew_at = self._clock.monotonic() + 0.8 * self.report.granted_s
+            while self._is_registered.is_set() and self._clock.monotonic() < renew_at:
+                await self._clock.sleep(min(self.plan.keepalive_s, max(0.1, renew_at - self._clock.monotonic())))
+                await self.keep_alive()
+
+    async def register(self, expires_s: int | None = None) -> bool:
+        """Register once, answering the challenge; True when granted."""
+        asked_s = self.plan.expires_s if expires_s is None else expires_s
+        started = self._clock.monotonic()
+        call_id, tag = self._new_word()[:20], self._new_word()[:8]
+        response = await self._wire.transact(self._register_request(call_id, tag, asked_s, ""))
+        for _ in range(2):
+            if response is None or response.status != 401:
+                break
+            challenge = parse_challenge(response.headers.get("www-authenticate"))
+            if challenge is None:
+                break
+            credentials = answer(
+                challenge,
+                username=self.plan.username or self.plan.gb_id,
+                password=self.plan.password,
+                method="REGISTER",
+                uri=self._server_uri,
+                cnonce=self._new_word()[:8],
+            )
+            response = await self._wire.transact(self._register_request(call_id, tag, asked_s, credentials.encode()))
+        self.report.last_status = response.status if response is not None else 0
+        if response is None or response.status != 200:
+            self.report.refusals += 1
+            self._is_registered.clear()
+            return False
+        self.report.registrations += 1
+        self.report.date = response.headers.get("date")
+        self.report.granted_s = expires_of(response) or 0
+        self.report.register_ms.append((self._clock.monotonic() - started) * 1000)
+        self._is_registered.set() if asked_s else self._is_registered.clear()
+        return True
+
+    async def keep_alive(self, faulty: Sequence[str] = ()) -> bool:
+        """Send one keepalive; a refusal ends the registration, so that the camera registers again."""
+        started = self._clock.monotonic()
+        self.report.keepalives_sent += 1
+        body = keepalive_notify(self._next_sn(), self.plan.gb_id, faulty, self._label)
+        response = await self._wire.transact(self._message(body))
+        if response is None:
+            return False
+        if response.status >= 300:
+            self.report.keepalives_refused += 1
+            self._is_registered.clear()
+            return False
+        self.report.keepalives_answered += 1
+        self.report.keepalive_ms.append((self._clock.monotonic() - started) * 1000)
+        return True
+
+    async def sign_off(self) -> None:
+        """End calls and the registration."""
+        for call in list(self._calls.values()):
+            await call.stop()
+        await self.register(expires_s=0)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop sending without a word, as a power cut does."""
+        for call in list(self._calls.values()):
+            await call.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """Say BYE on every call."""
+        for call in list(self._calls.values()):
+            call.hang_up()
+
+    def receive(self, request: Request) -> None:
+        """Take a request from the server."""
+        call = self._calls.get(request.call_id)
+        if call is not None:
+            call.receive(request)
+        elif request.method == "INVITE":
+            self._receive_invite(request)
+        elif request.method == "MESSAGE":
+            self._reply(request, 200)
+            self._receive_document(request)
+        elif request.method in ("BYE", "CANCEL"):
+            self.report.byes += request.method == "BYE"
+            self._reply(request, 481)
+        elif request.method != "ACK":
+            self._reply(request, 200)
+
+    def receive_response(self, response: Response) -> None:
+        """Take the answer to a BYE of ours."""
+        call = self._calls.get(response.call_id)
+        if call is not None:
+            call.receive_response(response)
+
+    def _receive_invite(self, request: Request) -> None:
+        self.report.invites += 1
+        if Quirk.SILENT_TO_INVITE in self.plan.quirks:
+            return
+        call = _SimCall(self, request)
+        self._calls[request.call_id] = call
+        self._wire.own_call(request.call_id, self)
+        self.start(call.run())
+
+    def _receive_document(self, request: Request) -> None:
+        document = parse_document(request.body)
+        if isinstance(document, BadDocument):
+            return
+        command = document.cmd_type.lower()
+        if document.kind == "query" and command == "catalog" and Quirk.NO_CATALOG not in self.plan.quirks:
+            self.start(self._send_catalog(document))
+        elif document.kind == "query" and command == "deviceinfo":
+            fields: list[Pair] = [("Manufacturer", "Tocsin"), ("Model", "Sim"), ("Firmware", "1.0")]
+            body = result_response("DeviceInfo", document.sn or 1, self.plan.gb_id, fields, label=self._label)
+            self.start(self._wire.transact(self._message(body)))
+        elif document.root.child("IFameCmd") or document.root.child("IFrameCmd"):
+            self.report.key_frame_requests += 1
+
+    async def _send_catalog(self, query: Document) -> None:
+        """Send the pages one after the other, each after the 200 to the one before."""
+        quirks, items = self.plan.quirks, self.plan.channels
+        sn = None if Quirk.MISSING_SN in quirks else query.sn
+        size = max(1, self.plan.page_items)
+        pages = [items[at : at + size] for at in range(0, len(items), size)] or [()]
+        loses = Quirk.LOST_PAGE in quirks or (Quirk.LOST_PAGE_ONCE in quirks and not self._pages_lost)
+        self.report.catalogs += 1
+        for number, page in enumerate(pages):
+            if loses and number == len(pages) - 1:
+                self._pages_lost += 1
+                continue
+            rows = [item_fields(item) for item in page]
+            body = self._damage(catalog_response(sn, self.plan.gb_id, len(items), rows, self._label))
+            for _ in range(2 if Quirk.DUPLICATE_PAGE in quirks and number == 0 else 1):
+                self.report.pages += 1
+                if await self._send_document(body) is None:
+                    return
+
+    async def _send_document(self, body: bytes) -> Response | None:
+        request = self._message(body)
+        data = request.encode()
+        quirks = self.plan.quirks
+        if Quirk.LENGTH_IN_CHARACTERS in quirks:
+            characters = len(body.decode("gb18030", "replace"))
+            data = data.replace(b"Content-Length: %d" % len(body), b"Content-Length: %d" % characters)
+        if Quirk.LENGTH_ZERO in quirks:
+            data = data.replace(b"Content-Length: %d" % len(body), b"Content-Length: 0")
+        if Quirk.LINE_FEEDS_ONLY in quirks:
+            head, _, rest = data.partition(b"\r\n\r\n")
+            data = head.replace(b"\r\n", b"\n") + b"\n\n" + rest
+        if Quirk.SPLIT_DATAGRAM in quirks and self._wire.transport is Transport.UDP:
+            cut = len(data) - len(body) // 2
+            waiting = asyncio.create_task(self._wire.transact(request, data=data[:cut]))
+            await asyncio.sleep(0)
+            self._wire.send(data[cut:])
+            return await waiting
+        return await self._wire.transact(request, data=data)
+
+    def _damage(self, body: bytes) -> bytes:
+        quirks = self.plan.quirks
+        if Quirk.UTF8_LABELLED_GB2312 in quirks:
+            body = body.decode("gb18030").encode("utf-8")
+        if Quirk.BARE_AMPERSAND in quirks:
+            body = body.replace(b"<Manufacturer>", b"<Manufacturer>A&B ")
+        if Quirk.RAW_LESS_THAN in quirks:
+            body = re.sub(rb"<Address>", b"<Address>5 < 6 ", body)
+        return body
+
+    @property
+    def label(self) -> Label:
+        """How the camera declares its text."""
+        return self._label
+
+    @property
+    def _label(self) -> Label:
+        return Label.GB18030 if self.plan.version.startswith("3") else Label.GB2312
+
+    @property
+    def _server_uri(self) -> str:
+        return f"sip:{self.plan.server_id}@{self.plan.realm}"
+
+    @property
+    def contact(self) -> str:
+        """The camera's own address, as it believes it is."""
+        if Quirk.WRONG_CONTACT in self.plan.quirks:
+            return f"sip:{self.plan.gb_id}@192.168.254.254:5060"
+        return f"sip:{self.plan.gb_id}@{self._wire.host}:{self._wire.port}"
+
+    @property
+    def local(self) -> Local:
+        """Who and where the camera is in a call."""
+        own = f"sip:{self.plan.gb_id}@{self.plan.realm}"
+        return Local(own, self.contact, self._wire.host, self._wire.port, self._wire.transport)
+
+    @property
+    def wire(self) -> Wire:
+        return self._wire
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    def new_word(self) -> str:
+        """Return a fresh word for tags and branches."""
+        return self._new_word()
+
+    def sender_for(self, channel_id: str) -> PictureSender | None:
+        """Return a picture for a channel, None when the camera has none to send."""
+        if self._senders is None or Quirk.NO_MEDIA in self.plan.quirks:
+            return None
+        return self._senders(channel_id)
+
+    def start(self, work: Coroutine[object, object, object]) -> None:
+        """Run work that ends with the camera."""
+        task: asyncio.Task[object] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def forget(self, call_id: str) -> None:
+        """A call is over."""
+        self._calls.pop(call_id, None)
+
+    def _register_request(self, call_id: str, tag: str, expires_s: int, authorization: str) -> Request:
+        self._cseq += 1
+        own = f"<sip:{self.plan.gb_id}@{self.plan.realm}>"
+        fields = [
+            self._via(),
+            ("From", f"{own};tag={tag}"),
+            ("To", own),
+            ("Call-ID", f"{call_id}@{self._wire.host}"),
+            ("CSeq", f"{self._cseq} REGISTER"),
+            ("Contact", f"<{self.contact}>"),
+            ("Max-Forwards", "70"),
+            ("Expires", str(expires_s)),
+            ("User-Agent", self.plan.user_agent),
+            ("X-GB-ver", self.plan.version),
+        ]
+        if authorization:
+            fields.append(("Authorization", authorization))
+        return Request("REGISTER", self._server_uri, Headers(fields))
+
+    def _message(self, body: bytes) -> Request:
+        self._cseq += 1
+        fields = [
+            self._via(),
+            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={self._new_word()[:8]}"),
+            ("To", f"<{self._server_uri}>"),
+            ("Call-ID", f"{self._new_word()[:20]}@{self._wire.host}"),
+            ("CSeq", f"{self._cseq} MESSAGE"),
+            ("Max-Forwards", "70"),
+            ("Content-Type", CONTENT_TYPE),
+        ]
+        return Request("MESSAGE", self._server_uri, Headers(fields), body)
+
+    def _via(self) -> tuple[str, str]:
+        wire = self._wire
+        return "Via", via_value(wire.transport, wire.host, wire.port, new_branch(self._new_word()))
+
+    def _reply(self, request: Request, status: int) -> None:
+        self._wire.send(response_to(request, status, to_tag=self._new_word()[:8]).encode())
+
+    def _next_sn(self) -> int:
+        self._sn += 1
+        return self._sn
+
+
+class _SimCall:
+    """One picture being sent."""
+
+    def __init__(self, camera: SimCamera, invite: Request) -> None:
+        self._camera = camera
+        self._server = InviteServer(
+            invite,
+            tag=camera.new_word()[:8],
+            contact=camera.contact,
+            local=camera.local,
+            source=camera.wire.server,
+            tokens=camera.new_word,
+            timers=camera.wire.timers,
+        )
+        self._sender: PictureSender | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Answer, then repeat what needs repeating until the call is over."""
+        self._perform(self._server.progress(100))
+        await self._answer()
+        while (due := self._server.timer()) is not None or not self._is_over:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._camera.clock.monotonic())):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._perform(self._server.handle_timer(self._camera.clock.monotonic()))
+            if self._is_over:
+                break
+        await self.stop()
+
+    def receive(self, request: Request) -> None:
+        """Take a request of this call."""
+        if request.method == "BYE":
+            self._camera.report.byes += 1
+        if request.method == "CANCEL":
+            self._camera.report.cancels += 1
+        self._perform(self._server.receive(request, self._camera.clock.monotonic()))
+
+    def receive_response(self, response: Response) -> None:
+        """Take the answer to our BYE."""
+        self._perform(self._server.receive_response(response, self._camera.clock.monotonic()))
+
+    def hang_up(self) -> None:
+        """Say BYE."""
+        self._perform(self._server.bye(self._camera.clock.monotonic()))
+
+    async def stop(self) -> None:
+        """Stop the picture and forget the call."""
+        self._camera.forget(self._server.invite.call_id)
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            await sender.stop()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._server.state == "ended"
+
+    async def _answer(self) -> None:
+        quirks, now = self._camera.plan.quirks, self._camera.clock.monotonic()
+        offer = parse_sdp(self._server.invite.body)
+        if isinstance(offer, BadSdp) or offer.video is None:
+            self._perform(self._server.refuse(488, now))
+            return
+        if Quirk.BUSY in quirks:
+            self._perform(self._server.refuse(486, now))
+            return
+        if Quirk.REFUSES_TCP_MEDIA in quirks and offer.video.is_tcp:
+            self._perform(self._server.refuse(488, now))
+            return
+        try:
+            body = await self._open_picture(offer)
+        except OSError:
+            self._perform(self._server.refuse(500, now))
+            return
+        outputs = self._server.accept(body, self._camera.clock.monotonic())
+        self._perform(outputs)
+        if Quirk.REPEATED_OK in quirks:
+            self._perform(outputs)
+
+    async def _open_picture(self, offer: Sdp) -> bytes:
+        """Start sending as the offer asks and return the answer."""
+        camera, quirks, line = self._camera, self._camera.plan.quirks, offer.video
+        assert line is not None
+        ip = line.connection or offer.connection or offer.origin_ip
+        ssrc = offer.ssrc or 1
+        if Quirk.OTHER_SSRC in quirks:
+            ssrc = (ssrc + 7) & 0xFFFFFFFF
+        sender = self._sender = camera.sender_for(self._server.invite.uri_user)
+        is_tcp = line.is_tcp and Quirk.IGNORES_TCP_MEDIA not in quirks
+        port = 15_060
+        if not is_tcp:
+            camera.report.modes.append("udp")
+            port = await sender.start_udp(ip, line.port, ssrc) if sender else port
+        elif line.attribute("setup") == "active":
+            camera.report.modes.append("tcp_active")
+            port = await sender.start_tcp_passive(ssrc) if sender else port
+        else:
+            camera.report.modes.append("tcp_passive")
+            port = await sender.start_tcp_active(ip, line.port, ssrc) if sender else port
+        if Quirk.NO_SDP in quirks:
+            return b""
+        said = None if Quirk.NO_SSRC in quirks else ssrc
+        media_ip = camera.plan.media_ip or camera.wire.host
+        made = make_answer(offer, own_id=camera.plan.gb_id, ip=media_ip, port=port or 9, ssrc=said).encode()
+        if Quirk.IGNORES_TCP_MEDIA in quirks:
+            made = made.replace(b"TCP/RTP/AVP", b"RTP/AVP")
+        if Quirk.NO_SETUP in quirks:
+            made = re.sub(rb"a=setup:\w+\r\n", b"", made)
+        return made
+
+    def _perform(self, outputs: Sequence[object]) -> None:
+        for output in outputs:
+            if isinstance(output, Send):
+                self._camera.wire.send(output.data)
+            elif isinstance(output, Ended | Cancelled):
+                self._changed.set()
+        self._changed.set()
+
+
+def make_channels(seed: int, count: int, domain: str = "3402000000", parent_id: str = "") -> tuple[CatalogItem, ...]:
+    """Return seeded channels with Chinese names, the same for the same seed."""
+    dice = random.Random(seed)
+    places = ("东门", "西门", "南门", "北门", "操场", "食堂", "停车场", "河堤路口", "中心小学", "卫生院")
+    sides = ("入口", "出口", "走廊", "围墙", "大厅")
+    return tuple(
+        CatalogItem(
+            gb_id=make_id(domain, 132, seed % 100 * 10_000 + number + 1),
+            name=f"{dice.choice(places)}{dice.choice(sides)}{number + 1}号",
+            manufacturer="Tocsin",
+            model="Sim",
+            civil_code=domain[:6],
+            address=dice.choice(places),
+            parent_id=parent_id,
+            is_online=True,
+            lon=round(118.30 + dice.random() / 10, 6),
+            lat=round(31.30 + dice.random() / 10, 6),
+            ptz_type=dice.choice((1, 3)),
+            stream_numbers=(0, 1),
+        )
+        for number in range(count)
+    )
