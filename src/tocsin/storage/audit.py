@@ -45,6 +45,7 @@ class AuditRepository:
         self,
         *,
         codes: tuple[str, ...] | None,
+        includes_house: bool = False,
         actor: str = "",
         action: str = "",
         subject: str = "",
@@ -53,10 +54,13 @@ class AuditRepository:
         before_seq: int | None = None,
         limit: int = 100,
     ) -> list[AuditRecord]:
-        """Return records newest first. `codes` None is everything; else only those of these division-code subtrees."""
+        """Return records newest first. `codes` None is everything; else only those of these division-code subtrees,
+        and with `includes_house` those that belong to no jurisdiction."""
         query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
         if codes is not None:
             clauses = [audit.c.jurisdiction_code.startswith(code, autoescape=True) for code in codes]
+            if includes_house:
+                clauses.append(audit.c.jurisdiction_code == "")
             clause = clauses[0] if clauses else audit.c.seq < 0
             for other in clauses[1:]:
                 clause = clause | other
