@@ -6,7 +6,19 @@ secrets live.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tocsin.base.vault import Vault
+from tocsin.domain.store import Store
+
+KEEPALIVE_S: Final = 60
+REFRESH_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +67,92 @@ class Channel:
     stage: str = "discovered"
     loss_policy: str = "drop"
     is_gone: bool = False
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When and from where a device was last heard."""
+
+    device_id: str
+    at: datetime
+    peer: str = ""
+    transport: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDevice:
+    """A device in use as it is read into the directory; secrets still sealed."""
+
+    id: str
+    kind: str
+    protocol: str
+    jurisdiction_code: str
+    account: str = ""
+    prefix: str = ""
+    receiver: str = ""
+    gb_id: str = ""
+    transport: str = ""
+    state: str = "never"
+    state_since: datetime | None = None
+    last_seen_at: datetime | None = None
+    registered_until: datetime | None = None
+    poll_interval_s: float = 0.0
+    test_interval_s: float = 0.0
+    last_test_at: datetime | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, str] = field(default_factory=dict)
+    secret: bytes | None = field(default=None, repr=False)
+    secret_before: bytes | None = field(default=None, repr=False)
+    version: int = 1
+
+
+class Announced(Protocol):
+    """The part of a committed announcement that says what changed."""
+
+    @property
+    def type(self) -> str:
+        """Feed type, such as `device.changed`."""
+
+    @property
+    def subject_id(self) -> str:
+        """Id of what changed."""
+
+    @property
+    def data(self) -> bytes:
+        """The object as JSON."""
+
+
+class _Versioned(msgspec.Struct):
+    version: int = 0
+    device_id: str = ""
+    name: str = ""
+    gone: bool = False
+
+
+_version_of = msgspec.json.Decoder(_Versioned).decode
 
 
 class Directory:
-    """The read-mostly copy. Every lookup is a dictionary access and never waits."""
+    """The read-mostly copy. Every lookup is a dictionary access and never waits.
 
-    def __init__(self) -> None:
+    `note` hears of commits and marks what must be read again; `keep_fresh` reads it. `refresh` reads one at once.
+    """
+
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
         self._accounts: dict[str, tuple[Dc09Account, ...]] = {}
         self._sip: dict[str, SipDevice] = {}
+        self._devices: dict[str, _Held] = {}
         self._channels: dict[str, Channel] = {}
         self._channels_by_gb_id: dict[tuple[str, str], Channel] = {}
+        self._channel_ids: dict[str, tuple[str, ...]] = {}
+        self._stale: set[str] = set()
+        self._is_stale = asyncio.Event()
+        self._listeners: list[Callable[[Sequence[DirectoryDevice], Collection[str]], None]] = []
+
+    # --- lookups ---
 
     def dc09_account(self, receiver: str, prefix: str, account: str) -> Dc09Account | None:
         """Return the account of that text; one that names a receiver or prefix matches only that, and first."""
@@ -76,9 +164,19 @@ class Directory:
                 best = entry
         return best
 
+    def dc09_of(self, device_id: str) -> Dc09Account | None:
+        """Return the account of a panel by our id."""
+        held = self._devices.get(device_id)
+        return held.account if held is not None else None
+
     def sip_device(self, gb_id: str) -> SipDevice | None:
         """Return the device of a GB/T 28181 id."""
         return self._sip.get(gb_id)
+
+    def sip_of(self, device_id: str) -> SipDevice | None:
+        """Return a SIP device by our id."""
+        held = self._devices.get(device_id)
+        return held.sip if held is not None else None
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return a channel by our id."""
@@ -87,3 +185,186 @@ class Directory:
     def channel_by_gb_id(self, device_id: str, gb_id: str) -> Channel | None:
         """Return a channel of a device by its GB/T 28181 id."""
         return self._channels_by_gb_id.get((device_id, gb_id))
+
+    def channels_of(self, device_id: str) -> Iterator[Channel]:
+        """Yield the channels of a device."""
+        for channel_id in self._channel_ids.get(device_id, ()):
+            yield self._channels[channel_id]
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    # --- keeping it fresh ---
+
+    def on_change(self, listener: Callable[[Sequence[DirectoryDevice], Collection[str]], None]) -> None:
+        """Call `listener` with the devices read (secrets taken out) and the ids that are no longer in use."""
+        self._listeners.append(listener)
+
+    async def load(self) -> None:
+        """Read everything."""
+        devices, channels = await self._store.read(_read_all)
+        self._replace_channels(None, channels)
+        for device in devices:
+            self._put(device)
+        self._tell(devices, ())
+
+    async def refresh(self, *device_ids: str) -> None:
+        """Read these devices again, so that what was just committed counts at once."""
+        wanted = sorted(set(device_ids))
+        for start in range(0, len(wanted), REFRESH_CHUNK):
+            chunk = wanted[start : start + REFRESH_CHUNK]
+            devices, channels = await self._store.read(_read_some, chunk)
+            for device_id in chunk:
+                self._drop(device_id)
+            self._replace_channels(chunk, channels)
+            for device in devices:
+                self._put(device)
+            self._tell(devices, set(chunk) - {device.id for device in devices})
+
+    def note(self, announcements: Iterable[Announced]) -> None:
+        """Hear of committed changes; those that alter what is held here are read again by `keep_fresh`.
+
+        A device or channel that is as it is held here only changed its state; that is not kept.
+        """
+        for item in announcements:
+            if item.type == "device.changed":
+                held = self._devices.get(item.subject_id)
+                if held is None or held.version != _version_of(item.data).version:
+                    self._stale.add(item.subject_id)
+            elif item.type == "camera.changed":
+                told = _version_of(item.data)
+                channel = self._channels.get(item.subject_id)
+                known = None if channel is None else (channel.version, channel.name, channel.is_gone)
+                if told.device_id and known != (told.version, told.name, told.gone):
+                    self._stale.add(told.device_id)
+        if self._stale:
+            self._is_stale.set()
+
+    async def keep_fresh(self) -> None:
+        """Read again what `note` marked, for ever."""
+        while True:
+            await self._is_stale.wait()
+            self._is_stale.clear()
+            waiting, self._stale = self._stale, set()
+            try:
+                await self.refresh(*waiting)
+            except BaseException:
+                self._stale |= waiting
+                self._is_stale.set()
+                raise
+
+    def learn(self, device_id: str, profile: Mapping[str, str]) -> None:
+        """Use at once what a gateway has learned of a SIP device; `domain/reports.py` stores it."""
+        held = self._devices.get(device_id)
+        if held is None or held.sip is None:
+            return
+        learned = _learned(profile)
+        if learned:
+            held.sip = self._sip[held.sip.gb_id] = replace(held.sip, **learned)
+
+    # --- inside ---
+
+    def _tell(self, devices: Iterable[DirectoryDevice], gone: Collection[str]) -> None:
+        bare = [replace(device, secret=None, secret_before=None) for device in devices]
+        for listener in self._listeners:
+            listener(bare, gone)
+
+    def _put(self, device: DirectoryDevice) -> None:
+        held = _Held(device.version)
+        if device.protocol == "dc09":
+            held.account = self._account(device)
+            others = tuple(a for a in self._accounts.get(device.account, ()) if a.device_id != device.id)
+            self._accounts[device.account] = (*others, held.account)
+        elif device.gb_id:
+            held.sip = self._sip_device(device)
+            self._sip[device.gb_id] = held.sip
+        self._devices[device.id] = held
+
+    def _drop(self, device_id: str) -> None:
+        held = self._devices.pop(device_id, None)
+        if held is None:
+            return
+        if held.account is not None:
+            left = tuple(a for a in self._accounts[held.account.account] if a.device_id != device_id)
+            if left:
+                self._accounts[held.account.account] = left
+            else:
+                del self._accounts[held.account.account]
+        if held.sip is not None and self._sip.get(held.sip.gb_id) is held.sip:
+            del self._sip[held.sip.gb_id]
+
+    def _replace_channels(self, device_ids: Collection[str] | None, channels: Iterable[Channel]) -> None:
+        for device_id in list(self._channel_ids) if device_ids is None else device_ids:
+            for channel_id in self._channel_ids.pop(device_id, ()):
+                channel = self._channels.pop(channel_id)
+                self._channels_by_gb_id.pop((device_id, channel.gb_id), None)
+        found: dict[str, list[str]] = {}
+        for channel in channels:
+            self._channels[channel.id] = channel
+            self._channels_by_gb_id[(channel.device_id, channel.gb_id)] = channel
+            found.setdefault(channel.device_id, []).append(channel.id)
+        self._channel_ids.update((device_id, tuple(ids)) for device_id, ids in found.items())
+
+    def _account(self, device: DirectoryDevice) -> Dc09Account:
+        settings = device.settings
+        keys = tuple(self._vault.open(sealed) for sealed in (device.secret, device.secret_before) if sealed)
+        return Dc09Account(
+            device_id=device.id,
+            account=device.account,
+            receiver=device.receiver,
+            prefix=device.prefix,
+            keys=keys,
+            require_encryption=bool(settings.get("require_encryption", True)),
+            window_low_s=float(settings.get("window_low_s", 40.0)),
+            window_high_s=float(settings.get("window_high_s", 20.0)),
+            never_nak=bool(settings.get("never_nak", False)),
+            clock_offset_s=float(settings.get("clock_offset_s", 0.0)),
+            poll_interval_s=device.poll_interval_s,
+        )
+
+    def _sip_device(self, device: DirectoryDevice) -> SipDevice:
+        settings = device.settings
+        known = SipDevice(
+            device_id=device.id,
+            gb_id=device.gb_id,
+            password=self._vault.open(device.secret).decode() if device.secret else "",
+            transport=str(settings.get("transport", "")),
+            keepalive_s=keepalive_s(device),
+            send_date=bool(settings.get("send_date", True)),
+            sha256=bool(settings.get("sha256", False)),
+        )
+        learned = replace(known, **_learned(device.profile))
+        return replace(learned, charset=str(settings["charset"])) if settings.get("charset") else learned
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is kept of one device, to find its entries again."""
+
+    version: int
+    account: Dc09Account | None = None
+    sip: SipDevice | None = None
+
+
+def keepalive_s(device: DirectoryDevice) -> int:
+    """Return the keepalive interval expected of a SIP device; absurd ones are ignored."""
+    given = device.settings.get("keepalive_s") or device.poll_interval_s
+    return int(given) if given and given >= 5 else KEEPALIVE_S
+
+
+def _learned(profile: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a SIP device that a profile sets: `charset`, `media_ladder` (comma-separated)."""
+    learned: dict[str, Any] = {}
+    if profile.get("charset"):
+        learned["charset"] = profile["charset"]
+    if profile.get("media_ladder"):
+        learned["media_ladder"] = tuple(word for word in profile["media_ladder"].split(",") if word)
+    return learned
+
+
+def _read_all(tx: Any) -> tuple[list[DirectoryDevice], list[Channel]]:
+    return list(tx.devices.directory()), list(tx.devices.directory_channels())
+
+
+def _read_some(tx: Any, device_ids: Collection[str]) -> tuple[list[DirectoryDevice], list[Channel]]:
+    return list(tx.devices.directory(device_ids)), list(tx.devices.directory_channels(device_ids))

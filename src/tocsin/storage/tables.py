@@ -267,6 +267,14 @@ pending_devices = Table(
     comment="devices that tried to register and are not known; newest 1,000",
 )
 
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(32), primary_key=True, comment="last_alive: when this installation last worked"),
+    Column("at_us", Micros, nullable=False),
+    comment="moments this installation remembers",
+)
+
 # --- alarms ----------------------------------------------------------------------------------------------------------
 
 signals = Table(

@@ -1,0 +1,283 @@
+"""Channels as rows, and what a catalogue does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import optional_from_us, optional_us
+from tocsin.domain.access import Scope
+from tocsin.domain.channels import ChannelRecord
+from tocsin.domain.directory import Channel
+from tocsin.storage.places import contains, stale
+from tocsin.storage.scope import below, within
+from tocsin.storage.tables import channels, devices, zone_cameras, zones
+
+CHUNK = 500  # ids in one statement: far below the limits of both engines
+
+_encode = msgspec.json.Encoder().encode
+_object = msgspec.json.Decoder(dict[str, Any])
+_COLUMNS = select(channels, devices.c.state.label("device_state")).select_from(
+    channels.join(devices, devices.c.id == channels.c.device_id)
+)
+
+
+def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Yield ids sorted, at most `CHUNK` at a time."""
+    waiting = sorted(ids)
+    for start in range(0, len(waiting), CHUNK):
+        yield waiting[start : start + CHUNK]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFilter:
+    """What a list of channels is narrowed to; empty fields narrow nothing. `before` is the cursor, a channel id."""
+
+    text: str = ""
+    stage: str = ""
+    state: str = ""
+    code: str = ""
+    place_id: str = ""
+    device_id: str = ""
+    before: str = ""
+
+
+class ChannelPart:
+    """The part of the device repository that keeps channels."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def channel(self, channel_id: str, *, visible_to: Scope) -> ChannelRecord:
+        """Return one channel. Errors: NOT_FOUND when absent or outside the scope."""
+        row = self._connection.execute(
+            _COLUMNS.where(channels.c.id == channel_id).where(
+                within(channels.c.jurisdiction_code, visible_to, channels.c.id)
+            )
+        ).one_or_none()
+        if row is None:
+            raise TocsinError(ErrorCode.NOT_FOUND, f"no camera {channel_id}")
+        return _channel(row)
+
+    def load_channels(self, channel_ids: Collection[str]) -> dict[str, ChannelRecord]:
+        """Return channels by id, for the house's own work: no scope applies."""
+        found: dict[str, ChannelRecord] = {}
+        for chunk in chunks(channel_ids):
+            found.update(
+                (row.id, _channel(row)) for row in self._connection.execute(_COLUMNS.where(channels.c.id.in_(chunk)))
+            )
+        return found
+
+    def channels_of(self, device_ids: Collection[str]) -> list[ChannelRecord]:
+        """Return the channels of devices, retired ones too."""
+        found: list[ChannelRecord] = []
+        for chunk in chunks(device_ids):
+            rows = self._connection.execute(
+                _COLUMNS.where(channels.c.device_id.in_(chunk)).order_by(channels.c.device_id, channels.c.gb_id)
+            )
+            found.extend(_channel(row) for row in rows)
+        return found
+
+    def find_channels(self, wanted: ChannelFilter, *, visible_to: Scope, limit: int = 100) -> list[ChannelRecord]:
+        """Return channels newest first; retired ones only when that stage is asked for."""
+        column = channels.c
+        query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
+        query = query.where(column.stage == wanted.stage) if wanted.stage else query.where(column.stage != "retired")
+        if wanted.text:
+            query = query.where(contains(wanted.text, column.name, column.name_en, column.gb_id))
+        if wanted.state:
+            is_online = (devices.c.state == "online") & (column.status != "OFF") & column.gone_at_us.is_(None)
+            query = query.where(is_online if wanted.state == "online" else ~is_online)
+        if wanted.code:
+            query = query.where(below(column.jurisdiction_code, wanted.code))
+        if wanted.place_id:
+            query = query.where(column.place_id == wanted.place_id)
+        if wanted.device_id:
+            query = query.where(column.device_id == wanted.device_id)
+        if wanted.before:
+            query = query.where(column.id < wanted.before)
+        rows = self._connection.execute(query.order_by(column.id.desc()).limit(limit))
+        return [_channel(row) for row in rows]
+
+    def to_commission(self, code: str, after: str, limit: int, *, visible_to: Scope) -> list[ChannelRecord]:
+        """Return discovered channels of a subtree in the order of their ids, after one of them."""
+        rows = self._connection.execute(
+            _COLUMNS.where(
+                channels.c.stage == "discovered",
+                channels.c.gone_at_us.is_(None),
+                below(channels.c.jurisdiction_code, code),
+                within(channels.c.jurisdiction_code, visible_to, channels.c.id),
+                channels.c.id > after,
+            )
+            .order_by(channels.c.id)
+            .limit(limit)
+        )
+        return [_channel(row) for row in rows]
+
+    def add_channels(self, new: Sequence[ChannelRecord]) -> None:
+        """Add channels."""
+        if new:
+            self._connection.execute(
+                insert(channels),
+                [
+                    {"id": item.id, "device_id": item.device_id, "gb_id": item.gb_id, "version": 1, **_values(item)}
+                    for item in new
+                ],
+            )
+
+    def save_channel(self, channel: ChannelRecord) -> ChannelRecord:
+        """Write a channel; return it with its new version. Errors: CONFLICT when somebody else wrote first."""
+        result = self._connection.execute(
+            update(channels)
+            .where(channels.c.id == channel.id, channels.c.version == channel.version)
+            .values(version=channel.version + 1, **_values(channel))
+        )
+        if result.rowcount != 1:
+            raise stale("camera", channel.id)
+        return replace(channel, version=channel.version + 1)
+
+    def save_channels(self, changed: Sequence[ChannelRecord]) -> list[ChannelRecord]:
+        """Write channels read in this same transaction; return them with their new versions."""
+        if changed:
+            self._connection.execute(
+                _SAVE, [{"b_id": item.id, **{f"b_{k}": v for k, v in _values(item).items()}} for item in changed]
+            )
+        return [replace(item, version=item.version + 1) for item in changed]
+
+    def note_reported(self, changed: Sequence[ChannelRecord]) -> None:
+        """Write what a catalogue said, without a new version: it is nobody's edit."""
+        if changed:
+            self._connection.execute(
+                _NOTE_REPORTED,
+                [
+                    {
+                        "b_id": item.id,
+                        "b_name": item.name,
+                        "b_lon": item.lon,
+                        "b_lat": item.lat,
+                        "b_status": item.status,
+                        "b_catalog": _encode(item.catalog).decode(),
+                        "b_gone_at_us": optional_us(item.gone_at),
+                    }
+                    for item in changed
+                ],
+            )
+
+    def zones_showing(self, channel_id: str) -> int:
+        """Return how many zones a channel is linked to."""
+        rows = self._connection.execute(
+            select(zones.c.id)
+            .select_from(zones.join(zone_cameras, zone_cameras.c.zone_id == zones.c.id))
+            .where(zone_cameras.c.channel_id == channel_id)
+        ).all()
+        return len(rows)
+
+    def directory_channels(self, device_ids: Collection[str] | None = None) -> Iterable[Channel]:
+        """Yield what the directory keeps of every channel that is not retired, or of those of these devices."""
+        query = select(
+            channels.c.id,
+            channels.c.device_id,
+            channels.c.gb_id,
+            channels.c.name,
+            channels.c.name_en,
+            channels.c.jurisdiction_code,
+            channels.c.place_id,
+            channels.c.stage,
+            channels.c.loss_policy,
+            channels.c.gone_at_us,
+            channels.c.version,
+        ).where(channels.c.stage != "retired")
+        parts = (
+            [query] if device_ids is None else [query.where(channels.c.device_id.in_(c)) for c in chunks(device_ids)]
+        )
+        for part in parts:
+            for row in self._connection.execute(part):
+                yield Channel(*row[:9], is_gone=row.gone_at_us is not None, version=row.version)
+
+
+def _values(channel: ChannelRecord) -> dict[str, Any]:
+    return {
+        "name": channel.name,
+        "name_en": channel.name_en,
+        "place_id": channel.place_id,
+        "jurisdiction_id": channel.jurisdiction_id,
+        "jurisdiction_code": channel.jurisdiction_code,
+        "lon": channel.lon,
+        "lat": channel.lat,
+        "bearing_deg": channel.bearing_deg,
+        "fov_deg": channel.fov_deg,
+        "range_m": channel.range_m,
+        "owner": channel.owner,
+        "purpose": channel.purpose,
+        "stage": channel.stage,
+        "status": channel.status,
+        "loss_policy": channel.loss_policy,
+        "catalog": _encode(channel.catalog).decode(),
+        "gone_at_us": optional_us(channel.gone_at),
+        "retired_at_us": optional_us(channel.retired_at),
+    }
+
+
+_WRITTEN = (
+    "name",
+    "name_en",
+    "place_id",
+    "jurisdiction_id",
+    "jurisdiction_code",
+    "lon",
+    "lat",
+    "bearing_deg",
+    "fov_deg",
+    "range_m",
+    "owner",
+    "purpose",
+    "stage",
+    "status",
+    "loss_policy",
+    "catalog",
+    "gone_at_us",
+    "retired_at_us",
+)
+_SAVE = (
+    update(channels)
+    .where(channels.c.id == bindparam("b_id"))
+    .values(version=channels.c.version + 1, **{name: bindparam(f"b_{name}") for name in _WRITTEN})
+)
+_NOTE_REPORTED = (
+    update(channels)
+    .where(channels.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}") for name in ("name", "lon", "lat", "status", "catalog", "gone_at_us")})
+)
+
+
+def _channel(row: Row[Any]) -> ChannelRecord:
+    return ChannelRecord(
+        id=row.id,
+        device_id=row.device_id,
+        gb_id=row.gb_id,
+        name=row.name,
+        jurisdiction_id=row.jurisdiction_id,
+        jurisdiction_code=row.jurisdiction_code,
+        name_en=row.name_en,
+        place_id=row.place_id,
+        lon=row.lon,
+        lat=row.lat,
+        bearing_deg=row.bearing_deg,
+        fov_deg=row.fov_deg,
+        range_m=row.range_m,
+        owner=row.owner,
+        purpose=row.purpose,
+        stage=row.stage,
+        status=row.status,
+        loss_policy=row.loss_policy,
+        catalog=_object.decode(row.catalog),
+        gone_at=optional_from_us(row.gone_at_us),
+        retired_at=optional_from_us(row.retired_at_us),
+        version=row.version,
+        is_device_online=row.device_state == "online",
+    )
