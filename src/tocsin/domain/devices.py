@@ -12,6 +12,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
 from tocsin.base.words import Words
 from tocsin.domain import fields
+from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt
 from tocsin.domain.fields import refuse
 
@@ -167,7 +168,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """An alarm point of a panel. `number` is the exact text entered; it matches what is sent with or without zeros."""
+    """An alarm point of a panel. `number` is the text a panel sends, without leading zeros."""
 
     id: str
     device_id: str
@@ -192,11 +193,6 @@ class Zone:
             "cameras": list(self.cameras),
             "version": self.version,
         }
-
-
-def zone_key(number: str) -> str:
-    """Return what two spellings of one zone number have in common: the text without leading zeros."""
-    return number.lstrip("0") or number[:1]
 
 
 def _optional_iso(moment: datetime | None) -> str | None:
@@ -318,14 +314,17 @@ def _addressed(device: Device) -> Device:
 def new_zone(zone_id: str, device_id: str, given: Mapping[str, Any]) -> Zone:
     """Return a zone of a device. Errors: INVALID."""
     fields.require(given, "number")
-    return Zone(id=zone_id, device_id=device_id, **fields.read(given, _ZONE_RULES))
+    values = fields.read(given, _ZONE_RULES)
+    values["number"] = zone_key(values["number"])
+    return Zone(id=zone_id, device_id=device_id, **values)
 
 
 def changed_zone(zone: Zone, changes: Mapping[str, Any]) -> Zone:
     """Return it with `changes`. Errors: INVALID."""
-    if "number" in changes and changes["number"] != zone.number:
+    values = fields.read(changes, _ZONE_RULES)
+    if zone_key(values.pop("number", zone.number)) != zone.number:
         raise refuse("number", "registry.field_fixed", "the number cannot be changed: make a new zone")
-    return replace(zone, **fields.read(changes, _ZONE_RULES))
+    return replace(zone, **values)
 
 
 def secret_of(protocol: str, *, key_hex: str = "", key_text: str = "", password: str = "") -> bytes:

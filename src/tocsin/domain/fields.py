@@ -35,6 +35,7 @@ WORDS: Final = Words(
             "The place lies in another jurisdiction.",
             "该场所属于其他辖区。",
         ),
+        "registry.zone_taken": ("The device has a zone of this number.", "该设备已有此防区号。"),
         "registry.in_use": ("It is still used: {by}.", "仍在使用：{by}。"),
         "registry.retired": ("It is retired.", "已停用。"),
         "registry.camera_missing": ("The camera {id} does not exist here.", "摄像机 {id} 不存在。"),

@@ -83,8 +83,9 @@ class ChannelPart:
             found.extend(_channel(row) for row in rows)
         return found
 
-    def find_channels(self, wanted: ChannelFilter, *, visible_to: Scope, limit: int = 100) -> list[ChannelRecord]:
-        """Return channels newest first; retired ones only when that stage is asked for."""
+    def find_channels(self, *, visible_to: Scope, limit: int = 100, **narrowed: Any) -> list[ChannelRecord]:
+        """Return channels newest first, retired ones only when asked for; `narrowed` are fields of `ChannelFilter`."""
+        wanted = ChannelFilter(**narrowed)
         column = channels.c
         query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
         query = query.where(column.stage == wanted.stage) if wanted.stage else query.where(column.stage != "retired")

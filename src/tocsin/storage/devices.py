@@ -69,8 +69,9 @@ class DeviceRepository(ChannelPart):
             found.update((device.id, device) for device in self._with_faults([_device(row) for row in rows]))
         return found
 
-    def find(self, wanted: DeviceFilter, *, visible_to: Scope, limit: int = 100) -> list[Device]:
-        """Return devices newest first."""
+    def find(self, *, visible_to: Scope, limit: int = 100, **narrowed: Any) -> list[Device]:
+        """Return devices newest first; `narrowed` are fields of `DeviceFilter`."""
+        wanted = DeviceFilter(**narrowed)
         column = devices.c
         query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
         for name in ("kind", "state", "place_id", "protocol"):

@@ -1,0 +1,580 @@
+"""Use cases of the registry: who may enter, change and retire places, devices, zones and links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tocsin.base.clock import Clock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.ids import new_id
+from tocsin.base.times import to_us
+from tocsin.base.vault import Vault
+from tocsin.domain import devices as rules
+from tocsin.domain import events, places
+from tocsin.domain.access import Actor, Permission, scope
+from tocsin.domain.acts import Page, act, bounded, check_version, guard, page
+from tocsin.domain.alarms import zone_key
+from tocsin.domain.attempts import Attempt, PendingDevice
+from tocsin.domain.devices import Device, DeviceState, Zone, taken
+from tocsin.domain.directory import Directory
+from tocsin.domain.fields import refuse
+from tocsin.domain.places import Jurisdiction, Place
+from tocsin.domain.store import Store
+
+T = TypeVar("T")
+READ = Permission.READ_REGISTRY
+MANAGE = Permission.MANAGE_REGISTRY
+
+
+class PlaceService:
+    """Use cases of jurisdictions and places; each is one transaction and leaves one audit record."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def jurisdictions(self, actor: Actor) -> list[Jurisdiction]:
+        """Return the nodes the actor may see, in the order of their codes."""
+        return await self._store.read(lambda tx: list(tx.places.jurisdictions(visible_to=scope(actor, READ))))
+
+    async def jurisdiction(self, jurisdiction_id: str, *, actor: Actor) -> Jurisdiction:
+        """Return one node. Errors: NOT_FOUND."""
+        visible = scope(actor, READ)
+        found: Jurisdiction = await self._store.read(
+            lambda tx: tx.places.jurisdiction(jurisdiction_id, visible_to=visible)
+        )
+        return found
+
+    async def create_jurisdiction(self, given: Mapping[str, Any], *, actor: Actor) -> Jurisdiction:
+        """Add a node below `parent_id`, or a root. Errors: INVALID, CONFLICT on a code in use, FORBIDDEN."""
+        return await self._act(actor, "jurisdiction.added", "jurisdiction", "", _create_jurisdiction, given)
+
+    async def change_jurisdiction(
+        self, jurisdiction_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int
+    ) -> Jurisdiction:
+        """Change names, level and defaults. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
+        return await self._act(
+            actor,
+            "jurisdiction.changed",
+            "jurisdiction",
+            jurisdiction_id,
+            _change_jurisdiction,
+            jurisdiction_id,
+            changes,
+            version,
+        )
+
+    async def places(
+        self,
+        actor: Actor,
+        *,
+        text: str = "",
+        jurisdiction_id: str = "",
+        place_class: str = "",
+        with_retired: bool = False,
+        after: str = "",
+        limit: int = 100,
+    ) -> Page[Place]:
+        """Return places newest first, within a subtree when one is named."""
+        size = bounded(limit)
+        found = await self._store.read(
+            _find_places, actor, jurisdiction_id, text, place_class, with_retired, after, size + 1
+        )
+        return page(found, size, lambda place: place.id)
+
+    async def place(self, place_id: str, *, actor: Actor) -> Place:
+        """Return one place. Errors: NOT_FOUND."""
+        found: Place = await self._store.read(lambda tx: tx.places.get(place_id, visible_to=scope(actor, READ)))
+        return found
+
+    async def create_place(self, given: Mapping[str, Any], *, actor: Actor) -> Place:
+        """Enter a place of `jurisdiction_id`. Errors: INVALID, NOT_FOUND, FORBIDDEN."""
+        return await self._act(actor, "place.added", "place", "", _create_place, given)
+
+    async def change_place(self, place_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Place:
+        """Change a place. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
+        return await self._act(actor, "place.changed", "place", place_id, _change_place, place_id, changes, version)
+
+    async def retire_place(self, place_id: str, *, actor: Actor, version: int) -> Place:
+        """Retire a place that nothing in use stands at. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+        return await self._act(actor, "place.retired", "place", place_id, _retire_place, place_id, version)
+
+    async def _act(self, actor: Actor, asked: str, kind: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
+        now = self._clock.now()
+        return await act(self._store, actor, asked, (kind, subject_id), now, work, actor, now, *args)
+
+
+def _create_jurisdiction(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]) -> Jurisdiction:
+    parent = None
+    if given.get("parent_id"):
+        parent = tx.places.jurisdiction(given["parent_id"], visible_to=scope(actor, READ))
+    made = places.new_jurisdiction(new_id(), given, parent)
+    guard(actor, MANAGE, "jurisdiction", made.id, made.code)
+    if tx.places.jurisdiction_of_code(made.code) is not None:
+        raise TocsinError(ErrorCode.CONFLICT, f"code {made.code} is in use", key="registry.code_taken", field="code")
+    tx.places.add_jurisdiction(made)
+    tx.record(
+        events.JurisdictionAdded(
+            subject_id=made.id, at=now, jurisdiction_code=made.code, actor=actor.ref, parent_id=made.parent_id or ""
+        )
+    )
+    return made
+
+
+def _change_jurisdiction(
+    tx: Any, actor: Actor, now: datetime, jurisdiction_id: str, changes: Mapping[str, Any], version: int
+) -> Jurisdiction:
+    known = tx.places.jurisdiction(jurisdiction_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "jurisdiction", known.id, known.code)
+    check_version("jurisdiction", known.id, known.version, version)
+    saved: Jurisdiction = tx.places.save_jurisdiction(places.changed_jurisdiction(known, changes))
+    tx.record(
+        events.JurisdictionChanged(
+            subject_id=saved.id, at=now, jurisdiction_code=saved.code, actor=actor.ref, changed=tuple(sorted(changes))
+        )
+    )
+    return saved
+
+
+def subtree_code(tx: Any, actor: Actor, jurisdiction_id: str) -> str:
+    """Return the division code a list is narrowed to; empty when none is named. Errors: NOT_FOUND."""
+    if not jurisdiction_id:
+        return ""
+    return str(tx.places.jurisdiction(jurisdiction_id, visible_to=scope(actor, READ)).code)
+
+
+def _find_places(
+    tx: Any,
+    actor: Actor,
+    jurisdiction_id: str,
+    text: str,
+    place_class: str,
+    with_retired: bool,
+    before: str,
+    limit: int,
+) -> list[Place]:
+    found: list[Place] = tx.places.find(
+        visible_to=scope(actor, READ),
+        text=text,
+        code=subtree_code(tx, actor, jurisdiction_id),
+        place_class=place_class,
+        with_retired=with_retired,
+        before=before,
+        limit=limit,
+    )
+    return found
+
+
+def _create_place(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]) -> Place:
+    home = _home(tx, actor, given)
+    made = places.new_place(new_id(), given, home)
+    guard(actor, MANAGE, "place", made.id, made.jurisdiction_code)
+    tx.places.add(made)
+    tx.record(events.PlaceAdded(subject_id=made.id, at=now, jurisdiction_code=made.jurisdiction_code, actor=actor.ref))
+    return made
+
+
+def _home(tx: Any, actor: Actor, given: Mapping[str, Any]) -> Jurisdiction:
+    """Return the jurisdiction that new things name. Errors: INVALID, NOT_FOUND."""
+    if not given.get("jurisdiction_id"):
+        raise refuse("jurisdiction_id", "registry.field_required", "jurisdiction_id must not be empty")
+    home: Jurisdiction = tx.places.jurisdiction(given["jurisdiction_id"], visible_to=scope(actor, READ))
+    return home
+
+
+def _moved(tx: Any, actor: Actor, kind: str, known: Any, changes: Mapping[str, Any]) -> Jurisdiction | None:
+    """Return the jurisdiction something moves to, None when it stays; the actor must manage both."""
+    target = changes.get("jurisdiction_id")
+    if not target or target == known.jurisdiction_id:
+        return None
+    home: Jurisdiction = tx.places.jurisdiction(target, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, kind, known.id, home.code)
+    return home
+
+
+def _change_place(
+    tx: Any, actor: Actor, now: datetime, place_id: str, changes: Mapping[str, Any], version: int
+) -> Place:
+    known = tx.places.get(place_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "place", known.id, known.jurisdiction_code)
+    check_version("place", known.id, known.version, version)
+    home = _moved(tx, actor, "place", known, changes)
+    saved: Place = tx.places.save(places.changed_place(known, changes, home))
+    tx.record(
+        events.PlaceChanged(
+            subject_id=saved.id,
+            at=now,
+            jurisdiction_code=saved.jurisdiction_code,
+            actor=actor.ref,
+            changed=tuple(sorted(changes)),
+            moved_from=known.jurisdiction_code if home is not None else "",
+        )
+    )
+    return saved
+
+
+def _retire_place(tx: Any, actor: Actor, now: datetime, place_id: str, version: int) -> Place:
+    known = tx.places.get(place_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "place", known.id, known.jurisdiction_code)
+    check_version("place", known.id, known.version, version)
+    if known.retired_at is not None:
+        return known  # type: ignore[no-any-return]
+    devices, cameras = tx.places.uses(place_id)
+    if devices or cameras:
+        raise TocsinError(
+            ErrorCode.CONFLICT,
+            f"{devices} devices and {cameras} cameras in use stand there",
+            key="registry.in_use",
+            by=f"{devices} + {cameras}",
+        )
+    saved: Place = tx.places.save(replace(known, retired_at=now))
+    tx.record(
+        events.PlaceRetired(subject_id=saved.id, at=now, jurisdiction_code=saved.jurisdiction_code, actor=actor.ref)
+    )
+    return saved
+
+
+class DeviceService:
+    """Use cases of devices, their secrets, zones and links. What changes counts for the gateways on return."""
+
+    def __init__(self, store: Store, clock: Clock, vault: Vault, directory: Directory) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._directory = directory
+
+    async def devices(
+        self,
+        actor: Actor,
+        *,
+        kind: str = "",
+        state: str = "",
+        text: str = "",
+        jurisdiction_id: str = "",
+        place_id: str = "",
+        with_retired: bool = False,
+        after: str = "",
+        limit: int = 100,
+    ) -> Page[Device]:
+        """Return devices newest first, with their open faults."""
+        size = bounded(limit)
+        narrowed = {
+            "kind": kind,
+            "state": state,
+            "text": text,
+            "place_id": place_id,
+            "with_retired": with_retired,
+            "before": after,
+        }
+        found = await self._store.read(_find_devices, actor, jurisdiction_id, narrowed, size + 1)
+        return page(found, size, lambda device: device.id)
+
+    async def device(self, device_id: str, *, actor: Actor) -> Device:
+        """Return one device. Errors: NOT_FOUND."""
+        found: Device = await self._store.read(lambda tx: tx.devices.get(device_id, visible_to=scope(actor, READ)))
+        return found
+
+    async def create(self, given: Mapping[str, Any], *, actor: Actor) -> Device:
+        """Enter a device. Errors: INVALID, CONFLICT on an account or id in use, NOT_FOUND, FORBIDDEN."""
+        made: Device = await self._act(actor, "device.added", "", _create_device, given)
+        await self._directory.refresh(made.id)
+        return made
+
+    async def change(self, device_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Device:
+        """Change a device; its channels follow it to another jurisdiction. Errors: as `create`, and CONFLICT."""
+        saved: Device = await self._act(actor, "device.changed", device_id, _change_device, device_id, changes, version)
+        await self._directory.refresh(device_id)
+        return saved
+
+    async def retire(self, device_id: str, *, actor: Actor, version: int) -> Device:
+        """Retire a device and its channels: the receivers no longer know it. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+        saved: Device = await self._act(actor, "device.retired", device_id, _retire_device, device_id, version)
+        await self._directory.refresh(device_id)
+        return saved
+
+    async def set_secret(
+        self,
+        device_id: str,
+        *,
+        actor: Actor,
+        key_hex: str = "",
+        key_text: str = "",
+        password: str = "",
+        remove: bool = False,
+        keep_previous: bool = True,
+    ) -> Device:
+        """Set a key or password, or take it away. A replaced DC-09 key stays valid beside the new one until the next
+        change, or is dropped at once without `keep_previous`. Errors: INVALID, NOT_FOUND, FORBIDDEN.
+        """
+        given = None if remove else {"key_hex": key_hex, "key_text": key_text, "password": password}
+        saved: Device = await self._act(
+            actor, "device.secret_set", device_id, _set_secret, device_id, given, keep_previous, self._vault
+        )
+        await self._directory.refresh(device_id)
+        return saved
+
+    async def zones(self, device_id: str, *, actor: Actor) -> list[Zone]:
+        """Return the zones of a device with linked cameras. Errors: NOT_FOUND."""
+        return await self._store.read(_zones, actor, device_id)
+
+    async def add_zone(self, device_id: str, given: Mapping[str, Any], *, actor: Actor) -> Zone:
+        """Enter a zone. Errors: INVALID, CONFLICT on a number in use, NOT_FOUND, FORBIDDEN."""
+        made: Zone = await self._act(actor, "zone.added", device_id, _add_zone, device_id, given)
+        return made
+
+    async def change_zone(
+        self, device_id: str, number: str, changes: Mapping[str, Any], *, actor: Actor, version: int
+    ) -> Zone:
+        """Change a zone. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
+        saved: Zone = await self._act(
+            actor, "zone.changed", device_id, _change_zone, device_id, number, changes, version
+        )
+        return saved
+
+    async def link_cameras(
+        self, device_id: str, number: str, cameras: Sequence[str], *, actor: Actor, version: int
+    ) -> Zone:
+        """Set which channels show a zone, the first one first. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
+        saved: Zone = await self._act(
+            actor, "zone.linked", device_id, _link_cameras, device_id, number, tuple(cameras), version
+        )
+        return saved
+
+    async def attempts(self, actor: Actor, *, device_id: str = "", channel_id: str = "") -> list[Attempt]:
+        """Return the step timelines of a device or of a channel, newest first. Errors: NOT_FOUND."""
+        return await self._store.read(_attempts, actor, device_id, channel_id)
+
+    async def pending(self, actor: Actor, limit: int = 200) -> list[PendingDevice]:
+        """Return devices nobody has entered that tried to register, newest first; for those who manage the registry."""
+        guard(actor, MANAGE, "device", "", "")
+        return await self._store.read(lambda tx: list(tx.attempts.pending(bounded(limit))))
+
+    async def _act(self, actor: Actor, asked: str, device_id: str, work: Callable[..., T], *args: Any) -> T:
+        now = self._clock.now()
+        return await act(self._store, actor, asked, ("device", device_id), now, work, actor, now, *args)
+
+
+def _find_devices(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], limit: int) -> list[Device]:
+    code = subtree_code(tx, actor, jurisdiction_id)
+    found: list[Device] = tx.devices.find(visible_to=scope(actor, READ), limit=limit, code=code, **narrowed)
+    return found
+
+
+def _managed(tx: Any, actor: Actor, device_id: str, version: int | None = None) -> Device:
+    """Return a device the actor manages and has seen as it is."""
+    known: Device = tx.devices.get(device_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "device", known.id, known.jurisdiction_code)
+    if version is not None:
+        check_version("device", known.id, known.version, version)
+    if known.retired_at is not None:
+        raise TocsinError(ErrorCode.CONFLICT, "the device is retired", key="registry.retired")
+    return known
+
+
+def _check_address(tx: Any, device: Device) -> None:
+    if device.protocol == "dc09":
+        other = tx.devices.of_account(device.account, device.prefix, device.receiver)
+        if other not in (None, device.id):
+            raise taken("address.account", "registry.account_taken", "another device has this account", other)
+    else:
+        other = tx.devices.of_gb_id(device.gb_id)
+        if other not in (None, device.id):
+            raise taken("address.gb_id", "registry.gb_id_taken", "another device has this id", other)
+
+
+def _check_place(tx: Any, actor: Actor, place_id: str | None) -> Place | None:
+    """Return a place the actor may see and that is in use. Errors: NOT_FOUND, CONFLICT."""
+    if place_id is None:
+        return None
+    place: Place = tx.places.get(place_id, visible_to=scope(actor, READ))
+    if place.retired_at is not None:
+        raise TocsinError(ErrorCode.CONFLICT, "the place is retired", key="registry.retired", field="place_id")
+    return place
+
+
+def _create_device(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]) -> Device:
+    place = _check_place(tx, actor, given.get("place_id"))
+    if given.get("jurisdiction_id") or place is None:
+        home = _home(tx, actor, given)
+        at = (home.id, home.code)
+    else:
+        at = (place.jurisdiction_id, place.jurisdiction_code)
+    made = rules.new_device(new_id(), given, *at)
+    guard(actor, MANAGE, "device", made.id, made.jurisdiction_code)
+    _check_address(tx, made)
+    tx.devices.add(made)
+    tx.attempts.forget_pending(made.gb_id)
+    _record(tx, events.DeviceAdded, made, actor, now, kind=made.kind, protocol=made.protocol)
+    return made
+
+
+def _change_device(
+    tx: Any, actor: Actor, now: datetime, device_id: str, changes: Mapping[str, Any], version: int
+) -> Device:
+    known = _managed(tx, actor, device_id, version)
+    home = _moved(tx, actor, "device", known, changes)
+    if changes.get("place_id") not in (None, known.place_id):
+        _check_place(tx, actor, changes["place_id"])
+    changed = rules.changed_device(known, changes, None if home is None else (home.id, home.code))
+    _check_address(tx, changed)
+    saved: Device = tx.devices.save(changed)
+    if home is not None:
+        moved = [
+            replace(channel, jurisdiction_id=home.id, jurisdiction_code=home.code)
+            for channel in tx.devices.channels_of([device_id])
+        ]
+        for channel in tx.devices.save_channels(moved):
+            tx.record(
+                events.ChannelChanged(
+                    subject_id=channel.id,
+                    at=now,
+                    jurisdiction_code=channel.jurisdiction_code,
+                    actor=actor.ref,
+                    data=channel.form(),
+                    changed=("jurisdiction_id",),
+                )
+            )
+    _record(
+        tx,
+        events.DeviceChanged,
+        saved,
+        actor,
+        now,
+        changed=tuple(sorted(changes)),
+        account=saved.account if saved.account != known.account else "",
+        gb_id=saved.gb_id if saved.gb_id != known.gb_id else "",
+        place_id=(saved.place_id or "") if saved.place_id != known.place_id else "",
+        jurisdiction_id=saved.jurisdiction_id if home is not None else "",
+    )
+    return saved
+
+
+def _retire_device(tx: Any, actor: Actor, now: datetime, device_id: str, version: int) -> Device:
+    known = _managed(tx, actor, device_id, version)
+    tx.devices.close_faults([fault.id for fault in known.faults], to_us(now))
+    tx.devices.set_secrets(device_id, None, None)
+    tx.devices.note_states([(device_id, DeviceState.OFFLINE, to_us(now))])
+    retired = replace(
+        known,
+        retired_at=now,
+        version=known.version + 1,
+        faults=(),
+        is_keyed=False,
+        is_rolling_over=False,
+        state=DeviceState.OFFLINE,
+        state_since=now,
+    )
+    saved: Device = tx.devices.save(retired)
+    channels = [c for c in tx.devices.channels_of([device_id]) if c.retired_at is None]
+    for channel in tx.devices.save_channels([replace(c, stage="retired", retired_at=now) for c in channels]):
+        tx.record(
+            events.ChannelRetired(
+                subject_id=channel.id,
+                at=now,
+                jurisdiction_code=channel.jurisdiction_code,
+                actor=actor.ref,
+                data=channel.form(),
+            )
+        )
+    _record(tx, events.DeviceRetired, saved, actor, now)
+    return saved
+
+
+def _set_secret(
+    tx: Any,
+    actor: Actor,
+    now: datetime,
+    device_id: str,
+    given: Mapping[str, str] | None,
+    keep_previous: bool,
+    vault: Vault,
+) -> Device:
+    known = _managed(tx, actor, device_id)
+    current, _ = tx.devices.secrets(device_id)
+    sealed = None if given is None else vault.seal(rules.secret_of(known.protocol, **given))
+    keeps = keep_previous and sealed is not None and current is not None and known.protocol == "dc09"
+    tx.devices.set_secrets(device_id, sealed, current if keeps else None)
+    saved: Device = tx.devices.get(device_id, visible_to=scope(actor, READ))
+    _record(tx, events.DeviceSecretSet, saved, actor, now, keeps_previous=keeps, removed=sealed is None)
+    return saved
+
+
+def _zones(tx: Any, actor: Actor, device_id: str) -> list[Zone]:
+    tx.devices.get(device_id, visible_to=scope(actor, READ))
+    found: list[Zone] = tx.devices.zones(device_id)
+    return found
+
+
+def _add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mapping[str, Any]) -> Zone:
+    device = _managed(tx, actor, device_id)
+    made = rules.new_zone(new_id(), device_id, given)
+    _check_place(tx, actor, made.place_id)
+    if tx.devices.has_zone(device_id, made.number):
+        raise TocsinError(ErrorCode.CONFLICT, f"zone {made.number} exists", key="registry.zone_taken", field="number")
+    tx.devices.add_zone(made)
+    _record(tx, events.ZoneAdded, device, actor, now, zone_id=made.id, number=made.number)
+    return made
+
+
+def _change_zone(
+    tx: Any, actor: Actor, now: datetime, device_id: str, number: str, changes: Mapping[str, Any], version: int
+) -> Zone:
+    device = _managed(tx, actor, device_id)
+    known = tx.devices.zone(device_id, zone_key(number))
+    check_version("zone", known.id, known.version, version)
+    changed = rules.changed_zone(known, changes)
+    if changed.place_id != known.place_id:
+        _check_place(tx, actor, changed.place_id)
+    saved: Zone = tx.devices.save_zone(changed)
+    _record(tx, events.ZoneChanged, device, actor, now, zone_id=saved.id, changed=tuple(sorted(changes)))
+    return saved
+
+
+def _link_cameras(
+    tx: Any, actor: Actor, now: datetime, device_id: str, number: str, cameras: tuple[str, ...], version: int
+) -> Zone:
+    device = _managed(tx, actor, device_id)
+    known = tx.devices.zone(device_id, zone_key(number))
+    check_version("zone", known.id, known.version, version)
+    if len(set(cameras)) != len(cameras) or len(cameras) > 64:
+        raise refuse("cameras", "registry.field_form", "at most 64 cameras, each once", form="[id, ...]")
+    visible = scope(actor, READ)
+    found = tx.devices.load_channels(cameras)
+    for camera_id in cameras:
+        channel = found.get(camera_id)
+        if (
+            channel is None
+            or channel.retired_at is not None
+            or not visible.covers(channel.jurisdiction_code, camera_id)
+        ):
+            raise refuse("cameras", "registry.camera_missing", f"no camera {camera_id}", id=camera_id)
+    saved: Zone = tx.devices.save_zone(replace(known, cameras=cameras))
+    tx.devices.link(saved)
+    _record(tx, events.ZoneLinked, device, actor, now, zone_id=saved.id, cameras=cameras, before=known.cameras)
+    return saved
+
+
+def _attempts(tx: Any, actor: Actor, device_id: str, channel_id: str) -> list[Attempt]:
+    visible = scope(actor, READ)
+    if channel_id:
+        channel = tx.devices.channel(channel_id, visible_to=visible)
+        found: list[Attempt] = tx.attempts.of(channel.device_id, channel_id)
+        return found
+    tx.devices.get(device_id, visible_to=visible)
+    return list(tx.attempts.of(device_id))
+
+
+def _record(tx: Any, fact: type[events.DeviceFact], device: Device, actor: Actor, now: datetime, **detail: Any) -> None:
+    tx.record(
+        fact(
+            subject_id=device.id,
+            at=now,
+            jurisdiction_code=device.jurisdiction_code,
+            actor=actor.ref,
+            data=device.form(),
+            **detail,
+        )
+    )
