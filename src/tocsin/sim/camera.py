@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
@@ -42,7 +42,8 @@ from tocsin.protocols.sip.message import (
 )
 from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
 from tocsin.protocols.sip.transaction import Send
-from tocsin.sim.wire import Wire
+from tocsin.sim.camera_wire import Wire
+from tocsin.sim.picture import PictureSender
 
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
@@ -74,23 +75,6 @@ class Quirk(StrEnum):
     BUSY = "busy"
     SILENT_TO_INVITE = "silent_to_invite"
     REPEATED_OK = "repeated_ok"
-    NO_PSM = "no_psm"
-
-
-class PictureSender(Protocol):
-    """Sends one picture; see `tocsin.sim.picture`."""
-
-    async def start_udp(self, ip: str, port: int, ssrc: int, *, local_port: int | None = None) -> int:
-        """Send over UDP; returns the local port."""
-
-    async def start_tcp_active(self, ip: str, port: int, ssrc: int) -> int:
-        """Connect and send; returns the local port."""
-
-    async def start_tcp_passive(self, ssrc: int) -> int:
-        """Listen and send to who connects; returns the port."""
-
-    async def stop(self) -> None:
-        """Stop sending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class PictureSpec:
     utc_offset_s: int = 0
     key_every_s: float = 1.0
     live_encoder: bool = True
+    listen_ip: str = "127.0.0.1"
     quirks: PictureQuirks = field(default_factory=PictureQuirks)
 
     @property
@@ -307,7 +308,7 @@ class Sender:
             server.close()
             self._send_over(writer, ssrc)
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, self._spec.listen_ip, 0)
         self._close = server.close
         port: int = server.sockets[0].getsockname()[1]
         return port

@@ -9,7 +9,8 @@ picture was drawn, also from a canvas in a browser:
     block (row 0-1, column 0-31) has its centre at x = (46 + column + 0.5) * side, y = (1 + row + 0.5) * side
     bit   = 1 when the mean brightness of the middle of the block is above 128
     bytes = 8, first bit of row 0 is the highest bit of byte 0
-    byte 0 = 0xA5, bytes 1-6 = milliseconds since 1970, big-endian, byte 7 = CRC-8 (polynomial 0x07, start 0) of bytes 0-6
+    byte 0 = 0xA5; bytes 1-6 = milliseconds since 1970, big-endian;
+    byte 7 = CRC-8 of bytes 0-6 (polynomial 0x07, start 0)
 """
 
 from __future__ import annotations
