@@ -192,8 +192,11 @@ export interface Alarm {
   label_en: string;
   label_zh: string;
   text: string;
+  area?: string;
+  zone?: string;
   state: 'open' | 'restored' | 'closed';
-  stamps: Record<string, string>;
+  restored_at?: string | null;
+  stamps: Record<string, Stamp>;
 }
 
 export type IncidentState =
@@ -242,6 +245,8 @@ export interface Incident {
   plan: { id: string; name: string; name_en: string; version_no: number } | null;
   next_deadline_at: string | null;
   stamps: Record<string, Stamp>;
+  /** A verdict or parking can be taken back until then. */
+  undo_until: string | null;
   version: number;
 }
 
@@ -280,25 +285,27 @@ export interface Assignment {
   accepted_at?: string | null;
   en_route_at?: string | null;
   on_scene_at?: string | null;
-  cleared_at?: string | null;
-  recalled_at?: string | null;
+  ended_at?: string | null;
 }
 
 export interface IncidentNote {
-  id?: string;
+  id: string;
   at: string;
+  user_id?: string;
+  user_name?: string;
   who?: string;
-  by?: string;
+  kind?: string;
   text: string;
 }
 
+/** One audit record of the incident. */
 export interface HistoryEntry {
+  seq?: number;
   at: string;
   action?: string;
-  type?: string;
-  words?: string;
-  who?: string;
+  outcome?: 'done' | 'refused';
   actor?: { kind: string; id: string; name: string } | null;
+  who?: string;
   detail?: Record<string, unknown>;
 }
 
@@ -316,11 +323,14 @@ export interface IncidentFull extends Incident {
 export interface Unit {
   id: string;
   name: string;
+  name_en?: string;
   call_sign: string;
   kind: 'car' | 'foot' | 'motorcycle';
   crew: number;
   jurisdiction_id: string;
   state: string;
+  state_reason?: string;
+  state_since?: string | null;
   lon: number | null;
   lat: number | null;
   fix_at: string | null;

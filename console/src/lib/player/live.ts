@@ -1,0 +1,442 @@
+/** Plays one live picture into a `<video>`: socket, buffer, chase, stalls, reconnection. Knows no framework. */
+import { backOff } from '$lib/feed/sequence';
+import { chase, shownWall, STALE_MS, StallWatch, type Stretch } from './chase';
+import { hasAudioTrack, readFrame } from './frames';
+
+export type PlayerPhase = 'starting' | 'live' | 'stale' | 'ended' | 'failed';
+
+export interface PlayerState {
+  phase: PlayerPhase;
+  /** Wall time of the frame on screen, ms; null before the first. */
+  shown_ms: number | null;
+  /** Age of the frame on screen, ms. */
+  age_ms: number;
+  hasAudio: boolean;
+  isConverted: boolean;
+  /** The server's word for why it ended or failed. */
+  reason: string;
+  error: unknown;
+}
+
+export interface OpenedView {
+  id: string;
+  url: string;
+}
+
+export interface PlayerOptions {
+  /** Asks for a view; called again for each reconnection because a ticket is good once. */
+  open: () => Promise<OpenedView>;
+  /** Gives a view back that is no longer watched. */
+  leave: (viewId: string) => void;
+  onState: (state: PlayerState) => void;
+  /** Keeps a copy of the last picture on screen while a new buffer is built; `false` lets it go. */
+  keepStill: (isKept: boolean) => void;
+  /** The first picture of a view is on screen. */
+  onFirstFrame: (viewId: string) => void;
+  /** The server's time, ms. */
+  now: () => number;
+}
+
+/** Refusals that trying again cannot change. */
+const FINAL = new Set(['forbidden', 'not_found', 'invalid', 'unauthenticated', 'blocked']);
+/** Ends after which a new view may be asked for at once. */
+const RENEWABLE = new Set(['expired', 'worker_lost', 'slow', 'source_lost', 'restart', '']);
+const TICK_MS = 500;
+const HIDDEN_MS = 5_000;
+const STAT_MS = 2_000;
+
+type MediaSourceKind = typeof MediaSource;
+
+function mediaSourceKind(): MediaSourceKind | null {
+  const managed = (globalThis as { ManagedMediaSource?: MediaSourceKind }).ManagedMediaSource;
+  return managed ?? (typeof MediaSource === 'undefined' ? null : MediaSource);
+}
+
+const PROBES: readonly string[] = ['avc1.640028', 'hvc1.1.6.L93.B0', 'mp4a.40.2', 'opus', 'flac'];
+
+/** What this browser plays, as the `codecs` of a view. */
+export function playableCodecs(): string[] {
+  const kind = mediaSourceKind();
+  if (!kind) return [];
+  return PROBES.filter((codec) => kind.isTypeSupported(`video/mp4; codecs="${codec}"`));
+}
+
+function join(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [first] = parts;
+  if (parts.length === 1 && first) return first;
+  const data = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.byteLength;
+  }
+  return data;
+}
+
+export class LivePlayer {
+  #video: HTMLVideoElement;
+  #options: PlayerOptions;
+  #socket: WebSocket | null = null;
+  #source: MediaSource | null = null;
+  #sourceUrl = '';
+  #buffer: SourceBuffer | null = null;
+  #mime = '';
+  /** Data to append, and a mime where the parameters change between. */
+  #queue: (Uint8Array<ArrayBuffer> | { mime: string })[] = [];
+  /** The next `mime` begins a new connection, with a timeline of its own. */
+  #isFresh = true;
+  #hasNewData = false;
+  #isPlaced = false;
+  #viewId = '';
+  #attempt = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #tick: ReturnType<typeof setInterval> | undefined;
+  #hidden: ReturnType<typeof setTimeout> | undefined;
+  #isPaused = false;
+  #isStopped = false;
+  #isOnScreen = true;
+  #stalls = new StallWatch();
+  #status: { wall_ms: number; media_time_s: number | null; heard_ms: number; state: string } | null = null;
+  #stat_ms = 0;
+  #state: PlayerState = {
+    phase: 'starting',
+    shown_ms: null,
+    age_ms: 0,
+    hasAudio: false,
+    isConverted: false,
+    reason: '',
+    error: null,
+  };
+
+  constructor(video: HTMLVideoElement, options: PlayerOptions) {
+    this.#video = video;
+    this.#options = options;
+    video.muted = true;
+    video.playsInline = true;
+    video.disableRemotePlayback = true;
+  }
+
+  start(): void {
+    document.addEventListener('visibilitychange', this.#onVisibility);
+    this.#tick = setInterval(() => this.#onTick(), TICK_MS);
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    clearInterval(this.#tick);
+    clearTimeout(this.#retry);
+    clearTimeout(this.#hidden);
+    this.#closeSocket();
+    this.#dropBuffer();
+    this.#leaveView();
+  }
+
+  /** Tries again at once after a failure. */
+  retry(): void {
+    this.#attempt = 0;
+    clearTimeout(this.#retry);
+    this.#show({ phase: 'starting', error: null, reason: '' });
+    void this.#connect();
+  }
+
+  /** A tile scrolled out of sight stops asking for pictures after a while. */
+  setOnScreen(isOnScreen: boolean): void {
+    this.#isOnScreen = isOnScreen;
+    this.#onVisibility();
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#closeSocket();
+    this.#leaveView();
+    let view: OpenedView;
+    try {
+      view = await this.#options.open();
+    } catch (error) {
+      if (this.#isStopped) return;
+      const code = (error as { code?: unknown }).code;
+      if (typeof code === 'string' && FINAL.has(code)) this.#show({ phase: 'failed', error, reason: code });
+      else this.#again(error);
+      return;
+    }
+    if (this.#isStopped) {
+      this.#options.leave(view.id);
+      return;
+    }
+    this.#viewId = view.id;
+    const url = new URL(view.url, location.href);
+    if (url.protocol === 'http:' || url.protocol === 'https:') url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(url);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    this.#status = null;
+    this.#isFresh = true;
+    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+      if (socket !== this.#socket) return;
+      if (typeof event.data === 'string') this.#onText(event.data);
+      else this.#onMedia(new Uint8Array(event.data));
+    };
+    socket.onclose = () => {
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      if (this.#state.phase !== 'ended') this.#again(null);
+    };
+  }
+
+  /** The last picture stays, marked stale, while we wait for the next try. */
+  #again(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#show({ phase: this.#state.shown_ms === null ? 'starting' : 'stale', error });
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#connect(), backOff(this.#attempt++, Math.random()));
+  }
+
+  #onText(raw: string): void {
+    const frame = readFrame(raw);
+    if (!frame) return;
+    switch (frame.type) {
+      case 'mime':
+        this.#show({ hasAudio: hasAudioTrack(frame.mime), isConverted: frame.converted || this.#state.isConverted });
+        this.#prepare(frame.mime);
+        break;
+      case 'status':
+        this.#status =
+          frame.wall_ms === null
+            ? null
+            : {
+                wall_ms: frame.wall_ms,
+                media_time_s: frame.media_time_s,
+                heard_ms: this.#options.now(),
+                state: frame.state,
+              };
+        this.#show({ reason: frame.reason, isConverted: frame.converted || this.#state.isConverted });
+        break;
+      case 'gap':
+        break;
+      case 'end':
+        this.#closeSocket();
+        if (RENEWABLE.has(frame.reason)) this.#again(null);
+        else {
+          this.#leaveView();
+          this.#show({ phase: 'ended', reason: frame.reason });
+        }
+        break;
+    }
+  }
+
+  #prepare(mime: string): void {
+    if (this.#isFresh || !this.#source) {
+      this.#isFresh = false;
+      this.#build(mime);
+    } else if (mime !== this.#mime) {
+      this.#mime = mime;
+      this.#queue.push({ mime });
+      this.#append();
+    }
+  }
+
+  #build(mime: string): void {
+    if (this.#video.readyState >= 2) this.#options.keepStill(true);
+    this.#dropBuffer();
+    this.#mime = mime;
+    const kind = mediaSourceKind();
+    if (!kind || !kind.isTypeSupported(mime)) {
+      this.#show({ phase: 'failed', reason: 'codec' });
+      return;
+    }
+    const source = new kind();
+    this.#source = source;
+    source.addEventListener('sourceopen', () => {
+      if (source !== this.#source) return;
+      const buffer = source.addSourceBuffer(mime);
+      this.#buffer = buffer;
+      buffer.addEventListener('updateend', () => {
+        if (buffer !== this.#buffer) return;
+        this.#place();
+        this.#append();
+      });
+      buffer.addEventListener('error', () => this.#rebuild());
+      this.#append();
+    });
+    this.#sourceUrl = URL.createObjectURL(source);
+    this.#video.src = this.#sourceUrl;
+  }
+
+  /** Starts over with a new view: the buffer cannot go on without its initialisation. */
+  #rebuild(): void {
+    if (this.#video.readyState >= 2) this.#options.keepStill(true);
+    this.#dropBuffer();
+    this.#closeSocket();
+    this.#again(null);
+  }
+
+  #onMedia(data: Uint8Array<ArrayBuffer>): void {
+    this.#hasNewData = true;
+    this.#queue.push(data);
+    this.#append();
+  }
+
+  #append(): void {
+    const buffer = this.#buffer;
+    if (!buffer || buffer.updating || this.#queue.length === 0 || this.#source?.readyState !== 'open') return;
+    const next = this.#queue[0];
+    if (next && 'mime' in next) {
+      this.#queue.shift();
+      try {
+        buffer.changeType(next.mime);
+      } catch {
+        // Another family of codecs needs another buffer, and that one its initialisation: begin again.
+        this.#rebuild();
+        return;
+      }
+      this.#append();
+      return;
+    }
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (let part = this.#queue[0]; part && !('mime' in part); part = this.#queue[0]) {
+      parts.push(part);
+      this.#queue.shift();
+    }
+    const data = join(parts);
+    try {
+      buffer.appendBuffer(data);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'QuotaExceededError') {
+        this.#queue.unshift(data);
+        const end = this.#video.currentTime - 2;
+        const first = this.#stretches()[0];
+        if (first && end > first[0]) buffer.remove(first[0], end);
+        else this.#rebuild();
+      } else this.#rebuild();
+    }
+  }
+
+  #stretches(): Stretch[] {
+    const ranges = this.#buffer && this.#source?.readyState === 'open' ? this.#buffer.buffered : null;
+    return ranges ? Array.from({ length: ranges.length }, (_, n) => [ranges.start(n), ranges.end(n)] as const) : [];
+  }
+
+  /** Begins at the edge with the first data, and starts to play. */
+  #place(): void {
+    const last = this.#stretches().at(-1);
+    if (!last) return;
+    if (!this.#isPlaced) {
+      this.#isPlaced = true;
+      this.#video.currentTime = Math.max(last[0], last[1] - 0.2);
+      this.#video.play().catch(() => undefined);
+      const viewId = this.#viewId;
+      this.#video.requestVideoFrameCallback(() => {
+        if (viewId !== this.#viewId || this.#isStopped) return;
+        this.#attempt = 0;
+        this.#options.keepStill(false);
+        this.#options.onFirstFrame(viewId);
+        this.#onTick();
+      });
+    } else this.#keepUp();
+  }
+
+  #keepUp(): void {
+    const buffer = this.#buffer;
+    if (!buffer || !this.#isPlaced || this.#isPaused) return;
+    const step = chase(this.#video.currentTime, this.#stretches(), this.#video.playbackRate);
+    if (step.seek_s !== null) this.#video.currentTime = step.seek_s;
+    if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
+    if (step.trim && !buffer.updating && this.#queue.length === 0) buffer.remove(step.trim[0], step.trim[1]);
+    if (this.#video.paused && this.#video.readyState >= 2) this.#video.play().catch(() => undefined);
+  }
+
+  #onTick(): void {
+    const now_ms = this.#options.now();
+    if (this.#isPlaced && !this.#isPaused) {
+      this.#keepUp();
+      const stall = this.#stalls.watch(this.#video.currentTime, this.#hasNewData, now_ms);
+      this.#hasNewData = false;
+      const last = this.#stretches().at(-1);
+      if (stall === 'seek' && last) this.#video.currentTime = Math.max(last[0], last[1] - 0.2);
+      if (stall === 'rebuild') this.#rebuild();
+    }
+    this.#judge(now_ms);
+    if (now_ms - this.#stat_ms > STAT_MS && this.#socket?.readyState === WebSocket.OPEN) {
+      this.#stat_ms = now_ms;
+      const last = this.#stretches().at(-1);
+      const quality = this.#video.getVideoPlaybackQuality();
+      this.#send({
+        type: 'stat',
+        buffer_s: last ? Math.max(0, last[1] - this.#video.currentTime) : 0,
+        age_ms: Math.round(this.#state.age_ms),
+        decoded: quality.totalVideoFrames,
+        dropped: quality.droppedVideoFrames,
+      });
+    }
+  }
+
+  /** Live or stale, by the age of the frame on screen; without word from the server nothing counts as live. */
+  #judge(now_ms: number): void {
+    if (this.#state.phase === 'failed' || this.#state.phase === 'ended' || !this.#isPlaced) return;
+    const status = this.#status;
+    const last = this.#stretches().at(-1);
+    if (!status || !last || this.#video.readyState < 2) {
+      if (this.#state.phase === 'live') this.#age(now_ms);
+      return;
+    }
+    const shown = shownWall(status.wall_ms, status.media_time_s, this.#video.currentTime, last[1]);
+    const shown_ms = Math.max(shown, this.#state.shown_ms ?? 0);
+    const age_ms = Math.max(0, now_ms - shown_ms);
+    const isSilent = now_ms - status.heard_ms > STALE_MS + 1_000;
+    const isLive = age_ms <= STALE_MS && !isSilent && !this.#isPaused && this.#socket !== null;
+    this.#show({ phase: isLive ? 'live' : 'stale', shown_ms, age_ms });
+  }
+
+  #age(now_ms: number): void {
+    const age_ms = this.#state.shown_ms === null ? 0 : now_ms - this.#state.shown_ms;
+    this.#show({ age_ms, phase: age_ms > STALE_MS ? 'stale' : this.#state.phase });
+  }
+
+  #onVisibility = (): void => {
+    const isSeen = !document.hidden && this.#isOnScreen;
+    clearTimeout(this.#hidden);
+    if (isSeen && this.#isPaused) {
+      this.#isPaused = false;
+      this.#stalls.reset();
+      this.#send({ type: 'resume' });
+    } else if (!isSeen && !this.#isPaused) {
+      this.#hidden = setTimeout(() => {
+        this.#isPaused = true;
+        this.#send({ type: 'pause' });
+      }, HIDDEN_MS);
+    }
+  };
+
+  #send(message: Record<string, unknown>): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #closeSocket(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  #dropBuffer(): void {
+    this.#queue = [];
+    this.#buffer = null;
+    this.#source = null;
+    this.#mime = '';
+    this.#isPlaced = false;
+    this.#stalls.reset();
+    if (this.#sourceUrl) URL.revokeObjectURL(this.#sourceUrl);
+    this.#sourceUrl = '';
+  }
+
+  #leaveView(): void {
+    if (this.#viewId) this.#options.leave(this.#viewId);
+    this.#viewId = '';
+  }
+
+  #show(change: Partial<PlayerState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#options.onState(this.#state);
+  }
+}
