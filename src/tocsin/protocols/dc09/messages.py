@@ -162,6 +162,13 @@ def seal_message(
     return b'"*%b"%b[%b' % (message.header.token.encode("latin-1"), message.header.echo, hexlify(sealed).upper())
 
 
+def seal_ack(header: Header, key: AesKey, random_octets: bytes, now: datetime) -> bytes:
+    """Return the body of the encrypted ACK to a message with that header: what `seal_message` gives, made directly."""
+    rest = b"|]_" + encode_stamp(now)
+    sealed = key.encrypt(pad_bytes(random_octets[: pad_length(len(rest))]) + rest)
+    return b'"*ACK"%b[%b' % (header.echo, hexlify(sealed).upper())
+
+
 def short_pad_length(message: Message) -> int:
     """Return the pad (0 to 15 octets) that editions before 2026 put before a message."""
     return -(1 + len(_content(message))) % BLOCK_BYTES

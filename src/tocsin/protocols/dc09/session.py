@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -64,7 +64,7 @@ class AccountRules:
     """What the receiver must know of one account. Keys are newest first; more than one means a roll-over is under way.
 
     The window applies to encrypted messages: from `window_low_s` behind our clock to `window_high_s` ahead of it.
-    `clock_offset_s` is what a panel that sends local time is ahead of UTC. `owner` is the caller's name for the account.
+    `clock_offset_s` is what a panel that sends local time is ahead of UTC. `owner` is the caller's own word for it.
     """
 
     owner: str = ""
@@ -156,11 +156,9 @@ class Receiver:
             return None
         if received.verdict is Verdict.CLOCK_REFUSED:
             return encode_frame(b'"NAK"0000R0L0A0[]_' + encode_stamp(now))
-        echo = received.header.echo
         if received.key is not None:
-            reply = Message(replace(received.header, token=messages.ACK), sent_at=now)
-            return encode_frame(messages.seal_message(reply, received.key, self._random(RANDOM_OCTETS)))
-        return encode_frame(b'"%b"%b[]' % (b"DUH" if self._is_duh(received) else b"ACK", echo))
+            return encode_frame(messages.seal_ack(received.header, received.key, self._random(RANDOM_OCTETS), now))
+        return encode_frame(b'"%b"%b[]' % (b"DUH" if self._is_duh(received) else b"ACK", received.header.echo))
 
     def _is_duh(self, received: Received) -> bool:
         return self.answers_duh and received.verdict is Verdict.QUARANTINE
