@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.assignments import Assignment, AssignmentState
-from tocsin.domain.incident_detail import AccountRef, Note, NoteKind
+from tocsin.domain.incident_detail import AccountRef, HistoryEntry, Note, NoteKind
 from tocsin.domain.incidents import Stamp
 from tocsin.domain.plans import Applies, DueFrom, IncidentStep, StepKind
 from tocsin.storage.tables import (
     alarms,
     assignments,
+    audit,
     counters,
     devices,
     incident_notes,
@@ -23,6 +24,7 @@ from tocsin.storage.tables import (
     stamps,
     units,
     users,
+    views,
 )
 
 _ASSIGNMENTS = select(assignments, units.c.name.label("unit_name")).select_from(
@@ -178,6 +180,34 @@ class IncidentWork:
             .order_by(devices.c.account, devices.c.id)
         )
         return [AccountRef(row.id, row.name, row.name_en, row.account or row.gb_id) for row in rows]
+
+    def history(self, incident_id: str, limit: int = 500) -> list[HistoryEntry]:
+        """Return what the audit keeps of an incident and of the views it gave, oldest first."""
+        rows = self._connection.execute(
+            select(audit, users.c.name.label("actor_name"))
+            .select_from(audit.outerjoin(users, users.c.id == audit.c.actor_id))
+            .where(
+                or_(
+                    audit.c.subject_id == incident_id,
+                    audit.c.subject_id.in_(select(views.c.id).where(views.c.incident_id == incident_id)),
+                )
+            )
+            .order_by(audit.c.seq.desc())
+            .limit(limit)
+        ).all()
+        return [
+            HistoryEntry(
+                row.seq,
+                from_us(row.at_us),
+                row.actor_kind,
+                row.actor_id,
+                row.actor_name or "",
+                row.action,
+                row.outcome,
+                row.detail,
+            )
+            for row in reversed(rows)
+        ]
 
     # --- numbers ---
 

@@ -116,6 +116,18 @@ class IncidentRepository(IncidentWork):
                 _STAMPED, [{"b_id": i.id, "b_stamps": _encode(i.stamps).decode()} for i in changed]
             )
 
+    def save_quietly(self, incident: Incident) -> None:
+        """Write timestamps, next deadline and announced absence without a new version."""
+        self._connection.execute(
+            update(incidents)
+            .where(incidents.c.id == incident.id)
+            .values(
+                stamps=_encode(incident.stamps).decode(),
+                next_deadline_at_us=optional_us(incident.next_deadline_at),
+                unattended_at_us=optional_us(incident.unattended_at),
+            )
+        )
+
     # --- timed work ---
 
     def with_expired_lease(self, now: datetime, limit: int = 500) -> list[Incident]:

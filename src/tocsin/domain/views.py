@@ -1,0 +1,163 @@
+"""Views: purpose-bound, expiring permissions to look, and the rules by which they begin and end.
+
+No picture without one. An open incident shows its linked channels to everybody on duty until a claim; anything else
+states a purpose and minutes. Every grant, refusal and end is in the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain.access import (
+    Actor,
+    ActorRef,
+    IncidentAccess,
+    Permission,
+    Resource,
+    Rule,
+    Ticket,
+    decide,
+    is_supervisor_of,
+)
+from tocsin.domain.events import ViewEnded, ViewOpened
+from tocsin.domain.incidents import Incident
+from tocsin.domain.refusals import require
+
+MAX_CHANNELS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A permission to look at channels until a time; `supervises` keeps it when the incident is claimed."""
+
+    id: str
+    user_id: str
+    session_id: str
+    purpose: str
+    channel_ids: tuple[str, ...]
+    jurisdiction_code: str
+    opened_at: datetime
+    expires_at: datetime
+    incident_id: str | None = None
+    supervises: bool = False
+    ended_at: datetime | None = None
+    end_reason: str = ""
+
+    def is_live(self, now: datetime) -> bool:
+        """True while it permits looking."""
+        return self.ended_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAccess:
+    """What the view rules need to know of a channel."""
+
+    id: str
+    jurisdiction_code: str
+    stage: str
+
+
+def view_form(view: View) -> dict[str, object]:
+    """Return a view as the feed tells its end; the live addresses are added where they are made."""
+    return {
+        "id": view.id,
+        "user_id": view.user_id,
+        "purpose": view.purpose,
+        "incident_id": view.incident_id,
+        "channels": list(view.channel_ids),
+        "reason": view.end_reason,
+    }
+
+
+def access_of(incident: Incident, channel_ids: Sequence[str], now: datetime) -> IncidentAccess:
+    """Return what the view rules need to know of an incident."""
+    return IncidentAccess(
+        incident.id, incident.jurisdiction_code, incident.is_open, incident.holder(now), frozenset(channel_ids)
+    )
+
+
+def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
+    """Open a view when every channel is allowed: one refused refuses all. Errors: FORBIDDEN, NOT_FOUND, INVALID.
+
+    A channel or incident outside the actor's jurisdiction is NOT_FOUND: its existence is no news.
+    """
+    require(actor, Permission.VIEW_LIVE)
+    if not view.channel_ids or len(view.channel_ids) > MAX_CHANNELS:
+        raise TocsinError(ErrorCode.INVALID, f"name 1 to {MAX_CHANNELS} channels", field="channels")
+    incident = None
+    if view.incident_id is not None:
+        found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
+        incident = access_of(found, tx.incidents.linked_channels(found.id), tx.now)
+    known: dict[str, ChannelAccess] = tx.views.channels(view.channel_ids)
+    ticket = Ticket(view.purpose, minutes, incident)
+    for channel_id in view.channel_ids:
+        channel = known.get(channel_id)
+        if channel is None:
+            raise _refusal(Rule.OUT_OF_SCOPE, view, channel_id)
+        resource = Resource("channel", channel.id, channel.jurisdiction_code, channel.stage)
+        decision = decide(actor, Permission.VIEW_LIVE, resource, ticket, tx.now)
+        if not decision.allowed:
+            raise _refusal(decision.rule, view, channel_id)
+
+    first = known[view.channel_ids[0]]
+    opened = replace(
+        view,
+        jurisdiction_code=incident.jurisdiction_code if incident else first.jurisdiction_code,
+        supervises=incident is not None and is_supervisor_of(actor, incident.jurisdiction_code, incident.id),
+        opened_at=tx.now,
+        expires_at=tx.now + timedelta(minutes=minutes),
+    )
+    tx.views.add(opened)
+    tx.record(
+        ViewOpened(
+            subject_id=opened.id,
+            at=tx.now,
+            jurisdiction_code=opened.jurisdiction_code,
+            actor=actor.ref,
+            purpose=opened.purpose,
+            channels=opened.channel_ids,
+            expires_at=opened.expires_at,
+            incident_id=opened.incident_id or "",
+        )
+    )
+    return opened
+
+
+def _refusal(rule: Rule, view: View, channel_id: str) -> TocsinError:
+    code = ErrorCode.NOT_FOUND if rule is Rule.OUT_OF_SCOPE else ErrorCode.FORBIDDEN
+    detail = f"no channel {channel_id}" if rule is Rule.OUT_OF_SCOPE else f"refused by rule {rule.value}"
+    return TocsinError(
+        code,
+        detail,
+        key=rule.value,
+        rule=rule.value,
+        channel=channel_id,
+        purpose=view.purpose,
+        channels=list(view.channel_ids),
+        incident_id=view.incident_id or "",
+    )
+
+
+def end_views(tx: Any, views: Sequence[View], *, reason: str, by: ActorRef) -> tuple[str, ...]:
+    """End live views and record it; the feed's `view.ended` is what the media side acts on. Return their ids."""
+    ended = [replace(view, ended_at=tx.now, end_reason=reason) for view in views]
+    tx.views.end(ended)
+    tx.record_many(
+        ViewEnded(
+            subject_id=view.id,
+            at=tx.now,
+            jurisdiction_code=view.jurisdiction_code,
+            actor=by,
+            reason=reason,
+            user_id=view.user_id,
+            channels=view.channel_ids,
+            incident_id=view.incident_id or "",
+            data=view_form(view),
+        )
+        for view in ended
+    )
+    return tuple(view.id for view in ended)
