@@ -42,7 +42,6 @@ class FeedClient(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received_bytes += len(data)
-        now_s = time.time()
         self._buffer = self._buffer + data if self._buffer else data
         if not self._open:
             end = self._buffer.find(HANDSHAKE_END)
@@ -65,15 +64,18 @@ class FeedClient(asyncio.Protocol):
                 break
             if kind == 9 and self._transport is not None:  # ping: answer with an empty masked pong
                 self._transport.write(b"\x8a\x80\0\0\0\0")
-            elif kind == 1:
+            elif kind in (1, 2):
                 self.frames += 1
-                frame = buffer[start : start + size_bytes]
-                if frame.startswith(b'{"type":"gap"') or b'"type":"gap"' in frame[:80]:
-                    self.gaps += 1
-                if self._hear is not None:
-                    self._hear(frame, now_s)
+                self.heard(kind, buffer[start : start + size_bytes])
             at = start + size_bytes
         self._buffer = buffer[at:]
+
+    def heard(self, kind: int, frame: bytes) -> None:
+        """Take one frame; `kind` 1 is text, 2 binary."""
+        if b'"type":"gap"' in frame[:80]:
+            self.gaps += 1
+        if self._hear is not None:
+            self._hear(frame, time.time())
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.ready.done():

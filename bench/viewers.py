@@ -1,0 +1,72 @@
+"""Viewers of live pictures for benches: bare sockets that drain, count and time what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from urllib.parse import urlsplit
+
+from bench.feeds import FeedClient
+
+
+class Viewer(FeedClient):
+    """One viewer; `first_fragment_s` is when the first fragment with a key frame came (monotonic seconds)."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        super().__init__(f"{parts.path}?{parts.query}", parts.netloc, "", None)
+        self.first_fragment_s: float | None = None
+        self.fragments = 0
+        self.skipped = 0
+        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def heard(self, kind: int, frame: bytes) -> None:
+        """Take one WebSocket frame."""
+        if kind == 2 and frame[4:8] == b"moof":
+            self.fragments += 1
+            if self.first_fragment_s is None:
+                self.first_fragment_s = time.monotonic()
+                if not self.first.done():
+                    self.first.set_result(None)
+        elif (
+            kind == 1 and frame.startswith(b"{") and json.loads(frame).get("type", json.loads(frame).get("t")) == "gap"
+        ):
+            self.skipped += 1
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def watch(url: str) -> Viewer:
+    """Open one live picture."""
+    parts = urlsplit(url)
+    _, viewer = await asyncio.get_running_loop().create_connection(lambda: Viewer(url), parts.hostname, parts.port)
+    await viewer.ready
+    return viewer
+
+
+async def _main() -> None:
+    """Drain the pictures whose URLs come as a JSON list on the first line; report each time a line comes."""
+    urls = json.loads(sys.stdin.readline())
+    viewers = [await watch(url) for url in urls]
+    print("ready", flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(
+            json.dumps(
+                {
+                    "playing": sum(1 for viewer in viewers if viewer.first_fragment_s is not None),
+                    "fragments": sum(viewer.fragments for viewer in viewers),
+                    "bytes": sum(viewer.received_bytes for viewer in viewers),
+                    "gaps": sum(viewer.skipped for viewer in viewers),
+                }
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
