@@ -1,16 +1,14 @@
-"""How a person's act on the registry runs: checked, in one transaction with its proof, a refusal recorded by itself."""
+"""What the use cases of the registry share: pages of a list, permission, versions, and who acts at the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor, Permission, Resource, Role, decide
-from tocsin.domain.events import Refused
-from tocsin.domain.store import Store
+from tocsin.domain.refusals import forbidden
 
 T = TypeVar("T")
 MAX_PAGE: Final = 1_000
@@ -38,40 +36,7 @@ def guard(actor: Actor, permission: Permission, kind: str, subject_id: str, juri
     """Let the act pass. Errors: FORBIDDEN with the rule that denies it."""
     decision = decide(actor, permission, Resource(kind, subject_id, jurisdiction_code))
     if not decision.allowed:
-        raise TocsinError(
-            ErrorCode.FORBIDDEN,
-            f"{permission.value} is not allowed here: {decision.rule.value}",
-            key=decision.rule.value,
-            rule=decision.rule.value,
-        )
-
-
-async def act(
-    store: Store,
-    actor: Actor,
-    asked: str,
-    subject: tuple[str, str],
-    now: datetime,
-    work: Callable[..., T],
-    *args: Any,
-) -> T:
-    """Run `work(tx, *args)`; when it is forbidden, commit the refusal of `asked` on `subject` (kind, id) and raise."""
-    try:
-        return await store.run(work, *args)
-    except TocsinError as error:
-        if error.code is ErrorCode.FORBIDDEN:
-            refused = Refused(
-                subject_id=subject[1],
-                at=now,
-                actor=actor.ref,
-                asked=asked,
-                kind=subject[0],
-                rule=str(error.params.get("rule", "")),
-            )
-            entry = refused.audit()
-            if entry is not None:
-                await store.refuse(entry)
-        raise
+        raise forbidden(decision.rule)
 
 
 def check_version(kind: str, subject_id: str, known: int, seen: int) -> None:

@@ -15,13 +15,14 @@ from tocsin.base.vault import Vault
 from tocsin.domain import devices as rules
 from tocsin.domain import events, places
 from tocsin.domain.access import Actor, Permission, scope
-from tocsin.domain.acts import Page, act, bounded, check_version, guard, page
+from tocsin.domain.acts import Page, bounded, check_version, guard, page
 from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.devices import Device, DeviceState, Zone, taken
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction, Place
+from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
 
 T = TypeVar("T")
@@ -29,11 +30,11 @@ READ = Permission.READ_REGISTRY
 MANAGE = Permission.MANAGE_REGISTRY
 
 
-class PlaceService:
+class PlaceService(UseCases):
     """Use cases of jurisdictions and places; each is one transaction and leaves one audit record."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+        super().__init__(store)
         self._clock = clock
 
     async def jurisdictions(self, actor: Actor) -> list[Jurisdiction]:
@@ -50,13 +51,13 @@ class PlaceService:
 
     async def create_jurisdiction(self, given: Mapping[str, Any], *, actor: Actor) -> Jurisdiction:
         """Add a node below `parent_id`, or a root. Errors: INVALID, CONFLICT on a code in use, FORBIDDEN."""
-        return await self._act(actor, "jurisdiction.added", "jurisdiction", "", _create_jurisdiction, given)
+        return await self._do(actor, "jurisdiction.added", "jurisdiction", "", _create_jurisdiction, given)
 
     async def change_jurisdiction(
         self, jurisdiction_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int
     ) -> Jurisdiction:
         """Change names, level and defaults. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        return await self._act(
+        return await self._do(
             actor,
             "jurisdiction.changed",
             "jurisdiction",
@@ -92,19 +93,19 @@ class PlaceService:
 
     async def create_place(self, given: Mapping[str, Any], *, actor: Actor) -> Place:
         """Enter a place of `jurisdiction_id`. Errors: INVALID, NOT_FOUND, FORBIDDEN."""
-        return await self._act(actor, "place.added", "place", "", _create_place, given)
+        return await self._do(actor, "place.added", "place", "", _create_place, given)
 
     async def change_place(self, place_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Place:
         """Change a place. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        return await self._act(actor, "place.changed", "place", place_id, _change_place, place_id, changes, version)
+        return await self._do(actor, "place.changed", "place", place_id, _change_place, place_id, changes, version)
 
     async def retire_place(self, place_id: str, *, actor: Actor, version: int) -> Place:
         """Retire a place that nothing in use stands at. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
-        return await self._act(actor, "place.retired", "place", place_id, _retire_place, place_id, version)
+        return await self._do(actor, "place.retired", "place", place_id, _retire_place, place_id, version)
 
-    async def _act(self, actor: Actor, asked: str, kind: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
+    async def _do(self, actor: Actor, asked: str, kind: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
         now = self._clock.now()
-        return await act(self._store, actor, asked, (kind, subject_id), now, work, actor, now, *args)
+        return await self._act(asked, kind, subject_id, actor, work, actor, now, *args)
 
 
 def _create_jurisdiction(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]) -> Jurisdiction:
@@ -237,11 +238,11 @@ def _retire_place(tx: Any, actor: Actor, now: datetime, place_id: str, version: 
     return saved
 
 
-class DeviceService:
+class DeviceService(UseCases):
     """Use cases of devices, their secrets, zones and links. What changes counts for the gateways on return."""
 
     def __init__(self, store: Store, clock: Clock, vault: Vault, directory: Directory) -> None:
-        self._store = store
+        super().__init__(store)
         self._clock = clock
         self._vault = vault
         self._directory = directory
@@ -279,19 +280,19 @@ class DeviceService:
 
     async def create(self, given: Mapping[str, Any], *, actor: Actor) -> Device:
         """Enter a device. Errors: INVALID, CONFLICT on an account or id in use, NOT_FOUND, FORBIDDEN."""
-        made: Device = await self._act(actor, "device.added", "", _create_device, given)
+        made: Device = await self._do(actor, "device.added", "", _create_device, given)
         await self._directory.refresh(made.id)
         return made
 
     async def change(self, device_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Device:
         """Change a device; its channels follow it to another jurisdiction. Errors: as `create`, and CONFLICT."""
-        saved: Device = await self._act(actor, "device.changed", device_id, _change_device, device_id, changes, version)
+        saved: Device = await self._do(actor, "device.changed", device_id, _change_device, device_id, changes, version)
         await self._directory.refresh(device_id)
         return saved
 
     async def retire(self, device_id: str, *, actor: Actor, version: int) -> Device:
         """Retire a device and its channels: the receivers no longer know it. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
-        saved: Device = await self._act(actor, "device.retired", device_id, _retire_device, device_id, version)
+        saved: Device = await self._do(actor, "device.retired", device_id, _retire_device, device_id, version)
         await self._directory.refresh(device_id)
         return saved
 
@@ -310,7 +311,7 @@ class DeviceService:
         change, or is dropped at once without `keep_previous`. Errors: INVALID, NOT_FOUND, FORBIDDEN.
         """
         given = None if remove else {"key_hex": key_hex, "key_text": key_text, "password": password}
-        saved: Device = await self._act(
+        saved: Device = await self._do(
             actor, "device.secret_set", device_id, _set_secret, device_id, given, keep_previous, self._vault
         )
         await self._directory.refresh(device_id)
@@ -322,14 +323,14 @@ class DeviceService:
 
     async def add_zone(self, device_id: str, given: Mapping[str, Any], *, actor: Actor) -> Zone:
         """Enter a zone. Errors: INVALID, CONFLICT on a number in use, NOT_FOUND, FORBIDDEN."""
-        made: Zone = await self._act(actor, "zone.added", device_id, _add_zone, device_id, given)
+        made: Zone = await self._do(actor, "zone.added", device_id, _add_zone, device_id, given)
         return made
 
     async def change_zone(
         self, device_id: str, number: str, changes: Mapping[str, Any], *, actor: Actor, version: int
     ) -> Zone:
         """Change a zone. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        saved: Zone = await self._act(
+        saved: Zone = await self._do(
             actor, "zone.changed", device_id, _change_zone, device_id, number, changes, version
         )
         return saved
@@ -338,7 +339,7 @@ class DeviceService:
         self, device_id: str, number: str, cameras: Sequence[str], *, actor: Actor, version: int
     ) -> Zone:
         """Set which channels show a zone, the first one first. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        saved: Zone = await self._act(
+        saved: Zone = await self._do(
             actor, "zone.linked", device_id, _link_cameras, device_id, number, tuple(cameras), version
         )
         return saved
@@ -352,9 +353,9 @@ class DeviceService:
         guard(actor, MANAGE, "device", "", "")
         return await self._store.read(lambda tx: list(tx.attempts.pending(bounded(limit))))
 
-    async def _act(self, actor: Actor, asked: str, device_id: str, work: Callable[..., T], *args: Any) -> T:
+    async def _do(self, actor: Actor, asked: str, device_id: str, work: Callable[..., T], *args: Any) -> T:
         now = self._clock.now()
-        return await act(self._store, actor, asked, ("device", device_id), now, work, actor, now, *args)
+        return await self._act(asked, "device", device_id, actor, work, actor, now, *args)
 
 
 def _find_devices(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], limit: int) -> list[Device]:

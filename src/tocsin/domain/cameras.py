@@ -1,0 +1,259 @@
+"""Use cases of channels: changing, putting into service alone or in bulk, retiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from tocsin.base.clock import Clock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain import channels as rules
+from tocsin.domain import events
+from tocsin.domain.access import Actor, Permission, scope
+from tocsin.domain.acts import Page, bounded, check_version, guard, page
+from tocsin.domain.channels import ChannelRecord
+from tocsin.domain.directory import Directory
+from tocsin.domain.fields import refuse
+from tocsin.domain.places import Jurisdiction
+from tocsin.domain.refusals import UseCases
+from tocsin.domain.registry import MANAGE, READ, subtree_code
+from tocsin.domain.store import Store
+
+T = TypeVar("T")
+COMMISSION: Final = Permission.COMMISSION_CAMERA
+CHUNK: Final = 500
+_ANSWERED_FOR: Final = frozenset({"owner", "place_id", "purpose"})
+
+
+@dataclass(frozen=True, slots=True)
+class Commissioned:
+    """What a bulk commissioning did: channels now in service, and those left with what each is missing."""
+
+    commissioned: tuple[str, ...]
+    refused: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def form(self) -> dict[str, object]:
+        """Return it as the API shows it."""
+        return {
+            "commissioned": list(self.commissioned),
+            "refused": [{"id": channel_id, "missing": list(missing)} for channel_id, missing in self.refused],
+        }
+
+
+class ChannelService(UseCases):
+    """Use cases of channels. What changes counts for gateways and views on return."""
+
+    def __init__(self, store: Store, clock: Clock, directory: Directory) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._directory = directory
+
+    async def cameras(
+        self,
+        actor: Actor,
+        *,
+        text: str = "",
+        stage: str = "",
+        state: str = "",
+        jurisdiction_id: str = "",
+        place_id: str = "",
+        device_id: str = "",
+        after: str = "",
+        limit: int = 100,
+    ) -> Page[ChannelRecord]:
+        """Return channels newest first; retired ones only when that stage is asked for."""
+        size = bounded(limit)
+        narrowed = {
+            "text": text,
+            "stage": stage,
+            "state": state,
+            "place_id": place_id,
+            "device_id": device_id,
+            "before": after,
+        }
+        found = await self._store.read(_find, actor, jurisdiction_id, narrowed, size + 1)
+        return page(found, size, lambda channel: channel.id)
+
+    async def camera(self, channel_id: str, *, actor: Actor) -> ChannelRecord:
+        """Return one channel. Errors: NOT_FOUND."""
+        found: ChannelRecord = await self._store.read(
+            lambda tx: tx.devices.channel(channel_id, visible_to=scope(actor, READ))
+        )
+        return found
+
+    async def change(self, channel_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> ChannelRecord:
+        """Change a channel. With owner, place and purpose set by somebody who may commission, it goes into service;
+        `stage` may ask for `in_service` in so many words. Errors: INVALID naming the field, NOT_FOUND, CONFLICT,
+        FORBIDDEN.
+        """
+        saved = await self._do(actor, "channel.changed", channel_id, _change, channel_id, changes, version)
+        await self._directory.refresh(saved.device_id)
+        return saved
+
+    async def retire(self, channel_id: str, *, actor: Actor, version: int) -> ChannelRecord:
+        """Take a channel out of service for good. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+        saved = await self._do(actor, "channel.retired", channel_id, _retire, channel_id, version)
+        await self._directory.refresh(saved.device_id)
+        return saved
+
+    async def commission(self, *, actor: Actor, jurisdiction_id: str = "", cameras: Sequence[str] = ()) -> Commissioned:
+        """Put channels into service, what they lack taken from the defaults of their jurisdiction and the place of
+        their device. Named cameras: all or none. A whole jurisdiction: those that can, the others are listed.
+        Errors: INVALID naming the missing field, NOT_FOUND, FORBIDDEN.
+        """
+        if bool(jurisdiction_id) == bool(cameras):
+            raise refuse("cameras", "registry.field_required", "give jurisdiction_id or cameras")
+        if cameras:
+            if len(cameras) > 2_000:
+                raise refuse("cameras", "registry.field_form", "at most 2000 cameras at a time", form="[id, ...]")
+            done = await self._do(actor, "channel.commissioned", cameras[0], _commission_named, tuple(cameras))
+            await self._directory.refresh(*{channel.device_id for channel in done})
+            return Commissioned(tuple(channel.id for channel in done))
+        commissioned: list[str] = []
+        refused: list[tuple[str, tuple[str, ...]]] = []
+        after: str | None = ""
+        while after is not None:  # in pieces: no alarm waits for twenty thousand cameras
+            done, left, after = await self._do(
+                actor, "channel.commissioned", jurisdiction_id, _commission_below, jurisdiction_id, after
+            )
+            commissioned.extend(channel.id for channel in done)
+            refused.extend((channel.id, channel.missing) for channel in left)
+            await self._directory.refresh(*{channel.device_id for channel in done})
+        return Commissioned(tuple(commissioned), tuple(refused))
+
+    async def _do(self, actor: Actor, asked: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
+        return await self._act(asked, "channel", subject_id, actor, work, actor, self._clock.now(), *args)
+
+
+def _find(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], limit: int) -> list[ChannelRecord]:
+    code = subtree_code(tx, actor, jurisdiction_id)
+    found: list[ChannelRecord] = tx.devices.find_channels(
+        visible_to=scope(actor, READ), limit=limit, code=code, **narrowed
+    )
+    return found
+
+
+def _managed(tx: Any, actor: Actor, channel_id: str, version: int) -> ChannelRecord:
+    known: ChannelRecord = tx.devices.channel(channel_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "channel", known.id, known.jurisdiction_code)
+    check_version("camera", known.id, known.version, version)
+    if known.stage == rules.RETIRED:
+        raise TocsinError(ErrorCode.CONFLICT, "the camera is retired", key="registry.retired")
+    return known
+
+
+def _change(
+    tx: Any, actor: Actor, now: datetime, channel_id: str, changes: Mapping[str, Any], version: int
+) -> ChannelRecord:
+    known = _managed(tx, actor, channel_id, version)
+    wanted = dict(changes)
+    stage = wanted.pop("stage", known.stage)
+    if stage not in (known.stage, rules.IN_SERVICE):
+        raise refuse("stage", "registry.field_choice", "stage must be in_service", choices=rules.IN_SERVICE)
+    changed = rules.changed_channel(known, wanted)
+    if changed.place_id is not None and changed.place_id != known.place_id:
+        place = tx.places.get(changed.place_id, visible_to=scope(actor, READ))
+        if place.retired_at is not None:
+            raise TocsinError(ErrorCode.CONFLICT, "the place is retired", key="registry.retired", field="place_id")
+    if stage != known.stage:
+        guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
+        changed = rules.commissioned(changed)
+    elif known.stage == rules.DISCOVERED and not changed.missing and _ANSWERED_FOR & wanted.keys():
+        if scope(actor, COMMISSION).covers(known.jurisdiction_code, known.id):
+            changed = rules.commissioned(changed)
+    saved: ChannelRecord = tx.devices.save_channel(changed)
+    if saved.stage != known.stage:
+        tx.record(_commissioned(saved, actor, now, tuple(sorted(wanted))))
+    else:
+        tx.record(
+            events.ChannelChanged(
+                subject_id=saved.id,
+                at=now,
+                jurisdiction_code=saved.jurisdiction_code,
+                actor=actor.ref,
+                data=saved.form(),
+                changed=tuple(sorted(wanted)),
+                place_id=(saved.place_id or "") if saved.place_id != known.place_id else "",
+            )
+        )
+    return saved
+
+
+def _commissioned(
+    channel: ChannelRecord, actor: Actor, now: datetime, changed: tuple[str, ...] = (), *, by_defaults: bool = False
+) -> events.ChannelCommissioned:
+    return events.ChannelCommissioned(
+        subject_id=channel.id,
+        at=now,
+        jurisdiction_code=channel.jurisdiction_code,
+        actor=actor.ref,
+        data=channel.form(),
+        changed=changed,
+        place_id=channel.place_id or "",
+        by_defaults=by_defaults,
+    )
+
+
+def _retire(tx: Any, actor: Actor, now: datetime, channel_id: str, version: int) -> ChannelRecord:
+    known = _managed(tx, actor, channel_id, version)
+    saved: ChannelRecord = tx.devices.save_channel(replace(known, stage=rules.RETIRED, retired_at=now))
+    tx.record(
+        events.ChannelRetired(
+            subject_id=saved.id,
+            at=now,
+            jurisdiction_code=saved.jurisdiction_code,
+            actor=actor.ref,
+            data=saved.form(),
+        )
+    )
+    return saved
+
+
+def _commission_named(tx: Any, actor: Actor, now: datetime, cameras: tuple[str, ...]) -> list[ChannelRecord]:
+    found = tx.devices.load_channels(cameras)
+    visible = scope(actor, READ)
+    chosen: list[ChannelRecord] = []
+    for camera_id in dict.fromkeys(cameras):
+        channel = found.get(camera_id)
+        if channel is None or not visible.covers(channel.jurisdiction_code, camera_id):
+            raise TocsinError(ErrorCode.NOT_FOUND, f"no camera {camera_id}")
+        guard(actor, COMMISSION, "channel", channel.id, channel.jurisdiction_code)
+        if channel.stage != rules.IN_SERVICE:
+            chosen.append(channel)
+    ready = [rules.commissioned(channel) for channel in _filled(tx, chosen)]
+    return _put_into_service(tx, actor, now, ready)
+
+
+def _commission_below(
+    tx: Any, actor: Actor, now: datetime, jurisdiction_id: str, after: str
+) -> tuple[list[ChannelRecord], list[ChannelRecord], str | None]:
+    """Commission one piece; return what went into service, what is left, and where to go on."""
+    home: Jurisdiction = tx.places.jurisdiction(jurisdiction_id, visible_to=scope(actor, READ))
+    guard(actor, COMMISSION, "jurisdiction", home.id, home.code)
+    found = tx.devices.to_commission(home.code, after, CHUNK, visible_to=scope(actor, COMMISSION))
+    filled = _filled(tx, found)
+    ready = [rules.commissioned(channel) for channel in filled if not channel.missing]
+    left = [channel for channel in filled if channel.missing]
+    return _put_into_service(tx, actor, now, ready), left, found[-1].id if len(found) == CHUNK else None
+
+
+def _filled(tx: Any, channels: Sequence[ChannelRecord]) -> list[ChannelRecord]:
+    """Return channels with what they lack from their jurisdiction, or the nearest above that has a default."""
+    nodes: dict[str, Jurisdiction] = {node.id: node for node in tx.places.all_jurisdictions()}
+    devices = tx.devices.load({channel.device_id for channel in channels})
+    filled = []
+    for channel in channels:
+        node: Jurisdiction | None = nodes[channel.jurisdiction_id]
+        while node is not None:
+            channel = rules.with_defaults(channel, node, devices[channel.device_id].place_id)
+            node = nodes.get(node.parent_id or "")
+        filled.append(channel)
+    return filled
+
+
+def _put_into_service(tx: Any, actor: Actor, now: datetime, ready: Sequence[ChannelRecord]) -> list[ChannelRecord]:
+    saved: list[ChannelRecord] = tx.devices.save_channels(ready)
+    tx.record_many(_commissioned(channel, actor, now, by_defaults=True) for channel in saved)
+    return saved
