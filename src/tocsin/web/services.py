@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,6 +119,8 @@ class Services:
     version: str = ""
     media: Callable[[], MediaHealth] = MediaHealth
     settings: Callable[[], Sequence[SettingShown]] = tuple
+    heads: Callable[[], Iterable[str]] = tuple
+    ask_catalog: Callable[[str], Awaitable[object]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], Mapping[str, Any]] = lambda: {"type": "FeatureCollection", "features": []}
     metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()

@@ -46,6 +46,7 @@ Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="version of the o
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MOST, description="most items of a page")]
 After = Annotated[str, Query(max_length=80, description="cursor: `next` of the page before")]
 Filter = Annotated[str, Query(max_length=100)]
+Words_ = Annotated[str, Query(max_length=200, description="one or more, separated by commas")]
 Text = Annotated[str, Field(max_length=4000)]
 Moment = AwareDatetime
 
@@ -59,6 +60,11 @@ def page(items: Sequence[Mapping[str, Any]], limit: int, key: str = "id") -> Res
     """Return a page of forms; the cursor is the key of its last item when the page is full."""
     last = str(items[-1][key]) if len(items) >= limit else None
     return reply({"items": items, "next": last})
+
+
+def listed(items: Sequence[Mapping[str, Any]], following: str | None) -> Response:
+    """Return a page whose cursor the service has found."""
+    return reply({"items": items, "next": following})
 
 
 def whole_number(cursor: str) -> int | None:
@@ -86,3 +92,20 @@ def unpack(cursor: str, count: int) -> tuple[str, ...] | None:
     if len(parts) != count:
         raise TocsinError(ErrorCode.INVALID, "the cursor is not one of ours", key="cursor", field="after")
     return parts
+
+
+def words_of(listed: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated filter."""
+    return tuple(word.strip() for word in listed.split(",") if word.strip())
+
+
+_SPOKEN = ("title", "label", "words")
+
+
+def spoken(form: dict[str, Any], language: str) -> dict[str, Any]:
+    """Put the caller's language into the fields that exist in both; returns the same form."""
+    suffix = "zh" if language.startswith("zh") else "en"
+    for name in _SPOKEN:
+        if f"{name}_{suffix}" in form:
+            form[name] = form[f"{name}_{suffix}"]
+    return form
