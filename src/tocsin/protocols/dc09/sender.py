@@ -53,7 +53,8 @@ class Sender:
     """The panel's role: numbers and builds frames, pairs answers with them, sends again under the same number.
 
     `clock_offset_s` is how far this panel's clock is ahead of ours; a NAK corrects it. A frame is sent `tries` times in
-    all, `retry_after_s` apart, then its sequence goes to `given_up`.
+    all, `retry_after_s` apart, then its sequence goes to `given_up`. `last_sequence` is the number given out last.
+    `keeps_first_timestamp` and `pads_as_before_2026` are habits of older panels.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Sender:
         retry_after_s: float = 10.0,
         clock_offset_s: float = 0.0,
         sends_timestamp: bool = True,
+        keeps_first_timestamp: bool = False,
         pads_as_before_2026: bool = False,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -77,10 +79,12 @@ class Sender:
         self._tries = tries
         self._retry_after = timedelta(seconds=retry_after_s)
         self._sends_timestamp = sends_timestamp or key is not None
+        self._keeps_first_timestamp = keeps_first_timestamp
         self._pads_as_before_2026 = pads_as_before_2026
         self._random = random
         self._pending: dict[str, _Pending] = {}
         self.clock_offset_s = clock_offset_s
+        self.last_sequence = messages.NO_SEQUENCE
         self.given_up: list[str] = []
 
     @property
@@ -145,6 +149,7 @@ class Sender:
     def _first(self, token: str, sequence: str, data: bytes, xdata: tuple[Xdata, ...], now: datetime) -> bytes:
         header = replace(self._address, token=token, sequence=sequence, is_encrypted=self._key is not None)
         message = Message(header, data, xdata)
+        self.last_sequence = sequence
         self._pending[sequence] = _Pending(message, now, now)
         return self._frame(message, now)
 
@@ -152,7 +157,7 @@ class Sender:
         pending = self._pending[sequence]
         pending.tries += 1
         pending.last_sent_at = now
-        return self._frame(pending.message, now)
+        return self._frame(pending.message, pending.first_sent_at if self._keeps_first_timestamp else now)
 
     def _frame(self, message: Message, now: datetime) -> bytes:
         panel_time = now + timedelta(seconds=self.clock_offset_s)
