@@ -6,9 +6,14 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from tocsin.base.times import iso
 from tocsin.domain.alarms import Alarm
-from tocsin.domain.incidents import Incident
+from tocsin.domain.assignments import Assignment
+from tocsin.domain.incident_detail import HistoryEntry, IncidentDetail, Note
+from tocsin.domain.incidents import Incident, Stamp
+from tocsin.domain.plans import Plan, StepStanding
 from tocsin.domain.signals import StoredSignal
 from tocsin.domain.units import Unit
 
@@ -155,4 +160,133 @@ def unit_form(unit: Unit) -> dict[str, object]:
         "fix_at": optional_iso(unit.fix_at),
         "incident_id": unit.incident_id,
         "version": unit.version,
+    }
+
+
+def step_form(standing: StepStanding) -> dict[str, object]:
+    """Return a step as it stands."""
+    step = standing.step
+    return {
+        "n": step.n,
+        "title": step.title_zh,
+        "title_en": step.title_en,
+        "title_zh": step.title_zh,
+        "kind": step.kind.value,
+        "mandatory": step.mandatory,
+        "applies": step.applies.value,
+        "state": standing.state.value,
+        "due_at": optional_iso(standing.due_at),
+        "overdue": standing.is_overdue,
+        "done_at": optional_iso(step.done_at),
+        "done_by": step.done_by or None,
+        "note": step.note,
+    }
+
+
+def assignment_form(assignment: Assignment) -> dict[str, object]:
+    """Return a sent unit with the time of each state."""
+    return {
+        "id": assignment.id,
+        "unit_id": assignment.unit_id,
+        "unit_name": assignment.unit_name,
+        "state": assignment.state.value,
+        "sent_at": iso(assignment.sent_at),
+        "delivered_at": optional_iso(assignment.delivered_at),
+        "accepted_at": optional_iso(assignment.accepted_at),
+        "en_route_at": optional_iso(assignment.en_route_at),
+        "on_scene_at": optional_iso(assignment.on_scene_at),
+        "ended_at": optional_iso(assignment.ended_at),
+        "source": assignment.source,
+    }
+
+
+def note_form(note: Note) -> dict[str, object]:
+    """Return a note."""
+    return {
+        "id": note.id,
+        "at": iso(note.at),
+        "user_id": note.user_id,
+        "user_name": note.user_name,
+        "kind": note.kind.value,
+        "text": note.text,
+    }
+
+
+def stamp_form(stamp: Stamp) -> dict[str, object]:
+    """Return one row of the timestamps."""
+    return {
+        "stamp": stamp.stamp,
+        "at": iso(stamp.at),
+        "source": stamp.source,
+        "who": stamp.who,
+        "reason": stamp.reason,
+        "withdrawn": stamp.is_withdrawn,
+    }
+
+
+def history_form(entry: HistoryEntry) -> dict[str, object]:
+    """Return one line of an incident's history."""
+    return {
+        "seq": entry.seq,
+        "at": iso(entry.at),
+        "actor": {"kind": entry.actor_kind, "id": entry.actor_id, "name": entry.actor_name},
+        "action": entry.action,
+        "outcome": entry.outcome,
+        "detail": msgspec.json.decode(entry.detail),
+    }
+
+
+def detail_form(detail: IncidentDetail) -> dict[str, object]:
+    """Return the full form of an incident; `channels` holds camera ids, which the web replaces by camera objects."""
+    return {
+        **incident_form(detail.incident),
+        "alarms": [alarm_form(alarm) for alarm in detail.alarms],
+        "accounts": [
+            {"device_id": a.device_id, "name": a.name, "name_en": a.name_en, "account": a.account}
+            for a in detail.accounts
+        ],
+        "channels": list(detail.channel_ids),
+        "steps": [step_form(standing) for standing in detail.steps],
+        "assignments": [assignment_form(assignment) for assignment in detail.assignments],
+        "notes": [note_form(note) for note in detail.notes],
+        "stamp_rows": [stamp_form(stamp) for stamp in detail.stamp_rows],
+        "history": [history_form(entry) for entry in detail.history],
+        "closing": {
+            "ready": detail.incident.is_open and not detail.blocked_by,
+            "blocked_by": [
+                {"key": b.key, "n": b.step, "words": b.zh, "words_en": b.en, "words_zh": b.zh}
+                for b in detail.blocked_by
+            ],
+        },
+    }
+
+
+def plan_form(plan: Plan) -> dict[str, object]:
+    """Return a plan."""
+    return {
+        "id": plan.id,
+        "name": plan.name,
+        "name_en": plan.name_en,
+        "kind": plan.kind,
+        "place_class": plan.place_class,
+        "jurisdiction_code": plan.jurisdiction_code,
+        "version_no": plan.version_no,
+        "active": plan.active,
+        "steps": [
+            {
+                "n": n,
+                "title": step.title_zh,
+                "title_en": step.title_en,
+                "title_zh": step.title_zh,
+                "kind": step.kind.value,
+                "mandatory": step.mandatory,
+                "applies": step.applies.value,
+                "due_s": step.due_s,
+                "due_from": step.due_from.value,
+            }
+            for n, step in enumerate(plan.steps, start=1)
+        ],
+        "dispositions": list(plan.dispositions),
+        "false_causes": list(plan.false_causes),
+        "version": plan.version,
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from tocsin.base.times import iso
 from tocsin.domain.access import SYSTEM
 from tocsin.domain.events import IncidentReturned, IncidentUnattended, LeaseExpired, StepOverdue
 from tocsin.domain.incident_desk import Desk, unattended_form
@@ -68,7 +69,7 @@ def announce_unattended(tx: Any) -> int:
                 jurisdiction_code=incident.jurisdiction_code,
                 actor=SYSTEM,
                 number=incident.number,
-                data={**unattended_form(incident), "since": None},
+                data={**unattended_form(incident), "since": iso(tx.now)},
             )
         )
         desk.finish_quietly()

@@ -1,6 +1,6 @@
 """The use cases of incidents as the web and the workers call them.
 
-Each act is one transaction and answers the incident as it is after the commit; a refusal is audited before it is raised.
+Each act is one transaction and answers the incident as it is after the commit; a refusal is audited first.
 """
 
 from __future__ import annotations

@@ -58,6 +58,10 @@ class ViewRepository:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no view {view_id}")
         return found[0]
 
+    def live(self, view_ids: Collection[str]) -> list[View]:
+        """Return those of these views that are open."""
+        return self._find(views.c.id.in_(sorted(view_ids)), views.c.ended_at_us.is_(None))
+
     def live_of_user(self, user_id: str) -> list[View]:
         """Return the views a user has open."""
         return self._find(views.c.user_id == user_id, views.c.ended_at_us.is_(None))
