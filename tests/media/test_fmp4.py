@@ -3,8 +3,8 @@
 import struct
 
 import pytest
-from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS
 
+from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS
 from tocsin.media.fmp4 import AudioTrack, Sample, fragment, hevc_config, init_segment, mime_type
 from tocsin.protocols.rtp.access_unit import ParameterSets
 from tocsin.protocols.rtp.audio import AacFormat
@@ -87,7 +87,28 @@ def test_presentation_offsets_are_signed():
 def test_the_init_segment_has_every_box_once_and_in_order():
     kinds = [kind for _, kind, _ in boxes(init_segment(h264_sets()))]
     assert kinds == (
-        ["ftyp", "moov", "mvhd", "trak", "tkhd", "mdia", "mdhd", "hdlr", "minf", "vmhd", "dinf", "dref", "stbl", "stsd", "stts", "stsc", "stsz", "stco", "mvex", "trex"]
+        [
+            "ftyp",
+            "moov",
+            "mvhd",
+            "trak",
+            "tkhd",
+            "mdia",
+            "mdhd",
+            "hdlr",
+            "minf",
+            "vmhd",
+            "dinf",
+            "dref",
+            "stbl",
+            "stsd",
+            "stts",
+            "stsc",
+            "stsz",
+            "stco",
+            "mvex",
+            "trex",
+        ]
     )
     assert mime_type(h264_sets()) == 'video/mp4; codecs="avc1.64001E"'
 

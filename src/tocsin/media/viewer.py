@@ -13,7 +13,7 @@ import json
 import socket
 from enum import Enum
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, cast
 
 from websockets.exceptions import InvalidState, ProtocolError
 from websockets.frames import Frame, Opcode
@@ -45,6 +45,9 @@ class QueueState(Enum):
 
 class Hall(Protocol):
     """Where viewers are let in: the worker."""
+
+    def arrived(self, viewer: Viewer) -> None:
+        """Somebody connected; the handshake is awaited."""
 
     def admit(self, viewer: Viewer, path: str, host: str) -> tuple[int, str]:
         """Return 101 and take the viewer in after the handshake, or an HTTP status and a text."""
@@ -84,13 +87,14 @@ class Viewer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Cap the kernel's buffer so that ours fills and the gap policy works."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's are not registered as such
         self._transport = transport
         transport.set_write_buffer_limits(high=MAX_QUEUE_BYTES)
         raw: socket.socket | None = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._hall.arrived(self)
 
     def data_received(self, data: bytes) -> None:
         """Handshake first, then the client's few words."""

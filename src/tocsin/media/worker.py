@@ -430,9 +430,15 @@ class Worker:
 
     # -- viewers
 
+    def arrived(self, viewer: Viewer) -> None:
+        """Note when somebody connected, or end the connection when far too many are there."""
+        viewer.connected_s = self._now_s
+        self._viewers.add(viewer)
+        if len(self._viewers) > MAX_CONNECTIONS:
+            viewer.end("too_many")
+
     def admit(self, viewer: Viewer, path: str, host: str) -> tuple[int, str]:
         """Check the Host header, the path and the ticket."""
-        viewer.connected_s = self._now_s
         if self._settings.host in ("127.0.0.1", "::1", "localhost") and _name_of(host) not in LOOPBACK_NAMES:
             return HTTPStatus.FORBIDDEN, "this port answers to this machine's own names"
         parts = urlsplit(path)
@@ -440,8 +446,6 @@ class Worker:
             return HTTPStatus.OK, "ok"
         if not parts.path.startswith("/live/"):
             return HTTPStatus.NOT_FOUND, "not found"
-        if len(self._viewers) >= MAX_CONNECTIONS:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers"
         secret = (parse_qs(parts.query).get("ticket") or [""])[0]
         stream_id = unquote(parts.path.removeprefix("/live/"))
         ticket = self._tickets.take(secret, stream_id, self._clock.now().timestamp())
@@ -458,7 +462,6 @@ class Worker:
         stage = self._stages.get(ticket.stream_id)
         if stage is None:
             stage = self._stages[ticket.stream_id] = Stage(ticket.stream_id)
-        self._viewers.add(viewer)
         stage.viewers.add(viewer)
         self._event("viewer_opened", stage.stream_id, viewer_id=ticket.viewer_id, view_id=ticket.view_id)
         self._event("demand", stage.stream_id)

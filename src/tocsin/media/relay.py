@@ -1,0 +1,291 @@
+"""The streams of the channels: one upstream each, started when somebody wants to look, stopped when nobody does.
+
+Source: design note 0001, media borders; media reference, architecture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from tocsin.base.clock import Clock
+from tocsin.base.errors import TocsinError
+from tocsin.base.ids import new_id, new_token
+from tocsin.domain.directory import Channel
+from tocsin.domain.video import LiveSession, LiveSource, LiveState, MediaPorts
+from tocsin.media.link import LossReport, MediaEvents, StreamStats
+
+log = structlog.get_logger(__name__)
+
+IDLE_STOP_S = 30.0
+OPEN_TIMEOUT_S = 40.0
+SWEEP_S = 1.0
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 15.0
+STEADY_AFTER_S = 20.0
+FORGET_AFTER_S = 300.0
+
+
+class Link(MediaPorts, Protocol):
+    """What the streams need of the media link."""
+
+    events: MediaEvents
+
+    async def ticket(
+        self,
+        *,
+        stream_id: str,
+        ticket: str,
+        viewer_id: str,
+        view_id: str,
+        expires_at: datetime,
+        codecs: tuple[str, ...] = (),
+        audio: bool = False,
+    ) -> str:
+        """Issue a one-use ticket and return its path."""
+
+    def viewer_port(self, stream_id: str) -> int:
+        """Return the port of that path."""
+
+    async def revoke(self, view_id: str, reason: str) -> None:
+        """End a view's viewers."""
+
+    def last_stats(self, stream_id: str) -> StreamStats | None:
+        """Return the latest figures of a stream."""
+
+
+@dataclass(slots=True, eq=False)
+class _Upstream:
+    """One channel's way from its device to us."""
+
+    channel: Channel
+    keep_until_s: float
+    state: str = "idle"  # idle, starting, live, stale, failed
+    reason: str = ""
+    attempts: int = 0
+    viewers: set[str] = field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_reason: str = ""
+    idle_since_s: float = 0.0
+
+
+class LiveStreams:
+    """Opens views, keeps one upstream a channel alive while it is wanted, and knows how each is doing."""
+
+    def __init__(
+        self, link: Link, source: LiveSource, clock: Clock, *, public_host: str, idle_stop_s: float = IDLE_STOP_S
+    ) -> None:
+        self._link = link
+        self._source = source
+        self._clock = clock
+        self._public_host = public_host
+        self._idle_stop_s = idle_stop_s
+        self._upstreams: dict[str, _Upstream] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        events = link.events
+        events.on_first_key = self._first_key
+        events.on_source_lost = self._source_lost
+        events.on_demand = self._demand
+        events.on_worker_lost = self._worker_lost
+        events.on_viewer = self._viewer
+        events.on_loss = self._loss
+
+    async def start(self) -> None:
+        """Begin to look after idle streams."""
+        self._sweeper = asyncio.create_task(self._sweep_forever(), name="live streams")
+
+    async def stop(self) -> None:
+        """End every upstream."""
+        tasks = [upstream.task for upstream in self._upstreams.values() if upstream.task is not None]
+        if self._sweeper is not None:
+            tasks.append(self._sweeper)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- views
+
+    async def open_view(
+        self,
+        *,
+        view_id: str,
+        channel: Channel,
+        user_id: str,
+        expires_at: datetime,
+        codecs: tuple[str, ...],
+        audio: bool,
+    ) -> str:
+        """Return the live URL; the upstream is started at once, the picture is not waited for.
+
+        Errors: UNAVAILABLE when no media worker is running.
+        """
+        self._want(channel)
+        viewer_id = f"{user_id}/{new_id()}"
+        path = await self._link.ticket(
+            stream_id=channel.id,
+            ticket=new_token(),
+            viewer_id=viewer_id,
+            view_id=view_id,
+            expires_at=expires_at,
+            codecs=codecs,
+            audio=audio,
+        )
+        host = f"[{self._public_host}]" if ":" in self._public_host else self._public_host
+        return f"ws://{host}:{self._link.viewer_port(channel.id)}{path}"
+
+    async def end_view(self, view_id: str, reason: str) -> None:
+        """End every picture of a view."""
+        await self._link.revoke(view_id, reason)
+
+    def state(self, channel_id: str) -> LiveState:
+        """Return how the picture of a channel is doing."""
+        upstream = self._upstreams.get(channel_id)
+        stats = self._link.last_stats(channel_id)
+        if upstream is None:
+            return LiveState()
+        state, reason = upstream.state, upstream.reason
+        if stats is None or state in ("idle", "failed"):
+            return LiveState(state, reason, len(upstream.viewers))
+        if state == "live" and stats.state in ("live", "stale"):
+            state = stats.state
+        return LiveState(
+            state,
+            reason or stats.reason,
+            len(upstream.viewers),
+            stats.codec,
+            stats.width,
+            stats.height,
+            stats.bitrate_bps,
+            stats.loss_share,
+            stats.last_picture_at,
+            stats.converted,
+        )
+
+    # -- upstreams
+
+    def _want(self, channel: Channel) -> _Upstream:
+        upstream = self._upstreams.get(channel.id)
+        if upstream is None:
+            upstream = self._upstreams[channel.id] = _Upstream(channel, 0.0)
+        upstream.channel = channel
+        upstream.keep_until_s = self._clock.monotonic() + self._idle_stop_s
+        self._ensure_running(upstream)
+        return upstream
+
+    def _ensure_running(self, upstream: _Upstream) -> None:
+        if upstream.task is None or upstream.task.done():
+            upstream.state, upstream.reason = "starting", ""
+            upstream.task = asyncio.create_task(self._run(upstream), name=f"live {upstream.channel.id}")
+
+    async def _run(self, upstream: _Upstream) -> None:
+        """Keep the upstream open until it is cancelled; after a failure or a loss, try again with growing pauses."""
+        delay_s = FIRST_RETRY_S
+        session: LiveSession | None = None
+        stream_id = upstream.channel.id
+        try:
+            while True:
+                started_s = self._clock.monotonic()
+                upstream.lost.clear()
+                upstream.attempts += 1
+                session = await self._open(upstream)
+                if session is not None:
+                    await upstream.lost.wait()
+                    upstream.state, upstream.reason = "stale", upstream.lost_reason
+                    log.info("live source lost", stream_id=stream_id, reason=upstream.lost_reason)
+                    ended, session = session, None
+                    await self._close(ended, stream_id, upstream.lost_reason)
+                    if self._clock.monotonic() - started_s > STEADY_AFTER_S:
+                        delay_s = FIRST_RETRY_S
+                await self._clock.sleep(delay_s)
+                delay_s = min(delay_s * 2, LONGEST_RETRY_S)
+                if upstream.state == "failed":
+                    upstream.state = "starting"
+        finally:
+            if session is not None:
+                await asyncio.shield(self._close(session, stream_id, "idle"))
+            else:
+                await self._link.close_receiver(stream_id)
+            upstream.state, upstream.reason = "idle", ""
+            upstream.idle_since_s = self._clock.monotonic()
+
+    async def _open(self, upstream: _Upstream) -> LiveSession | None:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                session = await self._source.open_live(upstream.channel, self._link)
+        except TocsinError as error:
+            upstream.state, upstream.reason = "failed", error.key
+        except TimeoutError:
+            upstream.state, upstream.reason = "failed", "open_timeout"
+        else:
+            if upstream.state != "live":
+                upstream.state, upstream.reason = "starting", ""
+            return session
+        log.info("live source did not open", stream_id=upstream.channel.id, reason=upstream.reason)
+        return None
+
+    async def _close(self, session: LiveSession, stream_id: str, reason: str) -> None:
+        with contextlib.suppress(TocsinError, OSError):
+            await session.close(reason)
+        await self._link.close_receiver(stream_id)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Stop upstreams that nobody watched for the idle time, and forget those idle for long."""
+        now_s = self._clock.monotonic()
+        for stream_id, upstream in list(self._upstreams.items()):
+            is_running = upstream.task is not None and not upstream.task.done()
+            if is_running and not upstream.viewers and now_s >= upstream.keep_until_s:
+                assert upstream.task is not None
+                upstream.task.cancel()
+            elif not is_running and not upstream.viewers and now_s - upstream.idle_since_s > FORGET_AFTER_S:
+                del self._upstreams[stream_id]
+
+    # -- events of the workers
+
+    def _first_key(self, stream_id: str, at: datetime) -> None:
+        upstream = self._upstreams.get(stream_id)
+        if upstream is not None:
+            upstream.state, upstream.reason = "live", ""
+
+    def _source_lost(self, stream_id: str, reason: str) -> None:
+        upstream = self._upstreams.get(stream_id)
+        if upstream is not None:
+            upstream.lost_reason = reason
+            upstream.lost.set()
+
+    def _worker_lost(self, stream_ids: tuple[str, ...]) -> None:
+        for stream_id in stream_ids:
+            upstream = self._upstreams.get(stream_id)
+            if upstream is not None:
+                upstream.viewers.clear()
+                upstream.keep_until_s = self._clock.monotonic() + self._idle_stop_s
+                self._source_lost(stream_id, "worker_lost")
+
+    def _demand(self, stream_id: str) -> None:
+        upstream = self._upstreams.get(stream_id)
+        if upstream is not None:
+            self._want(upstream.channel)
+
+    def _viewer(self, view_id: str, viewer_id: str, stream_id: str, what: str) -> None:
+        upstream = self._upstreams.get(stream_id)
+        if upstream is None:
+            return
+        if what == "opened":
+            upstream.viewers.add(viewer_id)
+        else:
+            upstream.viewers.discard(viewer_id)
+            upstream.keep_until_s = self._clock.monotonic() + self._idle_stop_s
+
+    def _loss(self, stream_id: str, report: LossReport) -> None:
+        if report.kernel_drops:
+            log.warning("datagrams dropped because the worker was slow", stream_id=stream_id, count=report.kernel_drops)
