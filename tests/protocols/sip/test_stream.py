@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.protocols.sip.test_message import REGISTER
 
+from tests.protocols.sip.test_message import REGISTER
 from tocsin.protocols.sip.codes import Oddity
 from tocsin.protocols.sip.message import BadMessage, Message, Ping, Request
 from tocsin.protocols.sip.stream import DatagramReader, StreamReader

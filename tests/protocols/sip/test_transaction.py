@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.protocols.sip.test_message import REGISTER, request
-
 from tocsin.protocols.sip.codes import Timers
 from tocsin.protocols.sip.message import response_to
 from tocsin.protocols.sip.transaction import (

@@ -279,7 +279,7 @@ class InviteClient:
         tag = response.to_tag
         if self._ack and tag == self._remote_tag:
             return [Send(self._ack)]  # the peer repeats its 200 until an ACK arrives
-        if self._ack:
+        if self._ack or self.state is ClientCallState.ENDED:
             return self._hang_up_stray(response)
         self._remote_tag = tag
         self._remote = response.headers.get("to")
@@ -293,7 +293,7 @@ class InviteClient:
         return [Send(self._ack), *self.bye(now)]  # answered although we gave up: the camera must not keep sending
 
     def _hang_up_stray(self, response: Response) -> list[Output]:
-        """A second device answered the same INVITE (forked): acknowledge it and end it at once."""
+        """A second device answered, or the first one after the end: acknowledge it and hang up at once."""
         known = self._strays.get(response.to_tag)
         if known is not None:
             return [Send(known)]
