@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,8 +12,11 @@ from pydantic import SecretStr
 
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
+from tocsin.domain.access import Actor
 from tocsin.domain.store import Store
+from tocsin.domain.video import LiveState
 
+NO_MAP = b'{"type":"FeatureCollection","features":[]}'
 STATIC = Path(__file__).parent / "static"
 
 
@@ -111,6 +114,7 @@ class Services:
     users: Any
     places: Any
     devices: Any
+    cameras: Any
     incidents: Any
     units: Any
     plans: Any
@@ -118,11 +122,13 @@ class Services:
     words: Words = field(default_factory=lambda: Words({}))
     version: str = ""
     media: Callable[[], MediaHealth] = MediaHealth
+    live_state: Callable[[str], LiveState] = lambda _channel_id: LiveState()
+    notices: Callable[[Actor, str], Awaitable[Sequence[dict[str, Any]]]] | None = None
     settings: Callable[[], Sequence[SettingShown]] = tuple
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
     is_ready: Callable[[], bool] = lambda: True
-    map: Callable[[], Mapping[str, Any]] = lambda: {"type": "FeatureCollection", "features": []}
+    map: Callable[[], bytes] = lambda: NO_MAP
     metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()
     static: Path = STATIC
     public_url: str = ""

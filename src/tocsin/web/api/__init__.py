@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tocsin.web.api import words
+from tocsin.web.api import (
+    alarms,
+    audit,
+    cameras,
+    devices,
+    house,
+    incidents,
+    places,
+    plans,
+    signals,
+    units,
+    views,
+    words,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (words.router,)
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    module.router
+    for module in (places, devices, cameras, signals, alarms, incidents, units, plans, views, audit, house, words)
+)

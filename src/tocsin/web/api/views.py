@@ -1,0 +1,87 @@
+"""Views: purpose-bound, expiring permissions to look."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from tocsin.base.times import iso
+from tocsin.domain.access import Actor, Permission
+from tocsin.domain.views import View
+from tocsin.web.api import objects
+from tocsin.web.api.shapes import In, Page, listed, reply
+from tocsin.web.deps import House, Who, allowed
+
+router = APIRouter(prefix="/api/v1/views", tags=["views"])
+Viewer = Annotated[Actor, allowed(Permission.VIEW_LIVE)]
+
+
+class ViewIn(In):
+    """What to look at, for which purpose, how long; `codecs` are those the player can show."""
+
+    channels: Annotated[list[str], Field(min_length=1, max_length=64)]
+    purpose: Annotated[str, Field(max_length=24, examples=["alarm_verification"])]
+    incident_id: str | None = None
+    minutes: Annotated[float, Field(gt=0, le=480)]
+    codecs: Annotated[list[str], Field(max_length=20, examples=[["h264", "h265"]])] = []
+    audio: bool = False
+
+
+@router.get("", response_model=Page[objects.View])
+async def list_views(house: House, actor: Viewer) -> Response:
+    """List the caller's own open views; their addresses were used up when they were opened."""
+    return listed([_form(view, {}) for view in await house.views.own(actor=actor)], None)
+
+
+@router.post("", response_model=objects.View, status_code=201)
+async def open_view(request: Request, house: House, actor: Viewer, caller: Who, body: ViewIn) -> Response:
+    """Ask to look. The answer holds a one-use address for each channel.
+
+    Errors: forbidden with the rule, not_found, invalid, unavailable when no picture can be asked for.
+    """
+    opened = await house.views.open(
+        actor=actor,
+        session_id=caller.session_id,
+        channels=body.channels,
+        purpose=body.purpose,
+        minutes=body.minutes,
+        incident_id=body.incident_id or None,
+        codecs=body.codecs,
+        audio=body.audio,
+    )
+    is_secure = house.public_url.startswith("https://")
+    host = request.url.hostname or ""
+    live = {channel: reachable(url, host, is_secure=is_secure) for channel, url in opened.live.items()}
+    return reply(_form(opened.view, live), 201)
+
+
+@router.delete("/{view_id}", status_code=204)
+async def close_view(view_id: str, house: House, actor: Viewer) -> Response:
+    """End one of the caller's own views. Errors: not_found."""
+    await house.views.close(view_id, actor=actor)
+    return Response(status_code=204)
+
+
+def reachable(url: str, host: str, *, is_secure: bool) -> str:
+    """Return a picture's address under the name the caller reached us by; port, path and ticket stay."""
+    parts = urlsplit(url)
+    if not host or parts.port is None:
+        return url
+    name = f"[{host}]" if ":" in host else host
+    return parts._replace(scheme="wss" if is_secure else "ws", netloc=f"{name}:{parts.port}").geturl()
+
+
+def _form(view: View, live: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "opened_at": iso(view.opened_at),
+        "expires_at": iso(view.expires_at),
+        "purpose": view.purpose,
+        "incident_id": view.incident_id,
+        "channels": list(view.channel_ids),
+        "live": live,
+    }
