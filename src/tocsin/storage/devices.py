@@ -17,7 +17,7 @@ from tocsin.domain.directory import DirectoryDevice, Heard
 from tocsin.storage.channels import ChannelPart, chunks
 from tocsin.storage.places import contains, stale
 from tocsin.storage.scope import below, within
-from tocsin.storage.tables import device_faults, devices, marks, signals, zone_cameras, zones
+from tocsin.storage.tables import channels, device_faults, devices, marks, signals, zone_cameras, zones
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -105,6 +105,27 @@ class DeviceRepository(ChannelPart):
         return self._connection.execute(
             select(devices.c.id).where(devices.c.gb_id == gb_id, devices.c.retired_at_us.is_(None))
         ).scalar()
+
+    def count_online(self, kind: str, *, visible_to: Scope) -> dict[str, int]:
+        """Return how many devices of a kind are online and how many there are in use."""
+        row = self._connection.execute(
+            select(func.count(), func.count().filter(devices.c.state == "online")).where(
+                devices.c.kind == kind,
+                devices.c.retired_at_us.is_(None),
+                within(devices.c.jurisdiction_code, visible_to, devices.c.id),
+            )
+        ).one()
+        return {"online": int(row[1]), "total": int(row[0])}
+
+    def count_cameras(self, *, visible_to: Scope) -> dict[str, int]:
+        """Return how many channels can be expected to show a picture and how many there are."""
+        is_online = (devices.c.state == "online") & (channels.c.status != "OFF") & channels.c.gone_at_us.is_(None)
+        row = self._connection.execute(
+            select(func.count(), func.count().filter(is_online))
+            .select_from(channels.join(devices, devices.c.id == channels.c.device_id))
+            .where(channels.c.stage != "retired", within(channels.c.jurisdiction_code, visible_to, channels.c.id))
+        ).one()
+        return {"online": int(row[1]), "total": int(row[0])}
 
     def add(self, device: Device) -> None:
         """Add a device."""
