@@ -56,6 +56,8 @@ def decode_text(data: bytes, learned: str = "") -> Decoded:
     as_gb = _strict(data, "gb18030")
     if as_gb is not None:
         return Decoded(as_gb, Charset.GB18030, as_utf8 is None)
+    if as_utf8 is not None:
+        return Decoded(as_utf8, Charset.UTF8, True)
     return Decoded(data.decode("latin-1"), Charset.LATIN1, False)
 
 
