@@ -1,4 +1,5 @@
 /** The command line: words in, one meaning out, shown before Enter does it. */
+import { untrack } from 'svelte';
 
 export interface Meaning {
   /** What Enter will do, as a sentence. */
@@ -18,8 +19,9 @@ class Commands {
   isOpen = $state(false);
 
   add(source: CommandSource): () => void {
-    this.sources = [...this.sources, source];
-    return () => (this.sources = this.sources.filter((known) => known !== source));
+    // Called from effects, which must not depend on the other sources.
+    untrack(() => (this.sources = [...this.sources, source]));
+    return () => untrack(() => (this.sources = this.sources.filter((known) => known !== source)));
   }
 
   /** The first meaning any source finds, newest source first: a page's own commands win. */

@@ -1,4 +1,5 @@
 /** The keys of the console: who listens, where, and what `?` lists. */
+import { untrack } from 'svelte';
 import { preferences } from '$lib/state/preferences.svelte';
 
 export interface KeyBinding {
@@ -41,8 +42,9 @@ class Keys {
 
   /** Adds a scope; its element carries `data-keys="<name>"`. Returns the removal. */
   add(scope: KeyScope): () => void {
-    this.scopes = [...this.scopes, scope];
-    return () => (this.scopes = this.scopes.filter((known) => known !== scope));
+    // Called from effects, which must not depend on the other scopes.
+    untrack(() => (this.scopes = [...this.scopes, scope]));
+    return () => untrack(() => (this.scopes = this.scopes.filter((known) => known !== scope)));
   }
 
   listen(): () => void {

@@ -81,6 +81,11 @@ function later(ms: number): string {
   return m.room_minutes_later({ n: Math.round(seconds / 60) });
 }
 
+/** A label inside an English sentence; one that begins with an abbreviation keeps it. */
+function inside(label: string): string {
+  return language.current === 'en' && /^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label;
+}
+
 const SPOKEN = 3;
 
 /** What happened, in one or two plain sentences, from the first three alarms. */
@@ -95,7 +100,7 @@ export function leadOf(alarms: readonly Alarm[]): Piece[] {
     const gap = later(ms - before);
     before = ms;
     if (index === 0) return zone ? m.room_lead_zone({ label, zone, at }) : m.room_lead({ label, at });
-    return zone ? m.room_lead_next_zone({ label, zone, gap }) : m.room_lead_next({ label, gap });
+    return zone ? m.room_lead_next_zone({ label: inside(label), zone, gap }) : m.room_lead_next({ label: inside(label), gap });
   });
   if (parts.length === 0) return [];
   const rest = ordered.length - SPOKEN;
