@@ -35,9 +35,9 @@ class Radio:
         """Return the JSON of an address. Errors: RadioError."""
         return await asyncio.to_thread(self._ask, "GET", path, None)
 
-    async def patch(self, path: str, body: object) -> Any:
-        """Change something. Errors: RadioError."""
-        return await asyncio.to_thread(self._ask, "PATCH", path, body)
+    async def post(self, path: str, body: object) -> Any:
+        """Send something. Errors: RadioError."""
+        return await asyncio.to_thread(self._ask, "POST", path, body)
 
     def _ask(self, method: str, path: str, body: object) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -369,7 +369,7 @@ class Crews:
         if crew.sent is not None and distance_m(*crew.sent, *position) < LEAST_MOVE_M:
             return
         fix = {"lon": round(position[0], 6), "lat": round(position[1], 6), "fix_at": iso(self._clock.now())}
-        await self._radio.patch(f"/api/v1/units/{crew.unit_id}", fix)
+        await self._radio.post(f"/api/v1/units/{crew.unit_id}/fix", fix)
         crew.sent = position
         self._report.fixes_sent += 1
 
