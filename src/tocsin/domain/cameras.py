@@ -160,9 +160,13 @@ def _change(
     if stage != known.stage:
         guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
         changed = rules.commissioned(changed)
-    elif known.stage == rules.DISCOVERED and not changed.missing and _ANSWERED_FOR & wanted.keys():
-        if scope(actor, COMMISSION).covers(known.jurisdiction_code, known.id):
-            changed = rules.commissioned(changed)
+    elif (
+        known.stage == rules.DISCOVERED
+        and not changed.missing
+        and _ANSWERED_FOR & wanted.keys()
+        and scope(actor, COMMISSION).covers(known.jurisdiction_code, known.id)
+    ):
+        changed = rules.commissioned(changed)
     saved: ChannelRecord = tx.devices.save_channel(changed)
     if saved.stage != known.stage:
         tx.record(_commissioned(saved, actor, now, tuple(sorted(wanted))))
