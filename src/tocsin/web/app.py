@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain import devices, fields
+from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
 from tocsin.web.border import Border, host_names
@@ -47,6 +49,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    services.words = services.words.merged(fields.WORDS, devices.WORDS, BLOCK_WORDS)
     services.public_url = settings.public_url
     services.session_hours = settings.session_hours
     feed = Feed(services.store, services.clock, feed_route.ConsoleReports(services))
@@ -108,7 +111,7 @@ def _own_routes(
         for route in app.router.routes:
             if (
                 isinstance(route, Route)
-                and route.name != "unknown"
+                and route.name not in ("unknown", "console")
                 and route.matches(request.scope)[0] is Match.PARTIAL
             ):
                 allow |= route.methods or set()

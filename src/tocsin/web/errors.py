@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.words import Words
+from tocsin.web.words import REFUSALS, WORDS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -45,101 +46,6 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     500: "internal",
     503: "unavailable",
 }
-
-WORDS = Words(
-    {
-        "title.invalid": ("The request is not valid", "请求内容无效"),
-        "title.unauthenticated": ("Sign in first", "请先登录"),
-        "title.forbidden": ("Not allowed", "无权执行此操作"),
-        "title.not_found": ("Not found", "未找到"),
-        "title.conflict": ("Changed or taken in the meantime", "数据已变化或已被占用"),
-        "title.blocked": ("Something still keeps this from being closed", "尚有未完成事项，不能结案"),
-        "title.too_many": ("Too many tries", "操作过于频繁"),
-        "title.unavailable": ("Not possible at the moment", "暂时无法完成"),
-        "title.method_not_allowed": ("This address does not take that method", "该地址不支持此方法"),
-        "title.too_large": ("The request is too large", "请求内容过大"),
-        "title.wrong_host": ("This server does not answer to that name", "服务器不接受该主机名"),
-        "title.internal": ("An error on our side", "服务器内部错误"),
-        "invalid": ("Check the values given and try again.", "请检查填写的内容后重试。"),
-        "unauthenticated": ("Your session has ended or you have not signed in.", "会话已结束或尚未登录。"),
-        "forbidden": ("Your role or your area does not allow this.", "您的角色或辖区不允许此操作。"),
-        "not_found": ("It does not exist, or it is outside your area.", "不存在，或不在您的辖区内。"),
-        "conflict": ("Somebody else was quicker. Read again and repeat.", "他人已先操作，请刷新后重试。"),
-        "stale": ("It was changed in the meantime. Read again and repeat.", "内容已被修改，请刷新后重试。"),
-        "blocked": ("Finish what is listed first.", "请先完成列出的事项。"),
-        "too_many": ("Wait a moment before the next try.", "请稍候再试。"),
-        "unavailable": ("Try again in a moment.", "请稍后重试。"),
-        "internal": (
-            "It was written to the log under the request id {request_id}.",
-            "详情已记入日志，请求编号 {request_id}。",
-        ),
-        "too_large": ("At most {limit_bytes} bytes are taken.", "请求最多 {limit_bytes} 字节。"),
-        "wrong_host": ("Use the address the server was set up for.", "请使用服务器配置的地址访问。"),
-        "method_not_allowed": ("Use one of: {allow}", "可用方法：{allow}"),
-        "csrf": (
-            "The request does not carry this session's CSRF token (header X-CSRF-Token).",
-            "请求缺少本会话的 CSRF 令牌（X-CSRF-Token）。",
-        ),
-        "cross_site": ("The request comes from another site.", "请求来自其他网站。"),
-        "cursor": ("The cursor is not one of ours.", "分页游标无效。"),
-        "store.failing": (
-            "Nothing can be stored at the moment, so nothing is accepted. The system alarm says why.",
-            "当前无法写入存储，操作未被接受。原因见系统告警。",
-        ),
-        "no_permission": ("None of your roles may do this.", "您的角色均无此权限。"),
-        "out_of_scope": ("This is outside your area.", "不在您的辖区内。"),
-        "account_disabled": ("This account is disabled.", "该账号已停用。"),
-        "purpose_missing": ("State the purpose of looking.", "请说明查看用途。"),
-        "purpose_not_permitted": ("Your role may not look for that purpose.", "您的角色不得以此用途查看。"),
-        "minutes_over_limit": ("The view is longer than this purpose allows.", "查看时长超出该用途的上限。"),
-        "channel_not_in_service": (
-            "The camera is not in service: owner, place and purpose are not all set.",
-            "该摄像机未投入使用：责任单位、位置或用途未填全。",
-        ),
-        "incident_missing": ("Name the incident this view serves.", "请指明所服务的警情。"),
-        "incident_not_open": ("The incident is closed.", "该警情已结案。"),
-        "channel_not_linked": ("The camera is not linked to this incident.", "该摄像机未与此警情关联。"),
-        "claimed_by_other": ("Somebody else has this incident in hand.", "该警情已由他人受理。"),
-        "off_duty": ("You are not on duty.", "您当前不在岗。"),
-        "field.missing": ("is missing", "缺少此项"),
-        "field.extra_forbidden": ("is not a known field", "未知字段"),
-        "field.json_invalid": ("is not JSON", "不是有效的 JSON"),
-        "field.enum": ("must be one of {expected}", "只能是 {expected}"),
-        "field.literal_error": ("must be one of {expected}", "只能是 {expected}"),
-        "field.string_too_short": ("must have at least {min_length} characters", "至少 {min_length} 个字符"),
-        "field.string_too_long": ("may have at most {max_length} characters", "最多 {max_length} 个字符"),
-        "field.string_type": ("must be text", "必须是文本"),
-        "field.string_pattern_mismatch": ("has the wrong form", "格式不正确"),
-        "field.int_parsing": ("must be a whole number", "必须是整数"),
-        "field.int_type": ("must be a whole number", "必须是整数"),
-        "field.int_from_float": ("must be a whole number", "必须是整数"),
-        "field.float_parsing": ("must be a number", "必须是数字"),
-        "field.float_type": ("must be a number", "必须是数字"),
-        "field.finite_number": ("must be a number", "必须是数字"),
-        "field.bool_parsing": ("must be yes or no", "必须是“是”或“否”"),
-        "field.bool_type": ("must be yes or no", "必须是“是”或“否”"),
-        "field.greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
-        "field.greater_than_equal": ("must be at least {ge}", "不得小于 {ge}"),
-        "field.less_than": ("must be less than {lt}", "必须小于 {lt}"),
-        "field.less_than_equal": ("must be at most {le}", "不得大于 {le}"),
-        "field.too_short": ("needs at least {min_length} entries", "至少 {min_length} 项"),
-        "field.too_long": ("may have at most {max_length} entries", "最多 {max_length} 项"),
-        "field.list_type": ("must be a list", "必须是列表"),
-        "field.dict_type": ("must be an object", "必须是对象"),
-        "field.model_attributes_type": ("must be an object", "必须是对象"),
-        "field.datetime_from_date_parsing": (
-            "must be a time such as 2026-11-22T02:14:07Z",
-            "必须是时间，如 2026-11-22T02:14:07Z",
-        ),
-        "field.datetime_parsing": (
-            "must be a time such as 2026-11-22T02:14:07Z",
-            "必须是时间，如 2026-11-22T02:14:07Z",
-        ),
-        "field.datetime_type": ("must be a time such as 2026-11-22T02:14:07Z", "必须是时间，如 2026-11-22T02:14:07Z"),
-        "field.timezone_aware": ("must say its time zone, such as a closing Z", "必须注明时区，如以 Z 结尾"),
-        "field.other": ("is not valid", "无效"),
-    }
-)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -224,7 +130,7 @@ def of_error(error: TocsinError, language: str, words: Words = WORDS) -> Respons
 
 def install(app: FastAPI, words: Words) -> None:
     """Answer every failure of `app` as problem+json; `words` are the message keys of the whole house."""
-    known = words.merged(WORDS)
+    known = REFUSALS.merged(words, WORDS)
 
     async def _of_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, TocsinError)
