@@ -35,6 +35,8 @@ WORDS: Final = Words(
             "已 {silent_s} 秒没有心跳，应每 {interval_s} 秒一次。",
         ),
         "comms.registration_expired": ("Its registration has expired.", "设备注册已过期。"),
+        "comms.connection_lost": ("Its connection was lost.", "设备连接已断开。"),
+        "device.parts_faulty": ("Parts of it do not work: {parts}.", "部分子设备故障：{parts}。"),
         "comms.signed_off": ("The device signed off.", "设备已主动注销。"),
         "test.late": ("The periodic test is late by {late_s} s.", "定期测试已逾期 {late_s} 秒。"),
         "security.downgrade": (

@@ -183,26 +183,34 @@ class DeviceRepository(ChannelPart):
                 [{"b_id": device_id, "b_state": state, "b_since_us": since} for device_id, state, since in states],
             )
 
-    def note_registrations(self, until_us: Mapping[str, int | None], firmware: Mapping[str, str]) -> None:
-        """Write when registrations end, and what the devices call themselves."""
+    def note_registrations(self, until_us: Mapping[str, int | None]) -> None:
+        """Write when registrations end; None: not registered."""
         if until_us:
             self._connection.execute(
                 _NOTE_REGISTERED, [{"b_id": device_id, "b_until_us": until} for device_id, until in until_us.items()]
             )
-        if firmware:
-            self._connection.execute(
-                _NOTE_FIRMWARE, [{"b_id": device_id, "b_firmware": text} for device_id, text in firmware.items()]
-            )
 
     def note_learned(self, learned: Mapping[str, Mapping[str, str]]) -> None:
-        """Add to the profiles what was learned; an empty value forgets."""
+        """Add to the profiles what was learned, an empty value forgets; what nobody has entered is filled in."""
         for chunk in chunks(learned):
-            rows = self._connection.execute(select(devices.c.id, devices.c.profile).where(devices.c.id.in_(chunk)))
+            rows = self._connection.execute(
+                select(devices.c.id, devices.c.profile, devices.c.maker, devices.c.model, devices.c.firmware).where(
+                    devices.c.id.in_(chunk)
+                )
+            )
             changes = []
             for row in rows.all():
                 profile = {**_profile.decode(row.profile), **learned[row.id]}
                 kept = {name: value for name, value in profile.items() if value}
-                changes.append({"b_id": row.id, "b_profile": _encode(kept).decode()})
+                changes.append(
+                    {
+                        "b_id": row.id,
+                        "b_profile": _encode(kept).decode(),
+                        "b_maker": row.maker or kept.get("maker", ""),
+                        "b_model": row.model or kept.get("model", ""),
+                        "b_firmware": kept.get("firmware", "") or row.firmware,
+                    }
+                )
             if changes:
                 self._connection.execute(_NOTE_PROFILE, changes)
 
@@ -402,8 +410,11 @@ _NOTE_STATE = (
 _NOTE_REGISTERED = (
     update(devices).where(devices.c.id == bindparam("b_id")).values(registered_until_us=bindparam("b_until_us"))
 )
-_NOTE_FIRMWARE = update(devices).where(devices.c.id == bindparam("b_id")).values(firmware=bindparam("b_firmware"))
-_NOTE_PROFILE = update(devices).where(devices.c.id == bindparam("b_id")).values(profile=bindparam("b_profile"))
+_NOTE_PROFILE = (
+    update(devices)
+    .where(devices.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}") for name in ("profile", "maker", "model", "firmware")})
+)
 _NOTE_TEST = update(devices).where(devices.c.id == bindparam("b_id")).values(last_test_at_us=bindparam("b_at_us"))
 
 

@@ -1,0 +1,188 @@
+"""What gateways report of devices: taken in memory, stored in batches, one write every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tocsin.base.ids import new_id
+from tocsin.base.times import to_us
+from tocsin.domain import events
+from tocsin.domain.attempts import Attempt, PendingDevice
+from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog
+from tocsin.domain.device_states import Transition, apply_transitions
+from tocsin.domain.devices import CatalogEntry, CatalogResult, Device
+from tocsin.domain.directory import Directory, Heard
+from tocsin.domain.store import Store
+from tocsin.domain.supervision import Supervision
+
+MAX_KNOCKING: Final = 1_000
+MAX_WAITING_ATTEMPTS: Final = 5_000
+MAX_TEXT_CHARS: Final = 200
+PARTS_FAULTY: Final = "device.parts_faulty"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits for the next write."""
+
+    heard: list[Heard] = field(default_factory=list)
+    registered_us: dict[str, int | None] = field(default_factory=dict)
+    learned: dict[str, dict[str, str]] = field(default_factory=dict)
+    knocks: dict[str, PendingDevice] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    tests_us: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.heard or self.registered_us or self.learned or self.knocks or self.attempts or self.tests_us)
+
+
+class StoredReports:
+    """`DeviceReports` over supervision, directory and store. `flush` is the one write; call it every few seconds."""
+
+    def __init__(self, store: Store, supervision: Supervision, directory: Directory) -> None:
+        self._store = store
+        self._supervision = supervision
+        self._directory = directory
+        self._batch = _Batch()
+
+    def seen(self, device_id: str, at: datetime, peer: str, transport: str) -> None:
+        """Note a valid message of any kind."""
+        self._supervision.seen(device_id, at, peer, transport)
+
+    def registered(
+        self,
+        device_id: str,
+        at: datetime,
+        expires_s: int,
+        peer: str,
+        transport: str,
+        user_agent: str,
+        version: str,
+    ) -> None:
+        """Note a granted registration."""
+        self._supervision.registered(device_id, at, expires_s, peer, transport)
+        self._batch.registered_us[device_id] = to_us(at + timedelta(seconds=expires_s))
+        self.learned(device_id, user_agent=user_agent, version=version)
+
+    def unregistered(self, device_id: str, at: datetime, reason: str) -> None:
+        """Note that the device signed off or was dropped."""
+        self._supervision.lost(device_id, at, reason)
+        self._batch.registered_us[device_id] = None
+
+    def pending(self, gb_id: str, at: datetime, peer: str, user_agent: str) -> None:
+        """Note that an unknown device knocks."""
+        knocks = self._batch.knocks
+        known = knocks.get(gb_id)
+        agent = user_agent[:MAX_TEXT_CHARS]
+        if known is not None:
+            knocks[gb_id] = replace(known, peer=peer, user_agent=agent, last_at=at, knocks=known.knocks + 1)
+        elif len(knocks) < MAX_KNOCKING:
+            knocks[gb_id] = PendingDevice(gb_id, peer, agent, at, at)
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Keep a finished or failed step timeline."""
+        if len(self._batch.attempts) >= MAX_WAITING_ATTEMPTS:
+            del self._batch.attempts[: MAX_WAITING_ATTEMPTS // 2]
+        self._batch.attempts.append(attempt)
+
+    def learned(self, device_id: str, **profile: str) -> None:
+        """Keep what was learned; an empty value forgets, `faulty` lists sub-devices that do not work."""
+        texts = {name: value[:MAX_TEXT_CHARS] for name, value in profile.items()}
+        self._batch.learned.setdefault(device_id, {}).update(texts)
+        self._directory.learn(device_id, texts)
+
+    async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
+        """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""
+        result, is_changed = await self._store.run(_take_catalog, device_id, tuple(items), complete)
+        if is_changed:
+            await self._directory.refresh(device_id)
+        return result
+
+    async def flush(self) -> None:
+        """Write everything that waits; what cannot be written waits on, unless something newer came."""
+        batch, self._batch = self._batch, _Batch()
+        batch.heard = self._supervision.take_heard()
+        batch.tests_us = self._supervision.take_tests()
+        if batch.is_empty:
+            return
+        try:
+            await self._store.run(_write, batch)
+        except Exception:
+            self._keep(batch)
+            raise
+
+    def _keep(self, batch: _Batch) -> None:
+        self._supervision.give_back_heard(batch.heard)
+        waiting = self._batch
+        for device_id, until in batch.registered_us.items():
+            waiting.registered_us.setdefault(device_id, until)
+        for device_id, profile in batch.learned.items():
+            waiting.learned[device_id] = {**profile, **waiting.learned.get(device_id, {})}
+        for gb_id, knock in batch.knocks.items():
+            newer = waiting.knocks.get(gb_id)
+            if newer is None:
+                waiting.knocks[gb_id] = knock
+            else:
+                waiting.knocks[gb_id] = replace(newer, first_at=knock.first_at, knocks=newer.knocks + knock.knocks)
+        waiting.attempts[:0] = batch.attempts[-MAX_WAITING_ATTEMPTS // 2 :]
+        for device_id, at_us in batch.tests_us.items():
+            waiting.tests_us.setdefault(device_id, at_us)
+
+
+def _write(tx: Any, batch: _Batch) -> None:
+    tx.devices.note_heard(batch.heard)
+    tx.devices.note_registrations(batch.registered_us)
+    tx.devices.note_learned(batch.learned)
+    tx.devices.note_tests(batch.tests_us)
+    tx.attempts.knock(list(batch.knocks.values()))
+    tx.attempts.save(batch.attempts)
+    faulty = {device_id: profile["faulty"] for device_id, profile in batch.learned.items() if "faulty" in profile}
+    if faulty:
+        apply_transitions(tx, [_parts(device_id, parts, tx.now) for device_id, parts in faulty.items()])
+
+
+def _parts(device_id: str, parts: str, at: datetime) -> Transition:
+    if parts:
+        return Transition(device_id, at, None, opened={PARTS_FAULTY: {"parts": parts}})
+    return Transition(device_id, at, None, closed=(PARTS_FAULTY,))
+
+
+def _take_catalog(tx: Any, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> tuple[CatalogResult, bool]:
+    devices: Mapping[str, Device] = tx.devices.load([device_id])
+    device = devices.get(device_id)
+    if device is None or device.retired_at is not None:
+        return CatalogResult(), False
+    known: list[ChannelRecord] = tx.devices.channels_of([device_id])
+    home = NewChannel(device.id, device.jurisdiction_id, device.jurisdiction_code, device.state == "online")
+    names = {channel.gb_id for channel in known}
+    fresh = sum(1 for gb_id in {item.gb_id for item in items} if gb_id not in names)
+    merge = merge_catalog(known, items, [new_id() for _ in range(fresh)], home, is_complete=complete, now=tx.now)
+    tx.devices.add_channels(merge.added)
+    tx.devices.note_reported((*merge.changed, *merge.returned, *merge.gone))
+    for channels, fact in (
+        (merge.added, events.ChannelDiscovered),
+        (merge.returned, events.ChannelReturned),
+        (merge.gone, events.ChannelGone),
+    ):
+        for channel in channels:
+            tx.record(
+                fact(
+                    subject_id=channel.id,
+                    at=tx.now,
+                    jurisdiction_code=channel.jurisdiction_code,
+                    data=channel.form(),
+                    device_id=device_id,
+                )
+            )
+    for channel in merge.changed:
+        tx.record(
+            events.ChannelReported(
+                subject_id=channel.id, at=tx.now, jurisdiction_code=channel.jurisdiction_code, data=channel.form()
+            )
+        )
+    result = CatalogResult(len(merge.added), len(merge.changed), len(merge.returned), len(merge.gone))
+    return result, any((merge.added, merge.changed, merge.returned, merge.gone))

@@ -1,0 +1,89 @@
+"""The events supervision hands to intake, as signals of our own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from tocsin.base.normal import Category, EventKind, NormalEvent
+from tocsin.base.times import iso
+from tocsin.domain.signals import Signal
+
+PROTOCOL: Final = "tocsin"
+PATH_PRIORITY: Final = 4
+GROUP_PRIORITY: Final = 3
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def path_signal(
+    device_id: str, label: str, at: datetime, since: datetime, interval_s: float, *, is_over: bool, path: str
+) -> Signal:
+    """Return `comms.path_failed`, or `comms.path_restored` with the length of the outage."""
+    silent_s = max(0, round((at - since).total_seconds()))
+    which_en, which_zh = (f" on path {path}", f"（线路 {path}）") if path else ("", "")
+    if is_over:
+        code, kind = "comms.path_restored", EventKind.RESTORE
+        words = (f"Signals again{which_en} after {silent_s} s", f"通信恢复{which_zh}，中断 {silent_s} 秒")
+    else:
+        code, kind = "comms.path_failed", EventKind.TROUBLE
+        words = (f"No signals{which_en} for {silent_s} s", f"通信中断{which_zh}，已 {silent_s} 秒无信号")
+    detail: dict[str, object] = {"since": iso(since), "silent_s": silent_s, "interval_s": interval_s, "path": path}
+    event = NormalEvent(PROTOCOL, code, kind, Category.COMMS, PATH_PRIORITY, *words, area=path)
+    return _signal(device_id, label, at, event, detail)
+
+
+def group_signal(device_id: str, label: str, at: datetime, late: int, size: int, *, is_over: bool) -> Signal:
+    """Return `comms.group_failed` or its end; the device named stands for those that fell silent with it."""
+    if is_over:
+        code, kind = "comms.group_restored", EventKind.RESTORE
+        words = ("The devices that fell silent together are heard again", "集中失联的设备已恢复通信")
+    else:
+        code, kind = "comms.group_failed", EventKind.TROUBLE
+        words = (
+            f"{late} of {size} devices fell silent together; the first",
+            f"等 {late} 台设备同时失联（共 {size} 台）",
+        )
+    event = NormalEvent(PROTOCOL, code, kind, Category.SUPERVISORY, GROUP_PRIORITY, *words)
+    return _signal(device_id, label, at, event, {"late": late, "size": size})
+
+
+def late_test_signal(device_id: str, label: str, at: datetime, late_s: int, misses: int) -> Signal:
+    """Return `test.late` (the second miss is graver), or with no miss that the test came after all."""
+    if not misses:
+        event = NormalEvent(
+            PROTOCOL,
+            "test.received",
+            EventKind.RESTORE,
+            Category.TEST,
+            7,
+            "The overdue test has arrived",
+            "逾期的定期测试已收到",
+        )
+    else:
+        event = NormalEvent(
+            PROTOCOL,
+            "test.late",
+            EventKind.TROUBLE,
+            Category.TEST,
+            5 if misses < 2 else 4,
+            f"Periodic test overdue by {late_s} s",
+            f"定期测试逾期 {late_s} 秒",
+        )
+    return _signal(device_id, label, at, event, {"late_s": late_s, "misses": misses})
+
+
+def _signal(device_id: str, label: str, at: datetime, event: NormalEvent, detail: dict[str, object]) -> Signal:
+    return Signal(
+        protocol=PROTOCOL,
+        transport="internal",
+        peer="",
+        account=label,
+        raw=_encode({"code": event.code, **detail}),
+        received_at=at,
+        device_id=device_id,
+        token=event.code[:16],
+        dedup_key=f"{event.code}|{iso(at)}|{event.area}",
+        events=(event,),
+    )
