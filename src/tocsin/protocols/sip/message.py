@@ -25,8 +25,9 @@ from tocsin.protocols.sip.codes import (
 )
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_REQUEST_LINE: Final = re.compile(r"([A-Z]{1,20}) +(\S{1,512}) +SIP/2\.0 *\Z")
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 +([1-6]\d\d)(?: (.*))?\Z")
+_REQUEST_LINE: Final = re.compile(r"([A-Z]{1,20}) +([^\s\x00-\x20\x7f]{1,512}) +SIP/2\.0 *\Z")
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 +([1-6][0-9][0-9])(?: ([^\r\n\0]*))?\Z")
+_HEADER_NAME: Final = re.compile(r"[!-9;-~]{1,64}\Z")
 _URI: Final = re.compile(
     r"(?P<scheme>sips?):(?:(?P<user>[^@;>?\s]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:;>?\s]*)(?::(?P<port>\d{1,5}))?"
     r"(?P<params>[;?][^>\s]*)?",
@@ -322,7 +323,7 @@ def parse_head(head: bytes) -> Message | BadMessage:
             continue
         name, colon, value = line.partition(":")
         name = name.strip()
-        if not colon or not name or " " in name:
+        if not colon or not _HEADER_NAME.match(name):
             if line.strip():
                 oddities.add(Oddity.HEADER_LINE)  # an unreadable line must not cost the device its registration
             continue
