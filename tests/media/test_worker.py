@@ -263,5 +263,5 @@ async def test_one_torn_tcp_source_does_not_stop_the_worker():
             writer.write(frame_packet(camera.packets()[0])[:700])  # a camera that ignored a short write
             writer.write(camera.framed(14))
             await writer.drain()
-            await viewer.until(lambda: 18 in viewer.numbers())
+            await viewer.until(lambda: 20 in viewer.numbers())
         writer.close()
