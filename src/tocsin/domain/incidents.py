@@ -351,17 +351,17 @@ class Incident:
             raise TocsinError(ErrorCode.CONFLICT, "somebody else did this", key="undo_by_other")
         if now > undo.until:
             raise TocsinError(ErrorCode.CONFLICT, "the five seconds are over", key="undo_too_late")
+        before = replace(self, verdict=Verdict(undo.verdict), cause=undo.cause, undo=None)
+        if undo.what != "park":  # a verdict changed neither state nor owner, and units may have moved on since
+            return before
         return replace(
-            self,
+            before,
             state=IncidentState(undo.state),
-            verdict=Verdict(undo.verdict),
-            cause=undo.cause,
             owner_id=undo.owner_id,
             owner_name=undo.owner_name,
             lease_until=None if undo.owner_id is None else now + LEASE,
             parked_until=None,
             park_reason="",
-            undo=None,
         )
 
     def _undo(self, what: str, now: datetime, steps: Sequence[int]) -> Undo:
