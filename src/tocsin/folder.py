@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tocsin.base.errors import ErrorCode, TocsinError
 
@@ -27,6 +30,17 @@ def prepare_folder(data: Path) -> None:
         raise TocsinError(
             ErrorCode.INVALID, f"the data folder {data} cannot be used: {error.strerror}; choose another with --data"
         ) from error
+
+
+def write_private(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON that only its owner can read; the file is never half there."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1)
+        file.write("\n")
+    part.replace(path)
 
 
 class FolderLock:

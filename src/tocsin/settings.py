@@ -490,11 +490,11 @@ def settings_in_force(settings: Settings) -> list[SettingInForce]:
         listed.append(
             SettingInForce(
                 name=name,
-                value=_shown(value),
-                default=_shown(field.default),
+                value=setting_text(value),
+                default=setting_text(field.default),
                 source=settings._sources.get(name, "default"),
                 description=field.description or "",
-                unit=_unit(field),
+                unit=setting_unit(field),
             )
         )
     return listed
@@ -517,7 +517,7 @@ def example_toml() -> str:
             assert kind is not None
             lines += ["", f"# {kind.__doc__}", f"[{section}]"]
         lines += textwrap.wrap(
-            f"{field.description} ({_unit(field)})", 108, initial_indent="# ", subsequent_indent="# "
+            f"{field.description} ({setting_unit(field)})", 108, initial_indent="# ", subsequent_indent="# "
         )
         lines.append(f"{key} = {_toml(field.default)}")
     return "\n".join(lines) + "\n"
@@ -593,7 +593,8 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     return "; ".join(parts)
 
 
-def _shown(value: Any) -> str:
+def setting_text(value: Any) -> str:
+    """Return a value as people read it; secrets are masked."""
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
     if isinstance(value, tuple):
@@ -603,7 +604,8 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _unit(field: FieldInfo) -> str:
+def setting_unit(field: FieldInfo) -> str:
+    """Return the unit of a setting."""
     extra = field.json_schema_extra
     return str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else ""
 
