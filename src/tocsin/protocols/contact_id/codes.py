@@ -1,9 +1,9 @@
 """Contact ID event codes: what each means, how urgent it is, and how it is called in a control room.
 
 One row is `code | category | priority | English | Chinese | kind`. A label of two parts, `first / second`, names what
-qualifiers 1 and 3 mean (opening and closing, start and end); a label of one part gets "restored" or "ended" added. The
-kind is left out where it follows from category and priority (`sia_codes.kinds`). Codes and their grouping follow
-SIA DC-05, event codes; wording, category and priority are the house's own.
+qualifiers 1 and 3 mean (opening and closing, start and end); a label of one part gets "restored" or "ended" added,
+unless the row states a kind. The kind is left out where it follows from category and priority (`sia_codes.kinds`).
+Codes and their grouping follow SIA DC-05, event codes; wording, category and priority are the house's own.
 """
 
 from __future__ import annotations
@@ -380,8 +380,8 @@ def _read_rows(rows: str) -> dict[str, CidCode]:
             code,
             category,
             priority,
-            _both(en, category, " restored", " ended"),
-            _both(zh, category, "恢复", "结束"),
+            _both(en, category, "" if kind_words else " restored", " ended"),
+            _both(zh, category, "" if kind_words else "恢复", "结束"),
             EventKind(kind_words[0]) if kind_words else kind_of(category, priority),
             is_kind_fixed=bool(kind_words),
         )
