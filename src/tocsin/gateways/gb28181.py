@@ -26,7 +26,9 @@ from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.keepalive import recognise, reply
 from tocsin.protocols.gb28181.manscdp import BadDocument, Document, parse_document
 from tocsin.protocols.gb28181.register import (
+    LONGEST_EXPIRES_S,
     OUR_VERSION,
+    SHORTEST_EXPIRES_S,
     ChallengeIt,
     Decision,
     GrantIt,
@@ -59,6 +61,8 @@ class GbConfig:
     server_id: str = "34020000002000000001"
     realm: str = "3402000000"
     keepalive_misses: int = 3
+    min_expires_s: int = SHORTEST_EXPIRES_S
+    max_expires_s: int = LONGEST_EXPIRES_S
     catalogs_per_s: float = 50.0
     query_catalog: bool = True
     live: LiveConfig = field(default_factory=LiveConfig)
@@ -93,7 +97,9 @@ class Gb28181Gateway:
         self._reports = reports
         self._clock = clock
         self._config = config
-        self._registrar = Registrar(config.realm, Nonces(nonce_secret))
+        self._registrar = Registrar(
+            config.realm, Nonces(nonce_secret), shortest_s=config.min_expires_s, longest_s=config.max_expires_s
+        )
         self.table = DeviceTable()
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))

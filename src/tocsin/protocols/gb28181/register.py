@@ -119,9 +119,18 @@ class BackOff:
 class Registrar:
     """Decides about REGISTER requests."""
 
-    def __init__(self, realm: str, nonces: Nonces) -> None:
+    def __init__(
+        self,
+        realm: str,
+        nonces: Nonces,
+        *,
+        shortest_s: int = SHORTEST_EXPIRES_S,
+        longest_s: int = LONGEST_EXPIRES_S,
+    ) -> None:
         self._realm = realm
         self._nonces = nonces
+        self._shortest_s = shortest_s
+        self._longest_s = longest_s
         self._by_pair = BackOff(allowed=3)
         self._by_source = BackOff(allowed=50)
         self._by_id = BackOff(allowed=10)
@@ -165,7 +174,10 @@ class Registrar:
         self._by_id.succeed(device.gb_id)
         asked_s = expires_of(request)
         return GrantIt(
-            clamp_expires(asked_s), asked_s, request.headers.get("contact"), request.headers.get("x-gb-ver")[:8]
+            clamp_expires(asked_s, self._shortest_s, self._longest_s),
+            asked_s,
+            request.headers.get("contact"),
+            request.headers.get("x-gb-ver")[:8],
         )
 
     def _blocked_s(self, gb_id: str, host: str, device: KnownDevice | None, now_s: int) -> int:
@@ -183,11 +195,11 @@ class Registrar:
         return ChallengeIt(made, key)
 
 
-def clamp_expires(asked_s: int | None) -> int:
-    """Return the granted expiry in seconds; 0 stays 0, absent is an hour, the rest lies in [60, 86400]."""
-    if asked_s is None:
-        return DEFAULT_EXPIRES_S
-    return 0 if asked_s == 0 else min(max(asked_s, SHORTEST_EXPIRES_S), LONGEST_EXPIRES_S)
+def clamp_expires(asked_s: int | None, shortest_s: int = SHORTEST_EXPIRES_S, longest_s: int = LONGEST_EXPIRES_S) -> int:
+    """Return the granted expiry in seconds; 0 stays 0, absent is an hour, the rest lies between the limits."""
+    if asked_s == 0:
+        return 0
+    return min(max(DEFAULT_EXPIRES_S if asked_s is None else asked_s, shortest_s), longest_s)
 
 
 def gb_date(now: datetime, *, milliseconds: bool = True) -> str:
