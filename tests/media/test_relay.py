@@ -1,0 +1,198 @@
+"""One upstream a channel: started by interest, kept by viewers, reopened after losses, stopped when idle."""
+
+import asyncio
+from datetime import timedelta
+
+from tests.support.clocks import FixedClock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain.directory import Channel
+from tocsin.media.link import MediaEvents, StreamStats
+from tocsin.media.relay import FORGET_AFTER_S, IDLE_STOP_S, LONGEST_RETRY_S, LiveStreams
+
+CHANNEL = Channel("ch", "dev", "34020000001320000001")
+
+
+class Link:
+    """A media link that only writes down what it is asked."""
+
+    def __init__(self):
+        self.events = MediaEvents()
+        self.tickets, self.revoked, self.closed, self.figures = [], [], [], {}
+
+    async def ticket(self, **content):
+        self.tickets.append(content)
+        return f"/live/{content['stream_id']}?ticket={content['ticket']}"
+
+    def viewer_port(self, stream_id):
+        return 8081
+
+    async def revoke(self, view_id, reason):
+        self.revoked.append((view_id, reason))
+
+    def last_stats(self, stream_id):
+        return self.figures.get(stream_id)
+
+    async def close_receiver(self, stream_id):
+        self.closed.append(stream_id)
+
+
+class Session:
+    def __init__(self, source):
+        self.stream_id = "ch"
+        self._source = source
+
+    async def close(self, reason):
+        self._source.closed.append(reason)
+
+
+class Source:
+    """A device that answers as the test says."""
+
+    def __init__(self):
+        self.opened = 0
+        self.closed = []
+        self.fails_with = ""
+
+    async def open_live(self, channel, media):
+        self.opened += 1
+        if self.fails_with:
+            raise TocsinError(ErrorCode.UNAVAILABLE, "no", key=self.fails_with)
+        return Session(self)
+
+
+class House:
+    def __init__(self):
+        self.link, self.source, self.clock = Link(), Source(), FixedClock()
+        self.streams = LiveStreams(self.link, self.source, self.clock, public_host="127.0.0.1")
+
+    async def open(self, view_id="view"):
+        url = await self.streams.open_view(
+            view_id=view_id,
+            channel=CHANNEL,
+            user_id="u",
+            expires_at=self.clock.now() + timedelta(minutes=5),
+            codecs=("avc1.640028",),
+            audio=False,
+        )
+        await settle()
+        return url
+
+    async def pass_time(self, seconds):
+        self.clock.advance(seconds)
+        self.streams.sweep()
+        await settle()
+
+    @property
+    def state(self):
+        return self.streams.state("ch")
+
+
+async def settle():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_view_starts_the_upstream_once_and_gives_each_viewer_a_ticket():
+    house = House()
+    first, second = await house.open(), await house.open()
+    assert first.startswith("ws://127.0.0.1:8081/live/ch?ticket=")
+    assert first != second
+    assert house.source.opened == 1
+    assert house.state.state == "starting"
+    house.link.events.on_first_key("ch", house.clock.now())
+    house.link.figures["ch"] = StreamStats("ch", "live", codec="h264", width=640, height=360, bitrate_bps=9)
+    assert (house.state.state, house.state.codec, house.state.bitrate_bps) == ("live", "h264", 9)
+    house.link.figures["ch"] = StreamStats("ch", "stale")
+    assert house.state.state == "stale"
+    await house.streams.stop()
+
+
+async def test_the_upstream_stops_when_nobody_watched_for_the_idle_time():
+    house = House()
+    await house.open()
+    house.link.events.on_viewer("view", "v", "ch", "opened")
+    await house.pass_time(IDLE_STOP_S * 3)
+    assert house.source.closed == []
+    house.link.events.on_viewer("view", "v", "ch", "closed")
+    await house.pass_time(IDLE_STOP_S - 1)
+    assert house.source.closed == []
+    await house.pass_time(1)
+    assert house.source.closed == ["idle"]
+    assert house.link.closed == ["ch"]
+    assert house.state.state == "idle"
+    await house.pass_time(FORGET_AFTER_S + 1)
+    await house.open()
+    assert house.source.opened == 2
+    await house.streams.stop()
+
+
+async def test_a_lost_source_is_asked_again_while_viewers_wait():
+    house = House()
+    await house.open()
+    house.link.events.on_viewer("view", "v", "ch", "opened")
+    house.link.events.on_source_lost("ch", "connection_closed")
+    await settle()
+    assert (house.state.state, house.state.reason) == ("stale", "connection_closed")
+    assert house.source.closed == ["connection_closed"]
+    await house.pass_time(1)
+    assert house.source.opened == 2
+    await house.streams.stop()
+
+
+async def test_a_lost_worker_reopens_its_streams():
+    house = House()
+    await house.open()
+    house.link.events.on_viewer("view", "v", "ch", "opened")
+    house.link.events.on_worker_lost(("ch", "unknown"))
+    await settle()
+    assert house.state.reason == "worker_lost"
+    assert house.state.viewers == 0
+    await house.pass_time(1)
+    assert house.source.opened == 2
+    await house.streams.stop()
+
+
+async def test_a_device_that_refuses_is_tried_with_growing_pauses_and_the_reason_is_shown():
+    house = House()
+    house.source.fails_with = "play_refused"
+    await house.open()
+    house.link.events.on_viewer("view", "v", "ch", "opened")
+    assert (house.state.state, house.state.reason) == ("failed", "play_refused")
+    tries = []
+    for _ in range(200):
+        await house.pass_time(0.5)
+        tries.append(house.source.opened)
+    pauses = [tries.count(number) * 0.5 for number in range(2, max(tries))]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_RETRY_S
+    house.source.fails_with = ""
+    await house.pass_time(LONGEST_RETRY_S)
+    assert house.state.state == "starting"
+    await house.streams.stop()
+
+
+async def test_a_viewer_that_comes_back_after_the_stop_starts_the_upstream_again():
+    house = House()
+    await house.open()
+    await house.pass_time(IDLE_STOP_S)
+    assert house.state.state == "idle"
+    house.link.events.on_demand("ch")
+    await settle()
+    assert house.source.opened == 2
+    await house.streams.stop()
+
+
+async def test_the_end_of_a_view_goes_to_the_workers():
+    house = House()
+    await house.streams.end_view("view", "claimed")
+    assert house.link.revoked == [("view", "claimed")]
+
+
+async def test_words_about_unknown_streams_change_nothing():
+    house = House()
+    events = house.link.events
+    events.on_first_key("x", house.clock.now())
+    events.on_source_lost("x", "r")
+    events.on_demand("x")
+    events.on_viewer("v", "v", "x", "opened")
+    assert house.streams.state("x").state == "idle"
