@@ -317,7 +317,7 @@ export interface IncidentFull extends Incident {
   assignments: Assignment[];
   notes: IncidentNote[];
   history: HistoryEntry[];
-  closing: { ready: boolean; blocked_by: { key: string; words: string }[] };
+  closing: { ready: boolean; blocked_by: { key: string; words: string; words_en?: string; words_zh?: string }[] };
 }
 
 export interface Unit {

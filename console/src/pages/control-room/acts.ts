@@ -51,10 +51,14 @@ export async function park(id: string, until: string, reason: string, clock: str
   return isDone;
 }
 
-export const addNote = (id: string, text: string) => act(id, 'notes', { text });
+export type NoteKind = 'note' | 'report' | 'under_control';
 
-export const finishStep = (id: string, n: number, state: 'done' | 'skipped', note: string) =>
-  act(id, `steps/${n}`, note ? { state, note } : { state });
+export const addNote = (id: string, text: string, kind: NoteKind) => act(id, 'notes', { text, kind });
+
+export const finishStep = (id: string, n: number, note: string) => act(id, `steps/${n}`, { note });
+
+/** Passes over a step that is not mandatory. */
+export const skipStep = (id: string, n: number, note: string) => act(id, `steps/${n}`, { note, skip: true });
 
 /** Sends a unit. It leaves the house: shown as sent only when the server has said so, and never undone, only recalled. */
 export const send = (id: string, unitId: string) => act(id, 'assignments', { unit_id: unitId });
