@@ -29,10 +29,11 @@ from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.ladder import is_worth_another_mode, order, promote, reorder_after
 from tocsin.protocols.gb28181.manscdp import key_frame_request
 from tocsin.protocols.gb28181.ssrc import SsrcPool
-from tocsin.protocols.gb28181.timeline import Timeline, refusal_key
+from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
 from tocsin.protocols.sip.codes import DEFAULT_PORT, Transport
 from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
-from tocsin.protocols.sip.sdp import Answer, AnswerProblem, MediaMode, Sdp, judge_answer, make_offer
+from tocsin.protocols.sip.message import readable
+from tocsin.protocols.sip.sdp import Answer, AnswerProblem, MediaMode, Sdp, judge_answer, make_offer, parse_sdp
 
 log = structlog.get_logger(__name__)
 
@@ -291,7 +292,7 @@ class GbLiveSource:
             except _NextMode as failed:
                 left = reorder_after(left, failed.problem) if failed.problem else left
                 if left:
-                    timeline.ok("play.next_mode", self._clock.monotonic(), mode=left[0].value)
+                    timeline.ok("play.next_mode", self._clock.monotonic(), mode=MODE_NAMES[left[0]])
                 continue
             if tuple(remembered[:1]) != (mode.value,):
                 self._reports.learned(channel.device_id, media_ladder=",".join(promote(modes, mode)))
@@ -329,7 +330,7 @@ class GbLiveSource:
         try:
             ip = self._config.media_ip or _announced(endpoint, self._sip.local_host(attempt.device.peer))
             address = f"{ip}:{endpoint.port}"
-            timeline.ok("play.receiver_opened", clock.monotonic(), address=address, mode=attempt.mode.value)
+            timeline.ok("play.receiver_opened", clock.monotonic(), address=address, mode=MODE_NAMES[attempt.mode])
             offer = make_offer(
                 own_id=self._asker.identity.server_id,
                 ip=ip,
@@ -355,7 +356,7 @@ class GbLiveSource:
             timeline.ok("play.answered", clock.monotonic())
             answer = judge_answer(offer, outcome.response.body, attempt.mode)
             if isinstance(answer, AnswerProblem):
-                self._note_problem(attempt, answer)
+                self._note_problem(attempt, answer, outcome.response.body)
                 raise _NextMode(answer)
             await self._await_media(attempt, answer, address)
         except BaseException:
@@ -377,7 +378,7 @@ class GbLiveSource:
                 "play.no_media",
                 clock.monotonic(),
                 waited_s=round(self._config.media_within_s),
-                mode=attempt.mode.value,
+                mode=MODE_NAMES[attempt.mode],
                 address=address,
             )
             raise _NextMode
@@ -415,7 +416,7 @@ class GbLiveSource:
             answer_within_s=self._config.answer_within_s,
             timers=sip.config.timers,
         )
-        attempt.timeline.ok("play.invited", self._clock.monotonic(), mode=attempt.mode.value)
+        attempt.timeline.ok("play.invited", self._clock.monotonic(), mode=MODE_NAMES[attempt.mode])
         return sip.call(peer, client)
 
     def _may_retry_over_tcp(self, device: RegisteredDevice) -> bool:
@@ -429,9 +430,12 @@ class GbLiveSource:
             peer = await self._sip.connect(device.host, DEFAULT_PORT)
         return None if peer is None else self._invite(attempt, offer, peer)
 
-    def _note_problem(self, attempt: _Try, problem: AnswerProblem) -> None:
+    def _note_problem(self, attempt: _Try, problem: AnswerProblem, body: bytes) -> None:
+        found = parse_sdp(body)
+        line = found.video if isinstance(found, Sdp) else None
+        names = ", ".join(readable(name) for name in line.encodings.values()) if line is not None else ""
         key = f"play.answer_{problem.value}"
-        attempt.timeline.failed(key, self._clock.monotonic(), mode=attempt.mode.value, format="rtpmap")
+        attempt.timeline.failed(key, self._clock.monotonic(), mode=MODE_NAMES[attempt.mode], format=names[:60])
 
     def _ask_key_frame(self, attempt: _Try) -> None:
         device, channel = attempt.device, attempt.channel

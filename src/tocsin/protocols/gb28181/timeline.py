@@ -64,6 +64,8 @@ class Timeline:
             self.steps.append(step)
 
 
+MODE_NAMES: Final[dict[str, str]] = {"udp": "UDP", "tcp_passive": "TCP passive", "tcp_active": "TCP active"}
+
 STATUS_KEYS: Final[dict[int, str]] = {
     400: "play.refused_malformed",
     401: "play.refused_credentials",
@@ -250,8 +252,5 @@ WORDS: Final = Words(
             "A call left over from before a restart was ended.",
             "已结束重启前遗留的会话。",
         ),
-        "mode.udp": ("UDP", "UDP"),
-        "mode.tcp_passive": ("TCP, the camera connects", "TCP，摄像机连接平台"),
-        "mode.tcp_active": ("TCP, we connect", "TCP，平台连接摄像机"),
     }
 )
