@@ -11,9 +11,9 @@ import importlib
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_HZ = 90_000
 LOOP_S = 2
+MAX_WARM = 16
 MAX_TCP_BACKLOG_BYTES = 2 << 20
 SEND_BUFFER_BYTES = 1 << 20
 REPORT_EVERY_S = 5
@@ -142,12 +143,14 @@ class LivePictures:
             slices=quirks.slices,
             delimiters=quirks.delimiters,
         )
+        self._lock = threading.Lock()  # a call that was given up may still be encoding
         self._encoder.encode(self._street.draw(self._now_ms()), is_key=True)  # sent to nobody: it runs already
 
     def at(self, number: int) -> tuple[bytes, bool]:
         """Draw and encode the present."""
         is_key = (number + self._offset) % self._spec.key_every == 0
-        return self._encoder.encode(self._street.draw(self._now_ms()), is_key=is_key), is_key
+        with self._lock:
+            return self._encoder.encode(self._street.draw(self._now_ms()), is_key=is_key), is_key
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -158,14 +161,45 @@ _loops_lock = threading.Lock()
 _encoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="encoder")
 
 
+_warm: dict[PictureSpec, LivePictures] = {}
+
+
+def phase_of(spec: PictureSpec) -> int:
+    """Return where in its key interval the free-running encoder of a camera is at second 0 of the epoch."""
+    return random.Random(spec.seed).randrange(spec.key_every)
+
+
+def open_pictures(spec: PictureSpec, clock: Clock) -> Pictures:
+    """Return the encoder of a camera, the one already warm if there is one; may take a fraction of a second."""
+    if not spec.live_encoder:
+        return LoopPictures(prepare_loop(spec, clock), phase_of(spec))
+    warm = _warm.pop(spec, None)
+    return warm if warm is not None else LivePictures(spec, phase_of(spec), clock)
+
+
+def keep_warm(spec: PictureSpec, pictures: Pictures) -> None:
+    """Keep an encoder for the next call; at most 16 are kept."""
+    if isinstance(pictures, LivePictures) and len(_warm) < MAX_WARM:
+        _warm[spec] = pictures
+
+
+async def warm_up(specs: Iterable[PictureSpec], clock: Clock | None = None) -> None:
+    """Prepare encoders and loops before anybody asks, as cameras are that run already."""
+    loop, known = asyncio.get_running_loop(), clock or SystemClock()
+    for spec in specs:
+        keep_warm(spec, await loop.run_in_executor(_encoders, open_pictures, spec, known))
+
+
 def prepare_loop(spec: PictureSpec, clock: Clock | None = None) -> list[tuple[bytes, bool]]:
     """Return the loop of a picture, made once for a process and kept in memory; takes a second or so the first time."""
     from tocsin.sim.street import Encoder, Street, draw_loop
 
+    # What happens to the packets later makes no other loop.
+    quirks = PictureQuirks(slices=spec.quirks.slices, delimiters=spec.quirks.delimiters)
+    spec = replace(spec, quirks=quirks, audio=False, listen_ip="")
     with _loops_lock:
         loop = _loops.get(spec)
         if loop is None:
-            quirks = spec.quirks
             street = Street(
                 spec.seed, spec.name, spec.width, spec.height, night=spec.night, utc_offset_s=spec.utc_offset_s
             )
