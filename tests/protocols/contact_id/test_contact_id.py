@@ -87,7 +87,8 @@ def test_payloads_are_read_as_panels_write_them(data, report):
 
 def test_a_code_outside_the_table_stands_for_its_family():
     event = event_of(b"#1|1119 01 003")
-    assert (event.category, event.priority, event.kind, event.is_known) == (Category.FIRE, 1, EventKind.ALARM, False)
+    assert (event.category, event.priority, event.kind, event.is_known) == (Category.FIRE, 1, EventKind.ALARM, True)
+    assert (event.label_en, event.label_zh) == ("Fire alarm (code 119)", "火警（代码 119）")
     event = event_of(b"#1|1750 01 003")
     assert (event.category, event.priority) == (Category.SYSTEM, 6)
 

@@ -76,8 +76,12 @@ def parse_telephone(digits: str) -> CidReport | None:
 
 
 def to_event(report: CidReport) -> NormalEvent:
-    """Return the normal form. A qualifier other than 1, 3 and 6, or a code without a family, is marked not known."""
-    code, is_known = find_code(report.code)
+    """Return the normal form. A qualifier other than 1, 3 and 6, or a code without a family, is marked not known.
+
+    A code that only its family explains counts as known, with its number in the label: a maker's own fire code must
+    raise a fire alarm.
+    """
+    code, is_listed = find_code(report.code)
     qualifier, full_code = report.qualifier, report.qualifier + report.code
     area, point = report.group.lstrip("0"), "" if not report.point.strip("0") else report.point
     is_user = report.code in _USER_CODES or (report.code[0] == "4" and report.code not in _POINT_CODES)
@@ -98,6 +102,8 @@ def to_event(report: CidReport) -> NormalEvent:
             is_known=False,
         )
     kind, priority, label_en, label_zh = _by_qualifier(code, qualifier)
+    if not is_listed:
+        label_en, label_zh = f"{label_en} (code {report.code})", f"{label_zh}（代码 {report.code}）"
     return NormalEvent(
         CODE_SYSTEM,
         full_code,
@@ -110,7 +116,7 @@ def to_event(report: CidReport) -> NormalEvent:
         area,
         zone,
         user,
-        is_known=is_known and qualifier in _QUALIFIERS,
+        is_known=qualifier in _QUALIFIERS,
     )
 
 
