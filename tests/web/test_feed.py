@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +21,6 @@ from tocsin.base.times import to_us
 from tocsin.domain.access import Actor, Role
 from tocsin.domain.audit import AuditEntry
 from tocsin.domain.store import FeedEntry
-from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.store import SqliteStore
 from tocsin.storage.uow import Announcement, Transaction
@@ -82,9 +82,8 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
-    url = f"sqlite:///{tmp_path / 'tocsin.db'}"
-    await asyncio.to_thread(schema.prepare, url)
+async def hall(tmp_path: Path, empty_database: Path) -> AsyncIterator[Hall]:
+    url = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'tocsin.db')}"
     store = SqliteStore(url, SystemClock(), HeadsFile(tmp_path / "audit.heads"))
     await store.start()
     reports = KeptReports()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,6 +28,8 @@ _FIXED_HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), "
     "autoplay=(self), fullscreen=(self)",
 }
+
+_NAMED_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"})
 
 
 def host_names(allowed: Iterable[str], listening: str, public_url: str) -> frozenset[str]:
@@ -130,8 +131,7 @@ class Border:
                     await answer(scope, receive, _send)
             finally:
                 duration_s = self._clock.monotonic() - started_s
-                route = getattr(scope.get("route"), "path", "other")
-                self._requests.note(scope["method"], route, status, duration_s)
+                self._requests.note(scope["method"], _template(scope), status, duration_s)
                 log.debug(
                     "request", method=scope["method"], path=scope["path"], status=status, ms=round(duration_s * 1e3, 1)
                 )
@@ -151,6 +151,8 @@ class Border:
         language = language_of(Request(scope))
         if host not in self._names:
             return problem(421, "wrong_host", language, key="wrong_host")
+        if scope["path"].startswith("/api") and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            return problem(422, "invalid", language, key="field.not_text")  # no database keeps a NUL in a text
         if length is not None and (not length.isdigit() or int(length[:20]) > self._limit_bytes):
             return problem(
                 413,
@@ -186,6 +188,17 @@ class Border:
         return headers
 
 
+def _template(scope: Scope) -> str:
+    """Return the route of a request as figures name it: never an address somebody made up."""
+    route = getattr(scope.get("route"), "path", None)
+    if route is not None:
+        return str(route)
+    path: str = scope["path"]
+    if path in _NAMED_PATHS:
+        return path
+    return "unknown" if path.startswith("/api") else "console"
+
+
 def _host_of(header: str) -> str:
     """Return the name of a Host header without its port."""
     name = header.strip().lower()
@@ -196,8 +209,3 @@ def _host_of(header: str) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def header_map(scope: Scope) -> Mapping[str, Any]:
-    """Return the headers of a request or socket by lower-case name."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -95,6 +95,7 @@ WORDS = Words(
         ),
         "field.datetime_type": ("must be a time such as 2026-11-22T02:14:07Z", "必须是时间，如 2026-11-22T02:14:07Z"),
         "field.timezone_aware": ("must say its time zone, such as a closing Z", "必须注明时区，如以 Z 结尾"),
+        "field.not_text": ("holds a character that is not text", "含有非文本字符"),
         "field.other": ("is not valid", "无效"),
     }
 )

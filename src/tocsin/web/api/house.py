@@ -72,4 +72,4 @@ async def list_settings(house: House, _actor: Annotated[Actor, allowed(Permissio
 @router.get("/map", response_model=objects.FeatureCollection)
 async def read_map(house: House, _actor: Annotated[Actor, allowed(Permission.READ_REGISTRY)]) -> Response:
     """Read the town as GeoJSON."""
-    return Response(house.map(), media_type="application/geo+json")
+    return Response(house.map(), media_type="application/json")

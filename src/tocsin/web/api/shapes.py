@@ -9,7 +9,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -19,10 +20,26 @@ LIMIT_MOST = 500
 _encode = msgspec.json.Encoder().encode
 
 
+def _is_text(value: Any) -> bool:
+    """Say whether every text in a body can be stored: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return all(_is_text(key) and _is_text(item) for key, item in value.items())
+    return not isinstance(value, list) or all(map(_is_text, value))
+
+
 class In(BaseModel):
     """A request body: unknown fields are refused, values are not bent to fit."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=20_000, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_storable(cls, value: Any) -> Any:
+        if not _is_text(value):
+            raise PydanticCustomError("not_text", "holds a character that is not text")
+        return value
 
     def given(self) -> dict[str, Any]:
         """Return only what the caller sent, without `version`."""

@@ -1,0 +1,137 @@
+"""The whole application on a real SQLite store with real services; only the pictures are a fake."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.support.clocks import FixedClock
+from tests.support.house import PEOPLE, build_town, burglary, signal_of
+from tests.web.users import TokenUsers
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.vault import Vault
+from tocsin.domain.cameras import ChannelService
+from tocsin.domain.directory import Channel, Directory
+from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.intake import Intake
+from tocsin.domain.plan_service import PlanService
+from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.unit_service import UnitService
+from tocsin.domain.video import LiveState
+from tocsin.domain.view_service import ViewService
+from tocsin.settings import load_settings, settings_in_force
+from tocsin.storage import schema
+from tocsin.storage.heads import HeadsFile
+from tocsin.storage.store import SqliteStore
+from tocsin.web.app import make_app
+from tocsin.web.services import MediaHealth, Services
+
+
+@dataclass
+class FakePictures:
+    """Gives addresses and remembers what was ended."""
+
+    ended: list[str] = field(default_factory=list)
+    is_down: bool = False
+
+    async def open_view(
+        self,
+        *,
+        view_id: str,
+        channel: Channel,
+        user_id: str,
+        expires_at: datetime,
+        codecs: tuple[str, ...],
+        audio: bool,
+    ) -> str:
+        if self.is_down:
+            raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker", key="media_worker_lost")
+        return f"ws://127.0.0.1:8081/live/{channel.id}?ticket=once"
+
+    async def end_view(self, view_id: str, reason: str) -> None:
+        self.ended.append(view_id)
+
+    def state(self, channel_id: str) -> LiveState:
+        return LiveState()
+
+
+@dataclass
+class WebHouse:
+    """The application and what stands behind it."""
+
+    app: FastAPI
+    store: SqliteStore
+    clock: FixedClock
+    intake: Intake
+    services: Services
+    pictures: FakePictures
+    heads_path: Path
+
+    def client(self, who: str = "", **headers: str) -> httpx.AsyncClient:
+        """Return a client that carries the bearer token of somebody; nobody without a name."""
+        given = {"Authorization": f"Bearer {who}"} if who else {}
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://127.0.0.1", headers={**given, **headers}
+        )
+
+    async def alarm(self, zone: str = "004", **changes: Any) -> dict[str, Any]:
+        """Let the school's panel report a burglary; return its incident as an operator sees it."""
+        await self.intake.accept(signal_of(burglary(zone), **changes))
+        async with self.client("li") as client:
+            items: list[dict[str, Any]] = (await client.get("/api/v1/incidents")).json()["items"]
+        return items[0]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy: migrations run once, not for each test."""
+    path = tmp_path_factory.mktemp("web") / "empty.db"
+    schema.prepare(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]:
+    url = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'tocsin.db')}"
+    clock = FixedClock()
+    heads_path = tmp_path / "audit.heads"
+    store = SqliteStore(url, clock, HeadsFile(heads_path))
+    await store.start()
+    await store.run(build_town)
+    vault = Vault(bytes(32))
+    directory = Directory(store, vault)
+    await directory.load()
+    pictures = FakePictures()
+    settings = load_settings(environ={}, overrides={"server.data": tmp_path})
+    (tmp_path / "static" / "assets").mkdir(parents=True)
+    (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
+    (tmp_path / "static" / "assets" / "main-abc123.js").write_text("export {};")
+    services = Services(
+        store=store,
+        clock=clock,
+        users=TokenUsers(clock, PEOPLE),
+        places=PlaceService(store, clock),
+        devices=DeviceService(store, clock, vault, directory),
+        cameras=ChannelService(store, clock, directory),
+        incidents=IncidentService(store),
+        units=UnitService(store),
+        plans=PlanService(store),
+        views=ViewService(store, directory, pictures),
+        version="0.1.0",
+        media=lambda: MediaHealth(1, 1, (8081,)),
+        live_state=pictures.state,
+        settings=lambda: settings_in_force(settings),
+        heads=lambda: heads_path.read_text().splitlines(keepends=True),
+        static=tmp_path / "static",
+    )
+    app = make_app(services, settings.server)
+    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path)
+    await store.stop()

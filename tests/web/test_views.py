@@ -1,0 +1,90 @@
+"""Asking to look, through HTTP: what is given, what is refused, and what the audit keeps of both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.house import ATTIC, BANK_HALL, WEST_GATE, YARD
+from tests.web.conftest import WebHouse
+from tocsin.web.api.views import reachable
+
+API = "/api/v1"
+
+
+async def _ask(house: WebHouse, who: str, **body: Any) -> Any:
+    given = {"channels": [WEST_GATE], "purpose": "patrol", "minutes": 5, **body}
+    async with house.client(who) as client:
+        return await client.post(f"{API}/views", json=given)
+
+
+async def test_a_stated_purpose_gives_an_address_for_each_channel_and_a_list_of_own_views(house: WebHouse) -> None:
+    response = await _ask(house, "li", channels=[WEST_GATE, YARD])
+    view = response.json()
+    assert response.status_code == 201
+    assert view["expires_at"] == "2026-11-22T02:19:07.000000Z"
+    assert view["live"][WEST_GATE] == f"ws://127.0.0.1:8081/live/{WEST_GATE}?ticket=once"
+    async with house.client("li") as client:
+        own = (await client.get(f"{API}/views")).json()["items"]
+        assert [(one["id"], one["channels"], one["live"]) for one in own] == [(view["id"], [WEST_GATE, YARD], {})]
+        assert (await client.delete(f"{API}/views/{view['id']}")).status_code == 204
+        assert (await client.get(f"{API}/views")).json()["items"] == []
+    assert house.pictures.ended == [view["id"]]
+    async with house.client("wang") as client:
+        assert (await client.delete(f"{API}/views/{view['id']}")).status_code == 404
+
+
+async def test_every_refusal_names_its_rule_and_is_kept(house: WebHouse) -> None:
+    incident = await house.alarm()
+    verification = {"purpose": "alarm_verification", "incident_id": incident["id"]}
+    refused = [
+        ("li", {"purpose": "curiosity"}, 403, "purpose_missing"),
+        ("li", {"minutes": 200}, 403, "minutes_over_limit"),
+        ("li", {"channels": [ATTIC]}, 403, "channel_not_in_service"),
+        ("li", {"purpose": "alarm_verification"}, 403, "incident_missing"),
+        ("li", {**verification, "channels": [YARD]}, 403, "channel_not_linked"),
+        ("installer", {}, 403, "purpose_not_permitted"),
+        ("admin", {}, 403, "no_permission"),
+        ("auditor", {}, 403, "no_permission"),
+    ]
+    for who, body, status, rule in refused:
+        response = await _ask(house, who, **body)
+        assert (response.status_code, response.json()["rule"]) == (status, rule), (who, body)
+    assert (await _ask(house, "li", channels=[BANK_HALL])).status_code == 404
+    assert (await _ask(house, "south", **verification)).status_code == 404
+    records = await house.store.read(lambda tx: list(tx.audit.all()))
+    kept = [record for record in records if record.outcome == "refused"]
+    assert len(kept) == len(refused) + 2
+
+
+async def test_an_open_incident_shows_its_cameras_until_a_claim_ends_the_views_of_others(house: WebHouse) -> None:
+    incident = await house.alarm()
+    body = {"purpose": "alarm_verification", "incident_id": incident["id"]}
+    of_wang = (await _ask(house, "wang", **body)).json()
+    async with house.client("li") as client:
+        claimed = await client.post(f"{API}/incidents/{incident['id']}/claim", json={"version": incident["version"]})
+        assert claimed.status_code == 200
+    async with house.client("wang") as client:
+        assert (await client.get(f"{API}/views")).json()["items"] == []
+    refused = await _ask(house, "wang", **body)
+    assert (refused.status_code, refused.json()["rule"]) == (403, "claimed_by_other")
+    assert refused.json()["detail"] == "Somebody else has this incident in hand."
+    assert (await _ask(house, "li", **body)).status_code == 201
+    changes = await house.store.read(lambda tx: tx.outbox.after(0, 1000))
+    assert of_wang["id"] in {change.subject_id for change in changes if change.type == "view.ended"}
+
+
+async def test_without_a_worker_no_view_is_left_open(house: WebHouse) -> None:
+    house.pictures.is_down = True
+    response = await _ask(house, "li")
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert response.headers["retry-after"] == "1"
+    async with house.client("li") as client:
+        assert (await client.get(f"{API}/views")).json()["items"] == []
+
+
+def test_a_picture_is_reached_under_the_name_the_caller_used() -> None:
+    url = "ws://127.0.0.1:8081/live/c?ticket=t"
+    assert reachable(url, "localhost", is_secure=False) == "ws://localhost:8081/live/c?ticket=t"
+    assert reachable(url, "tocsin.example.org", is_secure=True) == "wss://tocsin.example.org:8081/live/c?ticket=t"
+    assert reachable(url, "::1", is_secure=False) == "ws://[::1]:8081/live/c?ticket=t"
+    assert reachable("/live/c?ticket=t", "localhost", is_secure=False) == "/live/c?ticket=t"
