@@ -159,7 +159,7 @@ class UdpPort:
             seen.append(packet)
             if len(self._candidates) > MAX_CANDIDATES:
                 self._candidates.pop(next(iter(self._candidates)))
-            if len(seen) < LATCH_PACKETS:
+            if len(seen) < LATCH_PACKETS and not self._is_expected(packet):
                 continue
             with contextlib.suppress(OSError):
                 self.socket.connect(peer)
@@ -189,6 +189,10 @@ class UdpPort:
         if self._peer_ip is not None:
             return ip == self._peer_ip
         return self._ssrc is None or int.from_bytes(packet[8:12], "big") == self._ssrc
+
+    def _is_expected(self, packet: bytes) -> bool:
+        """Address and source both as agreed: no second packet is needed to believe the first."""
+        return self._peer_ip is not None and int.from_bytes(packet[8:12], "big") == self._ssrc
 
 
 def _ask_for_buffer(made: socket.socket) -> int:
