@@ -157,7 +157,7 @@ class NoticeBoard:
         else:
             self.raise_transient(STORE_FAILING, Severity.CRITICAL, params={"reason": reason})
 
-    async def list(self, actor: Actor, language: str = "zh") -> list[dict[str, object]]:
+    async def shown_to(self, actor: Actor, language: str = "zh") -> list[dict[str, object]]:
         """Return what is raised and the actor may know, gravest and newest first. A store that cannot be read hides
         nothing that is in memory.
         """

@@ -1,252 +1,555 @@
-"""Users and sessions: who works here, what they may do, and how they prove who they are."""
+"""Use cases of users and sessions: signing in and out, tokens, duty, and who may manage whom."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.times import iso
-from tocsin.base.words import Words
-from tocsin.domain import fields
-from tocsin.domain.access import Actor, Role
+from tocsin.base.ids import new_id, new_token
+from tocsin.base.passwords import Passwords
+from tocsin.domain import events
+from tocsin.domain import people as rules
+from tocsin.domain.access import Actor, ActorRef, Permission, Role, scope
+from tocsin.domain.acts import Page, bounded, check_version, guard
 from tocsin.domain.fields import refuse
+from tocsin.domain.people import Session, SessionRow, User, actor_of, lock_after, plain_username
 from tocsin.domain.places import Jurisdiction
+from tocsin.domain.refusals import UseCases
+from tocsin.domain.store import Store
 
-LANGUAGES: Final = ("", "zh-CN", "en")
-FREE_FAILURES: Final = 5
-FIRST_LOCK_S: Final = 30.0
-LONGEST_LOCK_S: Final = 900.0
-SHORTEST_PASSWORD: Final = 8
-LONGEST_PASSWORD: Final = 256
-ON_DUTY_ROLES: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
-
-WORDS: Final = Words(
-    {
-        "users.sign_in_failed": ("The name or the password is wrong.", "用户名或密码错误。"),
-        "users.locked": (
-            "Too many failed tries. Try again in {retry_after_s} s.",
-            "失败次数过多，请 {retry_after_s} 秒后再试。",
-        ),
-        "users.name_taken": ("Somebody else has this user name.", "该用户名已被使用。"),
-        "users.username_form": (
-            "A user name has 1 to 64 letters, digits, dots, hyphens or underscores.",
-            "用户名为 1 至 64 个字母、数字、点、连字符或下划线。",
-        ),
-        "users.password_short": (
-            "A password has {least} to {most} characters and is not the user name.",
-            "密码应为 {least} 至 {most} 个字符，且不得与用户名相同。",
-        ),
-        "users.last_administrator": (
-            "This is the last administrator: make another one first.",
-            "这是最后一名管理员，请先添加其他管理员。",
-        ),
-        "users.wrong_password": ("The present password is wrong.", "当前密码错误。"),
-    }
-)
+T = TypeVar("T")
+MANAGE: Final = Permission.MANAGE_USERS
+CACHE_S: Final = 5.0  # what another process of ours withdraws is gone after this time
+MAX_CACHED: Final = 10_000
+MAX_UNKNOWN_NAMES: Final = 10_000
+SESSION_HOURS: Final = 12.0
+TOKEN_DAYS: Final = 365.0
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """Somebody who works here. Each jurisdiction covers its subtree."""
+class NewSession:
+    """A session just made, with the token that only its holder gets."""
 
-    id: str
-    username: str
-    name: str
-    roles: tuple[str, ...]
-    jurisdiction_ids: tuple[str, ...]
-    language: str = ""
-    disabled_at: datetime | None = None
-    last_seen_at: datetime | None = None
-    failed_sign_ins: int = 0
-    locked_until: datetime | None = None
-    version: int = 1
-
-    @property
-    def is_disabled(self) -> bool:
-        """Say whether the user may no longer sign in."""
-        return self.disabled_at is not None
-
-    def form(self) -> dict[str, object]:
-        """Return it as the API shows it."""
-        return {
-            "id": self.id,
-            "username": self.username,
-            "name": self.name,
-            "roles": list(self.roles),
-            "jurisdiction_ids": list(self.jurisdiction_ids),
-            "language": self.language,
-            "disabled": self.is_disabled,
-            "locked": self.locked_until is not None,
-            "last_seen_at": None if self.last_seen_at is None else iso(self.last_seen_at),
-            "version": self.version,
-        }
+    token: str
+    session: Session
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A session as stored. The token itself is known to its holder alone; here is its SHA-256."""
+class UserService(UseCases):
+    """Use cases of users and sessions. `authenticate` is asked for every request and answers from memory."""
 
-    token_hash: str
-    id: str
-    user_id: str
-    kind: str
-    csrf: str
-    seat: str
-    is_on_duty: bool
-    made_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None = None
-    label: str = ""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords | None = None,
+        *,
+        session_hours: float = SESSION_HOURS,
+    ) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._passwords = passwords or Passwords()
+        self._session_length = timedelta(hours=session_hours)
+        self._cache: OrderedDict[str, tuple[float, Session]] = OrderedDict()
+        self._unknown: OrderedDict[str, tuple[int, datetime | None]] = OrderedDict()
+        self._seen: dict[str, datetime] = {}
+        self._listeners: list[Callable[[Sequence[str]], None]] = []
 
-    def form(self) -> dict[str, object]:
-        """Return it as a list of sessions shows it."""
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "seat": self.seat,
-            "label": self.label,
-            "on_duty": self.is_on_duty,
-            "made_at": iso(self.made_at),
-            "expires_at": iso(self.expires_at),
-            "ended_at": None if self.ended_at is None else iso(self.ended_at),
-        }
+    def on_ended(self, listener: Callable[[Sequence[str]], None]) -> None:
+        """Call `listener` with the ids of sessions that were ended, so that feeds and views end with them."""
+        self._listeners.append(listener)
+
+    # --- every request ---
+
+    async def authenticate(self, token: str) -> Session | None:
+        """Return the session of a token; None when it is unknown, over, or its user disabled."""
+        token_hash = hash_token(token)
+        now = self._clock.now()
+        cached = self._cache.get(token_hash)
+        if cached is None or self._clock.monotonic() - cached[0] > CACHE_S:
+            session = await self._store.read(_read_session, token_hash)
+            if session is None:
+                self._cache.pop(token_hash, None)
+                return None
+            self._remember(token_hash, session)
+        else:
+            session = cached[1]
+        if session.expires_at <= now or session.user.is_disabled:
+            return None
+        self._seen[session.user.id] = now
+        return session
+
+    async def actor_of(self, token: str) -> Actor | None:
+        """Return who holds a token."""
+        session = await self.authenticate(token)
+        return None if session is None else session.actor
+
+    async def flush_seen(self) -> None:
+        """Store when users were last active; call it now and then."""
+        seen, self._seen = self._seen, {}
+        if seen:
+            await self._store.run(lambda tx: tx.users.note_seen(seen))
+
+    # --- signing in and out ---
+
+    async def sign_in(
+        self, username: str, password: str, *, seat: str = "", peer: str = "", language: str = ""
+    ) -> NewSession:
+        """Check name and password and open a session. Somebody who takes calls begins on duty.
+
+        Errors: UNAUTHENTICATED, the same for an unknown name, a wrong password and a disabled user, after the same
+        time; TOO_MANY while the name is locked after repeated failures.
+        """
+        name = plain_username(username)[:64]
+        now = self._clock.now()
+        known: tuple[User, str] | None = await self._store.read(lambda tx: tx.users.by_username(name))
+        failures, locked_until = self._failures(name, None if known is None else known[0])
+        if locked_until is not None and locked_until > now:
+            retry_after_s = int((locked_until - now).total_seconds()) + 1
+            raise TocsinError(
+                ErrorCode.TOO_MANY, "locked after failed sign-ins", key="users.locked", retry_after_s=retry_after_s
+            )
+        is_right = await self._passwords.verify(None if known is None else known[1], password[:1024])
+        now = self._clock.now()
+        if known is None or not is_right or known[0].is_disabled:
+            await self._fail(name, known[0] if known is not None else None, is_right, failures + 1, now, seat, peer)
+            raise TocsinError(
+                ErrorCode.UNAUTHENTICATED, "the name or the password is wrong", key="users.sign_in_failed"
+            )
+        renewed = await self._passwords.hash(password) if self._passwords.needs_rehash(known[1]) else ""
+        token = new_token()
+        made = self._new_row(known[0], token, "cookie", now, now + self._session_length, seat=seat)
+        session = await self._store.run(_sign_in, known[0].id, made, peer, renewed, language)
+        self._remember(made.token_hash, session)
+        return NewSession(token, session)
+
+    async def sign_out(self, token: str) -> None:
+        """End a session; ending it twice is no error."""
+        token_hash = hash_token(token)
+        self._cache.pop(token_hash, None)
+        ended = await self._store.run(_sign_out, token_hash)
+        self._tell(ended)
+
+    async def set_duty(self, token: str, on_duty: bool) -> Session:
+        """Go on or off duty. Errors: UNAUTHENTICATED."""
+        return await self._change_session(token, _set_duty, on_duty)
+
+    async def set_language(self, token: str, language: str) -> Session:
+        """Set the user's language. Errors: UNAUTHENTICATED, INVALID."""
+        if language not in rules.LANGUAGES:
+            raise refuse("language", "registry.field_choice", "language must be zh-CN or en", choices="zh-CN, en")
+        return await self._change_session(token, _set_language, language)
+
+    async def make_token(
+        self, user_id: str, *, actor: Actor, label: str = "", days: float = TOKEN_DAYS, on_duty: bool | None = None
+    ) -> NewSession:
+        """Make a bearer token for a user; it is shown once. Errors: NOT_FOUND, FORBIDDEN, INVALID."""
+        if not 0 < days <= 3_650:
+            raise refuse("days", "registry.field_number", "days must be from 1 to 3650", low=1, high=3650)
+        token = new_token()
+        now = self._clock.now()
+        made = await self._do(
+            actor, "session.token_made", user_id, _make_token, user_id, token, days, label[:200], on_duty
+        )
+        session = await self._store.read(_read_session, made.token_hash)
+        if session is None or session.expires_at <= now:
+            raise TocsinError(ErrorCode.CONFLICT, "the user was changed in the meantime", key="stale")
+        return NewSession(token, session)
+
+    async def sessions(self, user_id: str, *, actor: Actor) -> list[SessionRow]:
+        """Return the sessions and tokens of a user that count. Errors: NOT_FOUND, FORBIDDEN."""
+        now = self._clock.now()
+        return await self._store.read(lambda tx: _sessions(tx, actor, user_id, now))
+
+    async def end_session(self, session_id: str, *, actor: Actor) -> None:
+        """Withdraw a session or token. Errors: NOT_FOUND, FORBIDDEN."""
+        ended = await self._do(actor, "session.signed_out", session_id, _end_session, session_id)
+        self._forget(*ended)
+
+    # --- managing ---
+
+    async def users(
+        self, actor: Actor, *, text: str = "", role: str = "", after: str = "", limit: int = 100
+    ) -> Page[User]:
+        """Return the users whose jurisdictions the actor manages, newest first. Errors: FORBIDDEN."""
+        size = bounded(limit)
+        return await self._store.read(lambda tx: _find(tx, actor, text, role, after, size))
+
+    async def user(self, user_id: str, *, actor: Actor) -> User:
+        """Return one user. Errors: NOT_FOUND, FORBIDDEN."""
+        return await self._store.read(lambda tx: _managed(tx, actor, user_id))
+
+    async def create(self, given: Mapping[str, Any], password: str, *, actor: Actor) -> User:
+        """Enter a user. Errors: INVALID, CONFLICT on a name in use, FORBIDDEN."""
+        made = rules.new_user(new_id(), given)
+        rules.check_password(password, made.username)
+        hashed = await self._passwords.hash(password)
+        return await self._do(actor, "user.added", made.id, _create, made, hashed)
+
+    async def change(self, user_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> User:
+        """Change a user; `disabled` ends all sessions. Errors: INVALID, NOT_FOUND, FORBIDDEN, CONFLICT, also when the
+        house would have no administrator left.
+        """
+        saved, ended = await self._do(actor, "user.changed", user_id, _change, user_id, changes, version)
+        self._forget_user(user_id)
+        self._tell(ended)
+        return saved
+
+    async def set_password(self, user_id: str, password: str, *, actor: Actor, current: str | None = None) -> None:
+        """Set a password and end the user's sessions; one's own needs the present one. Errors: INVALID, NOT_FOUND,
+        FORBIDDEN.
+        """
+        if actor.id == user_id:
+            stored = await self._store.read(lambda tx: tx.users.password_hash(user_id))
+            if not await self._passwords.verify(stored, current or ""):
+                raise refuse("current", "users.wrong_password", "the present password is wrong")
+            user: User = await self._store.read(lambda tx: tx.users.get(user_id))
+        else:
+            user = await self.user(user_id, actor=actor)
+        rules.check_password(password, user.username)
+        hashed = await self._passwords.hash(password)
+        ended = await self._do(actor, "user.password_set", user_id, _set_password, user_id, hashed)
+        self._forget_user(user_id)
+        self._tell(ended)
+
+    # --- inside ---
+
+    async def _do(self, actor: Actor, asked: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
+        return await self._act(asked, "user", subject_id, actor, work, actor, self._clock.now(), *args)
+
+    async def _change_session(self, token: str, work: Callable[..., None], *args: Any) -> Session:
+        session = await self.authenticate(token)
+        if session is None:
+            raise TocsinError(ErrorCode.UNAUTHENTICATED, "sign in first")
+        await self._store.run(work, session, *args)
+        self._forget_user(session.user.id)
+        renewed = await self.authenticate(token)
+        if renewed is None:
+            raise TocsinError(ErrorCode.UNAUTHENTICATED, "sign in first")
+        return renewed
+
+    def _failures(self, name: str, user: User | None) -> tuple[int, datetime | None]:
+        """Return the failures and the lock of a name; unknown names are counted like known ones, in memory."""
+        if user is not None:
+            return user.failed_sign_ins, user.locked_until
+        return self._unknown.get(name, (0, None))
+
+    async def _fail(
+        self, name: str, user: User | None, is_right: bool, failures: int, now: datetime, seat: str, peer: str
+    ) -> None:
+        locked_until = lock_after(failures, now)
+        if user is None:
+            self._unknown[name] = (failures, locked_until)
+            self._unknown.move_to_end(name)
+            while len(self._unknown) > MAX_UNKNOWN_NAMES:
+                self._unknown.popitem(last=False)
+        reason = "unknown_user" if user is None else "disabled" if is_right else "wrong_password"
+        await self._store.run(_fail_sign_in, user, reason, failures, locked_until, seat, peer)
+
+    def _new_row(
+        self, user: User, token: str, kind: str, now: datetime, expires_at: datetime, *, seat: str = ""
+    ) -> SessionRow:
+        on_duty = bool(rules.ON_DUTY_ROLES & {Role(role) for role in user.roles})
+        return SessionRow(hash_token(token), new_id(), user.id, kind, new_token(), seat[:100], on_duty, now, expires_at)
+
+    def _remember(self, token_hash: str, session: Session) -> None:
+        self._cache[token_hash] = (self._clock.monotonic(), session)
+        self._cache.move_to_end(token_hash)
+        while len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+
+    def _forget_user(self, user_id: str) -> None:
+        for token_hash in [key for key, (_, session) in self._cache.items() if session.user.id == user_id]:
+            del self._cache[token_hash]
+
+    def _forget(self, *session_ids: str) -> None:
+        for token_hash in [key for key, (_, session) in self._cache.items() if session.id in session_ids]:
+            del self._cache[token_hash]
+        self._tell(session_ids)
+
+    def _tell(self, session_ids: Sequence[str]) -> None:
+        if session_ids:
+            for listener in self._listeners:
+                listener(session_ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A valid session with its user, as each request needs it."""
-
-    id: str
-    kind: str
-    csrf: str
-    expires_at: datetime
-    user: User
-    jurisdictions: tuple[Jurisdiction, ...]
-    actor: Actor
-
-    @property
-    def is_on_duty(self) -> bool:
-        """Say whether its holder works."""
-        return self.actor.is_on_duty
-
-    def form(self) -> dict[str, object]:
-        """Return it as `GET /session` shows it."""
-        return {
-            "user": {
-                "id": self.user.id,
-                "username": self.user.username,
-                "name": self.user.name,
-                "roles": list(self.user.roles),
-                "jurisdictions": [
-                    {"id": node.id, "name": node.name, "name_en": node.name_en, "code": node.code}
-                    for node in self.jurisdictions
-                ],
-                "permissions": sorted(permission.value for permission in self.actor.permissions),
-                "language": self.user.language,
-                "seat": self.actor.seat,
-            },
-            "csrf": self.csrf,
-            "expires_at": iso(self.expires_at),
-            "on_duty": self.actor.is_on_duty,
-        }
+def hash_token(token: str) -> str:
+    """Return the SHA-256 under which a session is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
-def actor_of(user: User, session: SessionRow, jurisdictions: tuple[Jurisdiction, ...]) -> Actor:
-    """Return who asks when a request comes with this session."""
-    return Actor(
-        id=user.id,
-        name=user.name,
-        roles=frozenset(Role(role) for role in user.roles),
-        jurisdiction_codes=tuple(node.code for node in jurisdictions),
-        is_on_duty=session.is_on_duty,
-        is_disabled=user.is_disabled,
-        seat=session.seat,
+def _read_session(tx: Any, token_hash: str) -> Session | None:
+    row: SessionRow | None = tx.users.session(token_hash)
+    if row is None or row.ended_at is not None or row.expires_at <= tx.now:
+        return None
+    return _session(tx, tx.users.get(row.user_id), row)
+
+
+def _session(tx: Any, user: User, row: SessionRow) -> Session:
+    nodes = {node.id: node for node in tx.places.all_jurisdictions()}
+    homes = tuple(nodes[i] for i in user.jurisdiction_ids if i in nodes)
+    return Session(row.id, row.kind, row.csrf, row.expires_at, user, homes, actor_of(user, row, homes))
+
+
+def _home_code(tx: Any, user: User) -> str:
+    codes: dict[str, str] = tx.places.codes_of(user.jurisdiction_ids)
+    return min(codes.values(), key=len, default="")
+
+
+def _sign_in(tx: Any, user_id: str, made: SessionRow, peer: str, renewed: str, language: str) -> Session:
+    user: User = tx.users.get(user_id)
+    if user.is_disabled:
+        raise TocsinError(ErrorCode.UNAUTHENTICATED, "the name or the password is wrong", key="users.sign_in_failed")
+    tx.users.note_failures(user.id, 0, None)
+    if renewed:
+        tx.users.set_password(user.id, renewed)
+    if language and not user.language:
+        user = tx.users.save(replace(user, language=language, failed_sign_ins=0, locked_until=None))
+    tx.users.add_session(made)
+    tx.users.note_seen({user.id: tx.now})
+    session = _session(tx, user, made)
+    tx.record(
+        events.SignedIn(
+            subject_id=user.id,
+            at=tx.now,
+            jurisdiction_code=_home_code(tx, user),
+            actor=session.actor.ref,
+            session_id=made.id,
+            seat=made.seat,
+            peer=peer,
+        )
+    )
+    return session
+
+
+def _fail_sign_in(
+    tx: Any, user: User | None, reason: str, failures: int, locked_until: datetime | None, seat: str, peer: str
+) -> None:
+    if user is not None:
+        tx.users.note_failures(user.id, failures, locked_until)
+    tx.record(
+        events.SignInRefused(
+            subject_id=user.id if user is not None else "",
+            at=tx.now,
+            jurisdiction_code=_home_code(tx, user) if user is not None else "",
+            reason=reason,
+            seat=seat[:100],
+            peer=peer,
+            locked_until=locked_until,
+        )
     )
 
 
-def lock_after(failures: int, now: datetime) -> datetime | None:
-    """Return until when a name is locked after so many failures in a row: none at first, then doubling to 15 min."""
-    if failures < FREE_FAILURES:
-        return None
-    return now + timedelta(seconds=min(FIRST_LOCK_S * 2 ** min(failures - FREE_FAILURES, 10), LONGEST_LOCK_S))
+def _sign_out(tx: Any, token_hash: str) -> tuple[str, ...]:
+    row: SessionRow | None = tx.users.session(token_hash)
+    if row is None or row.ended_at is not None:
+        return ()
+    user: User = tx.users.get(row.user_id)
+    return _end(tx, [row], user, ActorRef("user", user.id), "signed_out")
 
 
-def plain_username(username: str) -> str:
-    """Return a user name as it is stored and compared."""
-    return username.strip().casefold()
+def _end(tx: Any, rows: Sequence[SessionRow], user: User, actor: ActorRef, reason: str) -> tuple[str, ...]:
+    tx.users.end_sessions([row.id for row in rows], tx.now)
+    code = _home_code(tx, user)
+    for row in rows:
+        tx.record(
+            events.SignedOut(
+                subject_id=user.id, at=tx.now, jurisdiction_code=code, actor=actor, session_id=row.id, reason=reason
+            )
+        )
+    return tuple(row.id for row in rows)
 
 
-def check_password(password: str, username: str) -> None:
-    """Let a new password pass. Errors: INVALID."""
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or password.casefold() == username:
-        raise refuse(
-            "password",
-            "users.password_short",
-            f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters and is not the user name",
-            least=SHORTEST_PASSWORD,
-            most=LONGEST_PASSWORD,
+def _set_duty(tx: Any, session: Session, on_duty: bool) -> None:
+    tx.users.set_duty(session.id, on_duty)
+    if session.is_on_duty != on_duty:
+        tx.record(
+            events.DutyChanged(
+                subject_id=session.user.id,
+                at=tx.now,
+                jurisdiction_code=_home_code(tx, session.user),
+                actor=session.actor.ref,
+                session_id=session.id,
+                on_duty=on_duty,
+            )
         )
 
 
-def last_administrator() -> TocsinError:
-    """Return the refusal to leave the house without an administrator."""
-    return TocsinError(ErrorCode.CONFLICT, "this is the last administrator", key="users.last_administrator")
+def _set_language(tx: Any, session: Session, language: str) -> None:
+    user = tx.users.get(session.user.id)
+    tx.users.save(replace(user, language=language))
 
 
-def _username(field: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise refuse(field, "registry.field_text", f"{field} must be text")
-    plain = plain_username(value)
-    if not 1 <= len(plain) <= 64 or not all(c.isalnum() or c in "._-@" for c in plain):
-        raise refuse(field, "users.username_form", "a user name has 1 to 64 letters, digits, dots, hyphens")
-    return plain
+def _managed(tx: Any, actor: Actor, user_id: str) -> User:
+    """Return a user all of whose jurisdictions the actor manages. Errors: FORBIDDEN, NOT_FOUND."""
+    guard(actor, MANAGE, "user", user_id, next(iter(actor.jurisdiction_codes), ""))
+    user: User = tx.users.get(user_id)
+    if not _covers(actor, tx.places.codes_of(user.jurisdiction_ids), user):
+        raise TocsinError(ErrorCode.NOT_FOUND, f"no user {user_id}")
+    return user
 
 
-def _roles(field: str, value: Any) -> tuple[str, ...]:
-    known = [role.value for role in Role]
-    if not isinstance(value, list | tuple) or not value or any(role not in known for role in value):
-        listed = ", ".join(known)
-        raise refuse(field, "registry.field_choice", f"{field} must be some of: {listed}", choices=listed)
-    return tuple(dict.fromkeys(value))
+def _covers(actor: Actor, codes: Mapping[str, str], user: User) -> bool:
+    visible = scope(actor, MANAGE)
+    return all(visible.covers(codes[i]) for i in user.jurisdiction_ids if i in codes)
 
 
-def _ids(field: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(v, str) for v in value):
-        raise refuse(field, "registry.field_required", f"{field} must name at least one jurisdiction")
-    if len(value) > 100:
-        raise refuse(field, "registry.field_form", f"{field} may name at most 100", form="[id, ...]")
-    return tuple(dict.fromkeys(value))
+def _find(tx: Any, actor: Actor, text: str, role: str, before: str, limit: int) -> Page[User]:
+    guard(actor, MANAGE, "user", "", next(iter(actor.jurisdiction_codes), ""))
+    nodes: list[Jurisdiction] = tx.places.all_jurisdictions()
+    codes = {node.id: node.code for node in nodes}
+    found: list[User] = []
+    cursor = before
+    while len(found) <= limit:
+        rows: list[User] = tx.users.find(text=text, role=role, before=cursor, limit=1_000)
+        found.extend(user for user in rows if _covers(actor, codes, user))
+        if len(rows) < 1_000:
+            break
+        cursor = rows[-1].id
+    return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
-_USER_RULES: Final[Mapping[str, fields.Rule]] = {
-    "username": _username,
-    "name": fields.text(100, required=True),
-    "roles": _roles,
-    "jurisdiction_ids": _ids,
-    "language": fields.choice(*LANGUAGES),
-    "disabled": fields.flag,
-}
+def _check_homes(tx: Any, actor: Actor, user: User) -> None:
+    codes: dict[str, str] = tx.places.codes_of(user.jurisdiction_ids)
+    if len(codes) != len(user.jurisdiction_ids):
+        raise refuse("jurisdiction_ids", "registry.field_form", "a jurisdiction does not exist", form="[id, ...]")
+    for code in codes.values():
+        guard(actor, MANAGE, "user", user.id, code)
 
 
-def new_user(user_id: str, given: Mapping[str, Any]) -> User:
-    """Return a user. Errors: INVALID, naming the field."""
-    fields.require(given, "username", "name", "roles", "jurisdiction_ids")
-    values = fields.read(given, _USER_RULES)
-    values.pop("disabled", None)
-    return User(id=user_id, **values)
+def _create(tx: Any, actor: Actor, now: datetime, made: User, password_hash: str) -> User:
+    _check_homes(tx, actor, made)
+    if tx.users.by_username(made.username) is not None:
+        raise TocsinError(
+            ErrorCode.CONFLICT, "somebody else has this user name", key="users.name_taken", field="username"
+        )
+    tx.users.add(made, password_hash)
+    tx.record(
+        events.UserAdded(
+            subject_id=made.id,
+            at=now,
+            jurisdiction_code=_home_code(tx, made),
+            actor=actor.ref,
+            roles=made.roles,
+            jurisdiction_ids=made.jurisdiction_ids,
+        )
+    )
+    return made
 
 
-def changed_user(user: User, changes: Mapping[str, Any], now: datetime) -> User:
-    """Return the user with `changes`; the user name is for life. Errors: INVALID."""
-    values = fields.read(changes, _USER_RULES)
-    if values.pop("username", user.username) != user.username:
-        raise refuse("username", "registry.field_fixed", "the user name cannot be changed")
-    disabled = values.pop("disabled", None)
-    if disabled is not None and disabled != user.is_disabled:
-        values["disabled_at"] = now if disabled else None
-        if not disabled:
-            values.update(failed_sign_ins=0, locked_until=None)
-    return replace(user, **values)
+def _change(
+    tx: Any, actor: Actor, now: datetime, user_id: str, changes: Mapping[str, Any], version: int
+) -> tuple[User, tuple[str, ...]]:
+    known = _managed(tx, actor, user_id)
+    check_version("user", known.id, known.version, version)
+    changed = rules.changed_user(known, changes, now)
+    _check_homes(tx, actor, changed)
+    if _is_administrator(known) and not _is_administrator(changed):
+        others = [u for u in tx.users.find(role=Role.ADMINISTRATOR.value) if u.id != user_id and _is_administrator(u)]
+        if not others:
+            raise rules.last_administrator()
+    saved: User = tx.users.save(changed)
+    code = _home_code(tx, saved)
+    ended: tuple[str, ...] = ()
+    if saved.is_disabled and not known.is_disabled:
+        ended = _end(tx, tx.users.open_sessions(user_id, now), saved, actor.ref, "disabled")
+        tx.record(
+            events.UserDisabled(
+                subject_id=user_id, at=now, jurisdiction_code=code, actor=actor.ref, ended_sessions=len(ended)
+            )
+        )
+    elif known.is_disabled and not saved.is_disabled:
+        tx.record(events.UserEnabled(subject_id=user_id, at=now, jurisdiction_code=code, actor=actor.ref))
+    named = tuple(sorted(changes.keys() - {"disabled"}))
+    if named:
+        has_roles, has_homes = saved.roles != known.roles, saved.jurisdiction_ids != known.jurisdiction_ids
+        tx.record(
+            events.UserChanged(
+                subject_id=user_id,
+                at=now,
+                jurisdiction_code=code,
+                actor=actor.ref,
+                changed=named,
+                roles=saved.roles if has_roles else (),
+                roles_before=known.roles if has_roles else (),
+                jurisdiction_ids=saved.jurisdiction_ids if has_homes else (),
+                jurisdiction_ids_before=known.jurisdiction_ids if has_homes else (),
+            )
+        )
+    return saved, ended
+
+
+def _is_administrator(user: User) -> bool:
+    return Role.ADMINISTRATOR.value in user.roles and not user.is_disabled
+
+
+def _set_password(tx: Any, actor: Actor, now: datetime, user_id: str, password_hash: str) -> tuple[str, ...]:
+    user: User = tx.users.get(user_id) if actor.id == user_id else _managed(tx, actor, user_id)
+    tx.users.set_password(user_id, password_hash)
+    open_cookies = [row for row in tx.users.open_sessions(user_id, now) if row.kind == "cookie"]
+    ended = _end(tx, open_cookies, user, actor.ref, "password_set")
+    tx.record(
+        events.PasswordSet(
+            subject_id=user_id,
+            at=now,
+            jurisdiction_code=_home_code(tx, user),
+            actor=actor.ref,
+            ended_sessions=len(ended),
+        )
+    )
+    return ended
+
+
+def _make_token(
+    tx: Any, actor: Actor, now: datetime, user_id: str, token: str, days: float, label: str, on_duty: bool | None
+) -> SessionRow:
+    user = _managed(tx, actor, user_id)
+    if user.is_disabled:
+        raise TocsinError(ErrorCode.CONFLICT, "the user is disabled", key="account_disabled")
+    works = bool(rules.ON_DUTY_ROLES & {Role(role) for role in user.roles}) if on_duty is None else on_duty
+    row = SessionRow(
+        hash_token(token),
+        new_id(),
+        user_id,
+        "token",
+        new_token(),
+        "",
+        works,
+        now,
+        now + timedelta(days=days),
+        label=label,
+    )
+    tx.users.add_session(row)
+    tx.record(
+        events.TokenMade(
+            subject_id=user_id,
+            at=now,
+            jurisdiction_code=_home_code(tx, user),
+            actor=actor.ref,
+            session_id=row.id,
+            expires_at=row.expires_at,
+        )
+    )
+    return row
+
+
+def _sessions(tx: Any, actor: Actor, user_id: str, now: datetime) -> list[SessionRow]:
+    if actor.id != user_id:
+        _managed(tx, actor, user_id)
+    found: list[SessionRow] = tx.users.open_sessions(user_id, now)
+    return found
+
+
+def _end_session(tx: Any, actor: Actor, now: datetime, session_id: str) -> tuple[str, ...]:
+    row: SessionRow | None = tx.users.session_by_id(session_id)
+    if row is None:
+        raise TocsinError(ErrorCode.NOT_FOUND, f"no session {session_id}")
+    user: User = tx.users.get(row.user_id) if actor.id == row.user_id else _managed(tx, actor, row.user_id)
+    if row.ended_at is not None or row.expires_at <= now:
+        return ()
+    return _end(tx, [row], user, actor.ref, "withdrawn")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, select, updat
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
-from tocsin.domain.users import SessionRow, User
+from tocsin.domain.people import SessionRow, User
 from tocsin.storage.channels import chunks
 from tocsin.storage.places import contains, stale
 from tocsin.storage.tables import sessions, users
