@@ -200,6 +200,28 @@ async def test_a_device_that_fell_silent_or_expired_is_dropped_with_its_reason()
         ]
 
 
+async def test_a_device_that_was_taken_out_of_the_registry_is_dropped():
+    async with House(DEVICE) as house:
+        camera = await house.camera(PLAN)
+        await camera.register()
+        house.directory.devices.clear()
+        house.gb.sweep()
+        assert house.reports.departures == [("device-1", "register.removed")]
+        assert not await camera.keep_alive()
+
+
+async def test_a_pause_of_our_own_expires_nobody():
+    async with House(DEVICE) as house:
+        camera = await house.camera(PLAN)
+        await camera.register()
+        house.gb._swept_at -= 4000
+        for time in ("last_seen", "expires_at", "reported_at"):
+            device = house.gb.table.get(DEVICE.gb_id)
+            setattr(device, time, getattr(device, time) - 4000)
+        house.gb.sweep()
+        assert house.reports.departures == []
+
+
 async def test_a_spoofed_sender_address_changes_nothing():
     async with House(DEVICE) as house:
         camera = await house.camera(PLAN)

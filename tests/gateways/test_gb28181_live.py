@@ -178,15 +178,21 @@ async def test_a_picture_nobody_waits_for_any_more_is_cancelled_at_the_camera():
             await opening
         await eventually(lambda: camera.open_calls == 0)
         assert house.media.receivers == {}
+        assert house.reports.last("play").failure == "play.given_up"
 
 
 async def test_the_camera_may_end_the_call():
     async with House(device()) as house:
         camera = await registered(house)
+        ended = []
+        house.gb.on_ended(lambda stream_id, reason: ended.append((stream_id, reason)))
         session = await house.gb.open_live(CHANNEL, house.media)
         camera.hang_up()
         assert await session.wait_ended() == "play.ended_by_camera"
-        await eventually(lambda: house.media.receivers == {} and house.gb.health().open_calls == 0)
+        await eventually(lambda: ended == [(CHANNEL.id, "play.ended_by_camera")])
+        await session.close("lost")
+        assert house.media.receivers == {}
+        assert house.gb.health().open_calls == 0
 
 
 async def test_both_ends_may_hang_up_at_once():

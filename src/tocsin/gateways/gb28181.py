@@ -5,7 +5,9 @@ Per device only one slotted object is kept; last-seen times and addresses reach 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -46,6 +48,7 @@ from tocsin.protocols.sip.message import Request, Response, readable
 log = structlog.get_logger(__name__)
 
 SWEEP_S: Final = 5.0
+SWEEP_PIECE: Final = 250
 EXPIRY_GRACE_S: Final = 10.0
 CHALLENGE_ANSWER_S: Final = 35.0
 MAX_OPEN_TIMELINES: Final = 4096
@@ -149,7 +152,8 @@ class Gb28181Gateway:
         """End every call and every task."""
         await self.live.stop()
         await self._supervisor.stop()
-        self._flush(self._clock.monotonic())
+        for device in self.table:
+            self._report_seen(device)
 
     def health(self) -> GbHealth:
         """Return counters."""
@@ -158,6 +162,10 @@ class Gb28181Gateway:
     async def open_live(self, channel: Channel, media: MediaPorts) -> GbLiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
         return await self.live.open_live(channel, media)
+
+    def on_ended(self, callback: Callable[[str, str], None]) -> None:
+        """Call back with stream id and message key when a camera ends its call by itself."""
+        self.live.on_ended(callback)
 
     def ask_catalog(self, device_id: str) -> bool:
         """Ask a device for its channels soon; False when it is not registered."""
@@ -193,7 +201,17 @@ class Gb28181Gateway:
         return reply(found, self._status_200, device.host_bytes, port)
 
     def sweep(self) -> None:
-        """Report who was seen, drop who fell silent, close timelines nobody continued."""
+        """Report who was seen, drop who fell silent or is no longer entered, close timelines nobody continued."""
+        for _ in self._sweep_in_pieces():
+            pass
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            for _ in self._sweep_in_pieces():
+                await asyncio.sleep(0)  # thousands of devices must not hold up an alarm
+
+    def _sweep_in_pieces(self) -> Iterator[None]:
         now = self._clock.monotonic()
         if now - self._swept_at > 3 * SWEEP_S:
             for device in self.table:  # we slept, not they
@@ -201,13 +219,21 @@ class Gb28181Gateway:
                 device.expires_at = max(device.expires_at, now + EXPIRY_GRACE_S)
         self._swept_at = now
         self._pending_left = PENDING_A_SWEEP
-        self._flush(now)
-        for device in self.table:
+        self._close_timelines(now)
+        for number, device in enumerate(self.table):
+            self._report_seen(device)
+            entry = self._directory.sip_device(device.gb_id)
             silent_s = now - device.last_seen
-            if device.expires_at < now:
+            if entry is None or entry.device_id != device.device_id:
+                self._drop(device, "register.removed")
+            elif device.expires_at < now:
                 self._drop(device, "register.expired")
             elif silent_s > device.silent_after_s(self._config.keepalive_misses):
                 self._drop(device, "register.keepalive_lost", silent_s=round(silent_s))
+            if number % SWEEP_PIECE == SWEEP_PIECE - 1:
+                yield
+
+    def _close_timelines(self, now: float) -> None:
         while self._open:
             (gb_id, host), timeline = next(iter(self._open.items()))
             if now - timeline.started_s < CHALLENGE_ANSWER_S:
@@ -217,18 +243,11 @@ class Gb28181Gateway:
                 timeline.failed("register.no_answer", now)
             self._fail(gb_id, timeline, now)
 
-    async def _sweep_forever(self) -> None:
-        while True:
-            await self._clock.sleep(SWEEP_S)
-            self.sweep()
-
-    def _flush(self, now: float) -> None:
-        wall = self._clock.now()
-        for device in self.table:
-            if device.last_seen > device.reported_at:
-                device.reported_at = device.last_seen
-                at = self._attempts.moment(device.last_seen) if now - device.last_seen > 1 else wall
-                self._reports.seen(device.device_id, at, f"{device.host}:{device.port}", device.transport.value)
+    def _report_seen(self, device: RegisteredDevice) -> None:
+        if device.last_seen > device.reported_at:
+            device.reported_at = device.last_seen
+            at = self._attempts.moment(device.last_seen)
+            self._reports.seen(device.device_id, at, f"{device.host}:{device.port}", device.transport.value)
 
     def _register(self, request: Request, peer: Peer) -> Response | None:
         gb_id = request.to_user or request.from_user
@@ -242,7 +261,7 @@ class Gb28181Gateway:
             last_host = current.host if current is not None else ""
             known = KnownDevice(gb_id, entry.password, sha256=entry.sha256, last_host=last_host)
         decision = self._registrar.decide(
-            request, peer.host, known, now_s=int(self._clock.now().timestamp()), random_hex=self._sip.new_word()[:16]
+            request, peer.host, known, now_s=int(self._clock.now().timestamp()), random_word=self._sip.new_word()[:16]
         )
         self._note(request, peer, gb_id, entry, decision, now)
         version = [("X-GB-ver", OUR_VERSION)]

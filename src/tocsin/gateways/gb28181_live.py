@@ -194,6 +194,11 @@ class GbLiveSource:
         self._sessions: dict[str, GbLiveSession] = {}
         self._leftovers: dict[str, list[dict[str, object]]] = {}
         self._background: set[asyncio.Task[object]] = set()
+        self._on_ended: Callable[[str, str], None] = lambda stream_id, reason: None
+
+    def on_ended(self, callback: Callable[[str, str], None]) -> None:
+        """Call back with stream id and message key when a camera ends its call; `close` is still expected."""
+        self._on_ended = callback
 
     @property
     def open_calls(self) -> int:
@@ -209,14 +214,16 @@ class GbLiveSource:
             await former.close("replaced")
         timeline = self._attempts.begin()
         self._opening.add(channel.id)
+        is_ok = False
         try:
             session = await self._climb(channel, media, timeline)
-        except TocsinError:
-            self._attempts.finish(AttemptKind.PLAY, channel.device_id, timeline, is_ok=False, channel_id=channel.id)
+            is_ok = True
+        except asyncio.CancelledError:
+            timeline.failed("play.given_up", self._clock.monotonic())
             raise
         finally:
             self._opening.discard(channel.id)
-        self._attempts.finish(AttemptKind.PLAY, channel.device_id, timeline, is_ok=True, channel_id=channel.id)
+            self._attempts.finish(AttemptKind.PLAY, channel.device_id, timeline, is_ok=is_ok, channel_id=channel.id)
         self._sessions[channel.id] = session
         return session
 
@@ -232,8 +239,8 @@ class GbLiveSource:
             self._journal.closed(call)
             self._pool.release(ssrc, self._clock.monotonic())
             found = self._sessions.get(stream_id)
-            if found is None or found.call is call:
-                self._sessions.pop(stream_id, None)
+            if found is not None and found.call is call:
+                del self._sessions[stream_id]
                 await media.close_receiver(stream_id)
 
     async def stop(self) -> None:
@@ -301,14 +308,14 @@ class GbLiveSource:
 
     def _session(self, attempt: _Try, call: Call) -> GbLiveSession:
         session = GbLiveSession(self, attempt.channel, call, attempt.media, attempt.ssrc)
-        self._journal.opened(call, attempt.device.gb_id)
-        self._start(self._watch(session, call))
+        self._start(self._watch(session))
         return session
 
-    async def _watch(self, session: GbLiveSession, call: Call) -> None:
-        """Close our side when the camera says BYE."""
-        if await call.ended():
-            await session.close("ended by camera")
+    async def _watch(self, session: GbLiveSession) -> None:
+        """Tell when the camera says BYE; the receiver stays until whoever opened the picture closes it."""
+        if await session.call.ended():
+            self._journal.closed(session.call)
+            self._on_ended(session.stream_id, "play.ended_by_camera")
 
     async def _play(self, attempt: _Try) -> Call:
         """Try one transport; the call when media arrives."""
@@ -353,6 +360,7 @@ class GbLiveSource:
                 if is_worth_another_mode(status):
                     raise _NextMode
                 raise _unavailable(timeline)
+            self._journal.opened(call, attempt.device.gb_id)
             timeline.ok("play.answered", clock.monotonic())
             answer = judge_answer(offer, outcome.response.body, attempt.mode)
             if isinstance(answer, AnswerProblem):
@@ -447,6 +455,7 @@ class GbLiveSource:
     async def _abandon(self, attempt: _Try, call: Call | None) -> None:
         if call is not None:
             call.hang_up()
+            self._journal.closed(call)
         self._pool.release(attempt.ssrc, self._clock.monotonic())
         await attempt.media.close_receiver(attempt.channel.id)
 

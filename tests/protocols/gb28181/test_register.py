@@ -57,7 +57,7 @@ def registrar() -> Registrar:
 
 
 def challenged(side: Registrar, device: KnownDevice = DEVICE, now_s: int = 1000, host: str = "192.0.2.21") -> Challenge:
-    decision = side.decide(register(), host, device, now_s=now_s, random_hex=f"{now_s:016x}")
+    decision = side.decide(register(), host, device, now_s=now_s, random_word=f"{now_s:016x}")
     assert isinstance(decision, ChallengeIt), decision
     found = parse_challenge(decision.challenges[0])
     assert found is not None
@@ -72,7 +72,7 @@ def answered(challenge: Challenge, password: str = "right", username: str = CAME
 
 
 def decide(side: Registrar, authorization: str, *, now_s: int = 1001, host: str = "192.0.2.21", device=DEVICE, **more):
-    return side.decide(register(authorization, **more), host, device, now_s=now_s, random_hex="0" * 16)
+    return side.decide(register(authorization, **more), host, device, now_s=now_s, random_word="0" * 16)
 
 
 def test_the_right_password_is_granted():
@@ -113,7 +113,7 @@ def test_wrong_passwords_are_challenged_refused_and_then_made_to_wait_longer():
     for _ in range(6):
         decision = decide(side, answered(challenged(side, now_s=now_s), "wrong"), now_s=now_s)
         assert isinstance(decision, ChallengeIt | RefuseIt)
-        blocked = side.decide(register(), "192.0.2.21", DEVICE, now_s=now_s, random_hex="1")
+        blocked = side.decide(register(), "192.0.2.21", DEVICE, now_s=now_s, random_word="1")
         if isinstance(blocked, RefuseIt):
             assert blocked.key == "register.backing_off"
             waits.append(blocked.retry_after_s)
@@ -127,13 +127,13 @@ def test_a_guesser_elsewhere_does_not_lock_out_the_device_at_its_place():
     for number in range(30):
         host = f"198.51.100.{number}"
         for _ in range(3):
-            found = side.decide(register(), host, DEVICE, now_s=1000, random_hex=f"{number:016x}")
+            found = side.decide(register(), host, DEVICE, now_s=1000, random_word=f"{number:016x}")
             if isinstance(found, ChallengeIt):
                 decide(side, answered(parse_challenge(found.challenges[0]), "wrong"), host=host, now_s=1000)
-    stranger = side.decide(register(), "203.0.113.9", DEVICE, now_s=1000, random_hex="1")
+    stranger = side.decide(register(), "203.0.113.9", DEVICE, now_s=1000, random_word="1")
     assert isinstance(stranger, RefuseIt)
     at_home = KnownDevice(CAMERA, "right", last_host="192.0.2.21")
-    assert isinstance(side.decide(register(), "192.0.2.21", at_home, now_s=1000, random_hex="1"), ChallengeIt)
+    assert isinstance(side.decide(register(), "192.0.2.21", at_home, now_s=1000, random_word="1"), ChallengeIt)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ def test_a_guesser_elsewhere_does_not_lock_out_the_device_at_its_place():
     ],
 )
 def test_who_is_refused_without_a_challenge(device, more, key):
-    decision = registrar().decide(register(**more), "192.0.2.21", device, now_s=1000, random_hex="1")
+    decision = registrar().decide(register(**more), "192.0.2.21", device, now_s=1000, random_word="1")
     assert decision == RefuseIt(403, key)
 
 
 def test_md5_comes_first_and_sha256_is_offered_to_capable_devices_only():
     side = registrar()
     capable = KnownDevice(CAMERA, "right", sha256=True)
-    decision = side.decide(register(), "h", capable, now_s=1000, random_hex="1")
+    decision = side.decide(register(), "h", capable, now_s=1000, random_word="1")
     assert isinstance(decision, ChallengeIt)
     assert [parse_challenge(value).algorithm for value in decision.challenges] == [Algorithm.MD5, Algorithm.SHA256]
     sha = parse_challenge(decision.challenges[1])

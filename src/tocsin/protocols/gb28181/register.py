@@ -136,7 +136,7 @@ class Registrar:
         self._by_id = BackOff(allowed=10)
 
     def decide(
-        self, request: Request, host: str, device: KnownDevice | None, *, now_s: int, random_hex: str
+        self, request: Request, host: str, device: KnownDevice | None, *, now_s: int, random_word: str
     ) -> Decision:
         """Judge a REGISTER from `host`. `device` is None when nobody knows the id in To."""
         gb_id = request.to_user or request.from_user
@@ -150,15 +150,15 @@ class Registrar:
             return RefuseIt(403, "register.no_password")
         credentials = _credentials(request)
         if credentials is None:
-            return self._challenge(device, now_s, random_hex, "register.challenged")
-        return self._judge(request, credentials, host, device, now_s, random_hex)
+            return self._challenge(device, now_s, random_word, "register.challenged")
+        return self._judge(request, credentials, host, device, now_s, random_word)
 
     def _judge(
-        self, request: Request, credentials: Credentials, host: str, device: KnownDevice, now_s: int, random_hex: str
+        self, request: Request, credentials: Credentials, host: str, device: KnownDevice, now_s: int, random_word: str
     ) -> Decision:
         state = self._nonces.judge(credentials, device.gb_id, now_s)
         if state is not NonceState.FRESH or credentials.realm != self._realm:
-            return self._challenge(device, now_s, random_hex, "register.nonce_stale", is_stale=True)
+            return self._challenge(device, now_s, random_word, "register.nonce_stale", is_stale=True)
         name_fits = credentials.username in (device.gb_id, device.username or device.gb_id)
         algorithm_fits = device.sha256 or credentials.algorithm is Algorithm.MD5
         if not (name_fits and algorithm_fits and verify(credentials, device.password, request.method)):
@@ -167,7 +167,7 @@ class Registrar:
             self._by_id.fail(device.gb_id, now_s)
             if failures < 2:
                 key = "register.wrong_password" if name_fits else "register.wrong_username"
-                return self._challenge(device, now_s, random_hex, key)
+                return self._challenge(device, now_s, random_word, key)
             return RefuseIt(403, "register.wrong_password" if name_fits else "register.wrong_username")
         self._nonces.use(credentials, now_s)
         self._by_pair.succeed(_pair(device.gb_id, host))
@@ -187,9 +187,9 @@ class Registrar:
         return max(waits_s, self._by_source.blocked_s(host, now_s), self._by_id.blocked_s(gb_id, now_s))
 
     def _challenge(
-        self, device: KnownDevice, now_s: int, random_hex: str, key: str, *, is_stale: bool = False
+        self, device: KnownDevice, now_s: int, random_word: str, key: str, *, is_stale: bool = False
     ) -> ChallengeIt:
-        nonce = self._nonces.issue(device.gb_id, now_s, random_hex)
+        nonce = self._nonces.issue(device.gb_id, now_s, random_word)
         algorithms = [Algorithm.MD5, Algorithm.SHA256] if device.sha256 else [Algorithm.MD5]
         made = tuple(Challenge(self._realm, nonce, algorithm, stale=is_stale).encode() for algorithm in algorithms)
         return ChallengeIt(made, key)

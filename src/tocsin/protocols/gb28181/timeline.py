@@ -248,6 +248,7 @@ WORDS: Final = Words(
         "play.refused_other": ("The camera refused with {status}.", "摄像机以 {status} 拒绝。"),
         "play.ended_by_camera": ("The camera ended the call.", "摄像机主动结束了会话。"),
         "play.ended": ("The call was ended: {reason}.", "会话已结束：{reason}。"),
+        "play.given_up": ("Nobody waits for the picture any more.", "已无人等待该图像，请求已取消。"),
         "play.leftover_ended": (
             "A call left over from before a restart was ended.",
             "已结束重启前遗留的会话。",

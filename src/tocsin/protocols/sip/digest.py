@@ -197,9 +197,9 @@ class Nonces:
     lifetime_s: int = 300
     _used: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict, repr=False)
 
-    def issue(self, identity: str, now_s: int, random_hex: str) -> str:
-        """Return a nonce; `random_hex` is 16 hex digits of the caller's randomness."""
-        body = f"{now_s & 0xFFFFFFFF:08x}{random_hex[:_RANDOM_HEX]:0>16}"
+    def issue(self, identity: str, now_s: int, random_word: str) -> str:
+        """Return a nonce; `random_word` is 16 characters of the caller's randomness, safe inside quotes."""
+        body = f"{now_s & 0xFFFFFFFF:08x}{random_word[:_RANDOM_HEX]:0>16}"
         return body + self._seal(body, identity)
 
     def judge(self, credentials: Credentials, identity: str, now_s: int) -> NonceState:
