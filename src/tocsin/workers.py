@@ -1,0 +1,133 @@
+"""Timed work: what the house does by the clock. Each job is one supervised loop around one function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from tocsin.base.clock import Clock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.tasks import Supervisor
+from tocsin.base.times import to_us
+from tocsin.domain import incident_clock
+from tocsin.domain.intake import Intake
+from tocsin.domain.notices import ClockWatch, NoticeBoard
+from tocsin.domain.reports import StoredReports
+from tocsin.domain.store import Store
+from tocsin.domain.supervision import Supervision
+from tocsin.domain.users import UserService
+from tocsin.domain.view_service import ViewService
+from tocsin.settings import Settings
+
+FLUSH_S: Final = 5.0
+TIMED_S: Final = 1.0
+REPAIR_S: Final = 30.0
+CLOCK_S: Final = 5.0
+SEEN_S: Final = 30.0
+TRIM_S: Final = 60.0
+SETTLE_S: Final = 0.2  # a storm of registrations is stored in a few writes, a single one at once enough
+FEED_KEPT: Final = timedelta(hours=24)
+CLOSED_KEPT: Final = timedelta(days=90)
+
+Job = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A job and how often it runs."""
+
+    name: str
+    period_s: float
+    run: Job
+
+
+def spawn_all(
+    supervisor: Supervisor,
+    *,
+    store: Store,
+    clock: Clock,
+    reports: StoredReports,
+    supervision: Supervision,
+    views: ViewService,
+    notices: NoticeBoard,
+    intake: Intake,
+    settings: Settings,
+    users: UserService | None = None,
+) -> None:
+    """Start every timed job under `supervisor`."""
+    watch = ClockWatch(notices, clock)
+    jobs = [
+        Timed("reports", FLUSH_S, reports.flush),
+        Timed("supervision", settings.supervision.check_s, supervision.check),
+        Timed("incidents", TIMED_S, lambda: run_incidents(store)),
+        Timed("views", TIMED_S, views.expire),
+        Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
+        Timed("clock", CLOCK_S, watch.check),
+        Timed("trim", TRIM_S, lambda: trim(store)),
+    ]
+    if users is not None:
+        jobs.append(Timed("users", SEEN_S, users.flush_seen))
+    for job in jobs:
+        supervisor.spawn(job.name, _loop(clock, job))
+    supervisor.spawn("device states", lambda: settle_changes(clock, supervision))
+    supervisor.spawn("view ends", views.pass_ends)
+
+
+def _loop(clock: Clock, job: Timed) -> Callable[[], Awaitable[None]]:
+    return lambda: every(clock, job.period_s, job.run)
+
+
+async def every(clock: Clock, period_s: float, run: Job) -> None:
+    """Run a job, wait, and again. A store that fails is somebody else's notice: the job is tried at its next time."""
+    while True:
+        await clock.sleep(period_s)
+        try:
+            await run()
+        except TocsinError as error:
+            if error.code is not ErrorCode.UNAVAILABLE:
+                raise
+
+
+async def settle_changes(clock: Clock, supervision: Supervision) -> None:
+    """Store states of devices soon after they change."""
+    while True:
+        await supervision.has_changes.wait()
+        await clock.sleep(SETTLE_S)
+        try:
+            await supervision.settle()
+        except TocsinError as error:
+            if error.code is not ErrorCode.UNAVAILABLE:
+                raise
+            await clock.sleep(FLUSH_S)
+            supervision.has_changes.set()
+
+
+async def run_incidents(store: Store) -> None:
+    """Do what time asks of incidents: leases, parked ones, late steps, absent operators; each alone, in one group."""
+    results = await asyncio.gather(
+        store.run(incident_clock.expire_leases),
+        store.run(incident_clock.return_parked),
+        store.run(incident_clock.announce_overdue),
+        store.run(incident_clock.announce_unattended),
+        return_exceptions=True,
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def trim(store: Store) -> int:
+    """Delete what is kept for a time only: feed entries, step timelines, closed faults and notices; return how many."""
+    return await store.run(_trim)
+
+
+def _trim(tx: Any) -> int:
+    return int(
+        tx.outbox.trim(to_us(tx.now - FEED_KEPT))
+        + tx.attempts.trim()
+        + tx.devices.trim_faults(to_us(tx.now - CLOSED_KEPT))
+        + tx.notices.trim(tx.now - CLOSED_KEPT)
+    )
