@@ -18,6 +18,7 @@ from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.dc09.frame import FrameReader, encode_frame
 from tocsin.protocols.dc09.sender import ReplyKind, Sender
+from tocsin.protocols.dc09.xdata import Xdata
 
 KEY, OLD_KEY = bytes(range(16)), bytes(range(100, 116))
 PLAIN = Dc09Account("device-1", "1234")
@@ -299,6 +300,28 @@ async def test_a_silent_connection_is_closed_after_the_idle_time(start):
         async with asyncio.timeout(5):
             assert await peer.reader.read() == b""
         assert house.gateway.counters["closed_idle"] == 1
+
+
+async def test_a_panel_that_ends_its_side_after_sending_still_gets_its_ack(start):
+    async with start(commits_at_once=False) as house, dial(house) as peer:
+        peer.writer.write(burglary())
+        peer.writer.write_eof()
+        await house.until(lambda: house.gateway.waiting == 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        house.intake.commit()
+        async with asyncio.timeout(5):
+            assert await peer.reader.read() == encode_frame(b'"ACK"0001L0#1234[]')
+        await house.until(lambda: not house.gateway.connections)
+
+
+async def test_a_path_number_and_the_offset_of_a_local_clock_are_passed_on(start):
+    async with start() as house, dial(house) as peer:
+        await peer.ask(Sender("1234").poll(START, token="XNM", xdata=(Xdata("G", b"2"), Xdata("C", b"CDP"))))
+        assert house.supervision.touches == [("device-1", "2")]
+        house.accounts.by_text["1234"] = Dc09Account("device-1", "1234", clock_offset_s=8 * 3600.0)
+        await peer.ask(Sender("1234", clock_offset_s=8 * 3600.0).send("SIA-DCS", b"#1234|NRP0", START))
+        assert (house.intake.signals[0].sent_at, house.intake.signals[0].flags) == (START, ())
 
 
 async def test_one_address_gets_no_more_than_its_share_of_connections(start):

@@ -95,6 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_held = False
         self._is_write_blocked = False
         self._has_spoken = False
+        self._has_ended = False
         self._transport: asyncio.Transport | None = None
 
     # asyncio calls these
@@ -136,6 +137,11 @@ class Connection(asyncio.BufferedProtocol):
             self._hold_for_store()
         else:
             self._take(data)
+
+    def eof_received(self) -> bool:
+        """Keep the way back open while answers are due: some panels end their side as soon as they have sent."""
+        self._has_ended = True
+        return bool(self._turns)
 
     def pause_writing(self) -> None:
         """Stop reading from a peer that does not take its answers."""
@@ -180,6 +186,8 @@ class Connection(asyncio.BufferedProtocol):
                 replies.append(reply)
         if replies and self._transport is not None:
             self._transport.write(b"".join(replies))
+        if self._has_ended and not turns:
+            self.close("ended")
         self._follow()
 
     def close(self, reason: str) -> None:
