@@ -109,8 +109,8 @@ class Received:
 class Receiver:
     """The receiving role: judges frames and writes the answers.
 
-    `answers_duh` makes it answer DUH, instead of committing and ACKing, nothing but a plain frame of an unknown account
-    and a message it cannot read; panels take DUH badly, so it is off unless somebody asks.
+    With `answers_duh`, what is kept aside and may be answered gets DUH instead of ACK. It is off unless somebody asks:
+    panels take DUH badly, drop the event or repeat it for ever.
     """
 
     __slots__ = ("_find_account", "_random", "answers_duh")
