@@ -1,0 +1,334 @@
+"""The composition root, the only module that knows every room: builds the house, starts it in order, ends it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+from prometheus_client.core import Metric
+
+from tocsin import __version__, workers
+from tocsin.base.clock import SystemClock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.ids import new_token
+from tocsin.base.tasks import Supervisor
+from tocsin.base.vault import Vault, load_vault
+from tocsin.domain.cameras import ChannelService
+from tocsin.domain.directory import Directory
+from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.intake import Intake
+from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.plan_service import PlanService
+from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.reports import StoredReports
+from tocsin.domain.supervision import Supervision, SupervisionRules
+from tocsin.domain.unit_service import UnitService
+from tocsin.domain.users import UserService
+from tocsin.domain.view_service import ViewService
+from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
+from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
+from tocsin.gateways.gb28181_live import LiveConfig
+from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.media.link import MediaLink
+from tocsin.media.link import MediaSettings as LinkSettings
+from tocsin.media.relay import LiveStreams
+from tocsin.settings import Settings, settings_in_force
+from tocsin.storage import schema
+from tocsin.storage.heads import HeadsFile
+from tocsin.storage.store import AnyStore, StoreHealth, make_store
+from tocsin.web.app import make_app
+from tocsin.web.metrics import counter, gauge
+from tocsin.web.server import listen, make_server
+from tocsin.web.services import MediaHealth, Services
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status. Errors: UNAVAILABLE, with the port or file that failed."""
+    schema.prepare(settings.storage_url)
+    try:
+        import uvloop
+    except ImportError:  # it has no build for this system: the standard loop does the same work, slower
+        return asyncio.run(_serve(settings))
+    return uvloop.run(_serve(settings))
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[AnyStore]:
+    """Open the store for a command; the server may be running beside it. Errors: UNAVAILABLE on a newer database."""
+    await asyncio.to_thread(schema.prepare, settings.storage_url)
+    store = make_store(
+        settings.storage_url, SystemClock(), HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
+    )
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.stop()
+
+
+async def _serve(settings: Settings) -> int:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    async with AsyncExitStack() as stack:
+        house = await _start(settings, stack, ending)
+        gc.collect()
+        gc.freeze()  # what stands now stays: the collector need not walk it again
+        log.info("ready", web=house)
+        await ending.wait()
+        log.info("stopping")
+    return 0
+
+
+async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Event) -> str:
+    """Build and start everything; each part is ended by the stack in reverse order."""
+    clock = SystemClock()
+    supervisor = Supervisor(clock)
+    vault = load_vault(settings.secret_key_path)
+    store = make_store(
+        settings.storage_url, clock, HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
+    )
+    await store.start()
+    stack.push_async_callback(store.stop)
+
+    # domain
+    intake = Intake(store)
+    directory = Directory(store, vault)
+    supervision = Supervision(
+        store,
+        directory,
+        clock,
+        intake,
+        SupervisionRules(
+            check_s=settings.supervision.check_s,
+            factor=settings.supervision.overdue_factor,
+            start_grace_s=settings.supervision.start_grace_s,
+            keepalive_misses=settings.sip.keepalive_misses,
+        ),
+    )
+    reports = StoredReports(store, supervision, directory)
+    notices = NoticeBoard(store, clock)
+    await directory.load()
+    await supervision.start()
+
+    # media and gateways
+    link = MediaLink(_link_settings(settings, stack), clock)
+    sip = SipGateway(_sip_config(settings), clock, new_token)
+    gb28181 = Gb28181Gateway(
+        sip, directory, reports, clock, nonce_secret=_nonce_secret(vault, settings), config=_gb_config(settings)
+    )
+    streams = LiveStreams(
+        link, gb28181, clock, public_host=settings.media.host, idle_stop_s=settings.media.stop_after_s
+    )
+    dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock)
+
+    # use cases
+    views = ViewService(store, directory, streams)
+    users = UserService(store, clock, session_hours=settings.server.session_hours)
+    services = Services(
+        store=store,
+        clock=clock,
+        users=users,
+        places=PlaceService(store, clock),
+        devices=DeviceService(store, clock, vault, directory),
+        cameras=ChannelService(store, clock, directory),
+        incidents=IncidentService(store),
+        units=UnitService(store),
+        plans=PlanService(store),
+        views=views,
+        version=__version__,
+        media=lambda: _media_health(link),
+        live_state=streams.state,
+        notices=notices,
+        settings=lambda: settings_in_force(settings),
+        heads=lambda: _lines(settings.heads_path),
+        ask_catalog=_catalog_asker(gb28181),
+        is_ready=lambda: store.health.is_ok or store.groups > 0,
+        map=lambda: _map(settings.data),
+        metrics=(lambda: _metrics(dc09, gb28181, sip, streams, link),),
+    )
+
+    def on_store_health(health: StoreHealth) -> None:
+        supervision.note_store(health.is_ok)
+        notices.note_store(health.is_ok, health.reason)
+
+    store.on_committed(directory.note)
+    store.on_committed(views.hear)
+    store.on_health(on_store_health)
+
+    # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
+    await _start_part(stack, "media", link.start, link.stop)
+    await _start_part(stack, "live streams", streams.start, streams.stop)
+    await _start_part(stack, f"SIP port {settings.sip.port}", sip.start, sip.stop)
+    await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
+    await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop)
+
+    app = make_app(services, settings.server)
+    listener = _listen(settings.server.host, settings.server.port)
+    server = make_server(app)
+    supervisor.spawn("feed", app.state.feed.run)
+    supervisor.spawn("directory", directory.keep_fresh)
+    workers.spawn_all(
+        supervisor,
+        store=store,
+        clock=clock,
+        reports=reports,
+        supervision=supervision,
+        views=views,
+        notices=notices,
+        intake=intake,
+        settings=settings,
+        users=users,
+    )
+    stack.push_async_callback(reports.flush)
+    stack.push_async_callback(supervisor.stop)
+    serving = asyncio.create_task(server.serve_on([listener]), name="web")
+    serving.add_done_callback(lambda _task: ending.set())
+
+    async def stop_web() -> None:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(serving, 10)
+
+    stack.push_async_callback(stop_web)
+    while not server.started and not serving.done():  # uvicorn tells by a flag only
+        await asyncio.sleep(0.005)
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+async def _start_part(
+    stack: AsyncExitStack, name: str, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+) -> None:
+    try:
+        await start()
+    except OSError as error:
+        raise TocsinError(ErrorCode.UNAVAILABLE, f"{name} cannot start: {error.strerror or error}") from error
+    stack.push_async_callback(stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        raise TocsinError(
+            ErrorCode.UNAVAILABLE,
+            f"the console cannot listen on {host} port {port}: {error.strerror}; "
+            "end what uses the port or set server.port",
+        ) from error
+
+
+def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-"))  # short: a socket's path has 107 bytes
+    media = settings.media
+    return LinkSettings(
+        run_folder=Path(folder),
+        workers=media.workers,
+        host=media.host,
+        port=media.port,
+        rtp_ip=media.host,
+        public_ip=settings.sip_media_ip,
+        rtp_low=media.rtp_port_first,
+        rtp_high=media.rtp_port_last,
+        transcodes=media.max_transcodes,
+        ffmpeg=media.ffmpeg,
+    )
+
+
+def _dc09_config(settings: Settings) -> Dc09Config:
+    dc09 = settings.dc09
+    return Dc09Config(
+        host=dc09.host,
+        port=dc09.port,
+        tcp=dc09.tcp,
+        udp=dc09.udp,
+        max_connections=dc09.max_connections,
+        max_connections_per_address=dc09.max_connections_per_address,
+        exempt_networks=dc09.exempt_networks,
+        frame_timeout_s=dc09.frame_timeout_s,
+        idle_timeout_s=dc09.idle_timeout_s,
+    )
+
+
+def _sip_config(settings: Settings) -> SipConfig:
+    sip = settings.sip
+    return SipConfig(hosts=(sip.host,), port=sip.port, udp=sip.udp, tcp=sip.tcp, contact_ip=settings.sip_contact_ip)
+
+
+def _gb_config(settings: Settings) -> GbConfig:
+    sip = settings.sip
+    return GbConfig(
+        server_id=sip.server_id,
+        realm=sip.realm,
+        keepalive_misses=sip.keepalive_misses,
+        live=LiveConfig(
+            answer_within_s=sip.invite_timeout_s,
+            media_within_s=sip.first_packet_timeout_s,
+            ladder=sip.media_ladder,
+            media_ip=settings.sip_media_ip,
+        ),
+        calls_path=settings.data / "calls.jsonl",
+    )
+
+
+def _nonce_secret(vault: Vault, settings: Settings) -> bytes:
+    """Nonces stay good across a restart: a registration under way must not begin again."""
+    return sha256(b"sip nonce" + settings.secret_key_path.read_bytes()).digest()
+
+
+def _media_health(link: MediaLink) -> MediaHealth:
+    health = link.health()
+    return MediaHealth(len(health), sum(worker.is_alive for worker in health), tuple(worker.port for worker in health))
+
+
+def _lines(path: Path) -> list[str]:
+    with path.open(encoding="ascii", errors="replace") as file:
+        return list(file)
+
+
+def _map(data: Path) -> bytes:
+    """Return the drawing of the town: `map.geojson` in the data folder; empty when nobody has put one there."""
+    try:
+        drawing = (data / "map.geojson").read_bytes()
+        json.loads(drawing)
+    except FileNotFoundError:
+        return b'{"type":"FeatureCollection","features":[]}'
+    except ValueError as error:
+        raise TocsinError(ErrorCode.INVALID, f"map.geojson in the data folder is not JSON: {error}") from error
+    return drawing
+
+
+def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]]:
+    async def ask(device_id: str) -> object:
+        return gb28181.ask_catalog(device_id)
+
+    return ask
+
+
+def _metrics(
+    dc09: Dc09Gateway, gb28181: Gb28181Gateway, sip: SipGateway, streams: LiveStreams, link: MediaLink
+) -> Iterable[Metric]:
+    health = dc09.health()
+    yield gauge("dc09_connections", "Open DC-09 connections", health.connections)
+    yield gauge("dc09_waiting", "Signals waiting for their commit", health.waiting)
+    for name, value in sorted(dc09.counters.items()):
+        yield counter(f"dc09_{name.replace('.', '_')}", f"DC-09: {name}", value)
+    registered = gb28181.health()
+    yield gauge("gb28181_registered", "Registered devices", registered.registered)
+    yield gauge("gb28181_open_calls", "Cameras that are sending", registered.open_calls)
+    yield counter("gb28181_keepalives", "Keepalives answered", registered.keepalives)
+    yield counter("sip_bad_messages", "SIP messages that could not be read", sip.health().counts["bad_messages"])
+    yield gauge("media_workers_alive", "Media workers that answer", sum(w.is_alive for w in link.health()))
