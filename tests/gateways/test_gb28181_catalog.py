@@ -129,6 +129,30 @@ async def test_an_empty_recorder_is_a_complete_answer():
         assert house.reports.catalogs == [("recorder-1", (), True)]
 
 
+async def test_the_maker_is_asked_for_after_the_catalogue():
+    async with House(DEVICE) as house:
+        camera = await house.camera(plan())
+        assert await read(house, camera)
+        await eventually(lambda: "maker" in house.reports.profile.get("recorder-1", {}))
+        assert house.reports.profile["recorder-1"] | {"charset": ""} == {
+            "maker": "Tocsin",
+            "model": "Sim",
+            "firmware": "1.0",
+            "charset": "",
+        }
+
+
+async def test_a_charset_set_by_hand_is_not_reported_for_every_document():
+    known = SipDevice(DEVICE.device_id, DEVICE.gb_id, PASSWORD, charset="gbk")
+    async with House(known) as house:
+        house.reports.learn = None
+        camera = await house.camera(plan(Quirk.UTF8_LABELLED_GB2312))
+        told = []
+        house.reports.learn = lambda device_id, profile: told.extend(profile)
+        assert await read(house, camera)
+        assert told.count("charset") == 1
+
+
 async def test_an_unsolicited_item_only_adds():
     async with House(DEVICE) as house:
         camera = await house.camera(plan())

@@ -24,6 +24,7 @@ from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
 from tocsin.gateways.sip import Peer, SipGateway
+from tocsin.protocols.gb28181.charset import charset_named
 from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.keepalive import recognise, reply
 from tocsin.protocols.gb28181.manscdp import BadDocument, Document, parse_document
@@ -406,12 +407,14 @@ class Gb28181Gateway:
             self._reports.learned(device.device_id, faulty=",".join(device.faulty))
 
     def _learn_charset(self, device: RegisteredDevice, document: Document) -> None:
-        if document.charset_is_certain and document.charset.value != self._charset_of(device.gb_id):
-            self._reports.learned(device.device_id, charset=document.charset.value)
+        found = document.charset.value
+        if document.charset_is_certain and found not in (device.charset, self._charset_of(device.gb_id)):
+            device.charset = found
+            self._reports.learned(device.device_id, charset=found)
 
     def _charset_of(self, gb_id: str) -> str:
         entry = self._directory.sip_device(gb_id)
-        return entry.charset if entry is not None else ""
+        return charset_named(entry.charset) if entry is not None else ""
 
     def _disconnected(self, peer: Peer) -> None:
         for device in self.table.on_link(peer.link):

@@ -18,7 +18,7 @@ from tocsin.gateways.sip import Peer, SipGateway
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, CatalogPage, CatalogSet, ItemEvent, place
 from tocsin.protocols.gb28181.charset import label_for
 from tocsin.protocols.gb28181.ids import Role, role_of
-from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, Document, catalog_query
+from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, Document, catalog_query, device_info_query
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.sip.message import Response
 
@@ -131,7 +131,7 @@ class CatalogReader:
             self._start(self.read(device))
 
     async def read(self, device: RegisteredDevice) -> bool:
-        """Read one catalogue, trying twice; True when it was complete."""
+        """Read one catalogue, trying twice, then ask who made the device; True when the set was complete."""
         timeline = self._timelines[device.gb_id] = self._attempts.begin()
         try:
             is_ok = await self._try(device, timeline)
@@ -141,6 +141,10 @@ class CatalogReader:
         finally:
             del self._timelines[device.gb_id]
         self._attempts.finish(AttemptKind.CATALOG, device.device_id, timeline, is_ok=is_ok)
+        if is_ok:
+            label = label_for(device.version, self._charset_of(device.gb_id))
+            question = device_info_query(self._asker.next_sn(), device.gb_id, label)
+            self._start(self._asker.message(device.peer, device.gb_id, question))
         return is_ok
 
     def take(self, device: RegisteredDevice, document: Document) -> None:

@@ -19,6 +19,7 @@ class RegisteredDevice:
     """A device that registered, and where it was last heard. Times are monotonic seconds."""
 
     __slots__ = (
+        "charset",
         "device_id",
         "expires_at",
         "faulty",
@@ -42,6 +43,7 @@ class RegisteredDevice:
         self.expires_at = 0.0
         self.last_seen = 0.0
         self.reported_at = 0.0
+        self.charset = ""
         self.faulty: tuple[str, ...] = ()
         self.host = ""
         self.host_bytes = b""

@@ -24,7 +24,7 @@ from tocsin.domain.video import Endpoint, MediaPorts
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.sip import Call, Peer, SipGateway, local_side
-from tocsin.protocols.gb28181.charset import label_for
+from tocsin.protocols.gb28181.charset import charset_named, label_for
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.ladder import is_worth_another_mode, order, promote, reorder_after
 from tocsin.protocols.gb28181.manscdp import key_frame_request
@@ -448,7 +448,7 @@ class GbLiveSource:
     def _ask_key_frame(self, attempt: _Try) -> None:
         device, channel = attempt.device, attempt.channel
         known = self._device_of(device.gb_id)
-        label = label_for(device.version, known.charset if known is not None else "")
+        label = label_for(device.version, charset_named(known.charset) if known is not None else "")
         body = key_frame_request(self._asker.next_sn(), channel.gb_id, device.version, label)
         self._start(self._asker.message(device.peer, channel.gb_id, body))
 

@@ -389,6 +389,7 @@ class SimCamera:
     def forget(self, call_id: str) -> None:
         """A call is over."""
         self._calls.pop(call_id, None)
+        self._wire.forget_call(call_id)
 
     def _register_request(self, call_id: str, tag: str, expires_s: int, authorization: str) -> Request:
         self._cseq += 1

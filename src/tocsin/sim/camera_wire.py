@@ -66,6 +66,8 @@ class Wire:
             made.setblocking(False)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
             made.bind((self.host, 0))
+            found = await asyncio.get_running_loop().getaddrinfo(*self.server, family=socket.AF_INET)
+            self.server = (str(found[0][4][0]), int(found[0][4][1]))  # answers come from an address, not a name
             self.port = made.getsockname()[1]
             self._socket = made
             asyncio.get_running_loop().add_reader(made.fileno(), self._read_datagrams, made)
@@ -94,6 +96,10 @@ class Wire:
     def own_call(self, call_id: str, device: Device) -> None:
         """Send what belongs to this call to the device."""
         self._calls[call_id] = device
+
+    def forget_call(self, call_id: str) -> None:
+        """A call is over."""
+        self._calls.pop(call_id, None)
 
     def send(self, data: bytes) -> None:
         """Put bytes on the wire; lost silently when the other end is gone, as on a network."""

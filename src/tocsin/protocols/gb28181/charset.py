@@ -70,6 +70,12 @@ def encode_text(text: str, label: Label) -> bytes:
     return text.encode("gb18030", "replace")
 
 
+def charset_named(name: str) -> str:
+    """Return our word for a set as people name it: GB2312 and GBK are read as GB18030, which contains them."""
+    word = name.strip().lower()
+    return Charset.GB18030.value if word in ("gb2312", "gbk") else word
+
+
 def label_for(version: str, learned: str = "") -> Label:
     """Return the label a peer of this edition (`X-GB-ver`, "" unknown) expects."""
     if learned == Charset.UTF8:
