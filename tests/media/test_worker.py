@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from datetime import UTC, datetime, timedelta
@@ -265,3 +266,57 @@ async def test_one_torn_tcp_source_does_not_stop_the_worker():
             await writer.drain()
             await viewer.until(lambda: 20 in viewer.numbers())
         writer.close()
+
+
+async def test_a_slow_viewer_skips_to_a_key_and_the_others_notice_nothing():
+    async with running_link(viewer_queue_bytes=100_000) as link:
+        endpoint = await link.open_receiver("cam", "tcp_passive", ssrc=SSRC, peer_ip="127.0.0.1")
+        _, source = await asyncio.open_connection(endpoint.ip, endpoint.port)
+        camera = HandCamera(size=60_000, key_every=10)
+        async with watching(link, "cam") as fast:
+            path = await link.ticket(
+                stream_id="cam",
+                ticket="slow",
+                viewer_id="s",
+                view_id="s",
+                expires_at=datetime.now(UTC) + timedelta(minutes=1),
+            )
+            made = socket.socket()
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            made.connect(("127.0.0.1", link.viewer_port("cam")))
+            reader, writer = await asyncio.open_connection(sock=made, limit=1)
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            received = await reader.readexactly(200)  # the handshake; then it reads no more for a while
+            source.write(camera.framed(2))  # the first waits for the second: markers are not trusted before
+            for expected in range(1, 100):
+                mark = b"<%06d>" % expected
+                await fast.until(lambda mark=mark: mark in b"".join(fast.binaries[-1:]))
+                source.write(camera.framed(1))
+                await source.drain()
+            assert fast.numbers()[:100] == list(range(100))
+            assert not fast.kinds("gap")
+
+            async def read_until(mark):
+                nonlocal received
+                while mark not in received:
+                    received += await reader.read(1 << 20)
+
+            sending = True
+
+            async def keep_sending():
+                while sending:
+                    source.write(camera.framed(1))
+                    await source.drain()
+                    await asyncio.sleep(0.005)
+
+            task = asyncio.create_task(keep_sending())
+            await asyncio.wait_for(read_until(b'{"type":"gap","reason":"slow"}'), 20)
+            sending = False
+            await task
+            seen = [int(number) for number in re.findall(rb"<(\d{6})>", received)]
+            assert len(seen) < 50  # what it got before it skipped is bounded
+            writer.close()
+        source.close()

@@ -19,7 +19,7 @@ from tocsin.protocols.rtp.ps import StreamType
 
 MAX_CACHE_BYTES = 8 << 20
 MAX_CACHE_TICKS = 10 * 90_000
-FRAGMENT_TICKS = 200 * 90
+FRAGMENT_MS = 200
 FIRST_TICK = 90_000  # room below the first picture for decode times that run ahead
 JOIN_WITHOUT_KEY_MS = 5000.0
 DEFAULT_DURATION = 3600
@@ -50,13 +50,14 @@ class Feed:
     """Fragments, cache and viewers of one stream.
 
     `tolerates_loss` forwards damaged pictures; otherwise pictures are withheld from the damage to the next key.
-    `is_grouped` joins delta pictures into fragments of up to 200 ms, for workers with many streams.
+    `is_grouped` joins delta pictures into fragments of up to `fragment_ms`, for workers with many streams.
     """
 
-    def __init__(self, stream_id: str, *, tolerates_loss: bool = False) -> None:
+    def __init__(self, stream_id: str, *, tolerates_loss: bool = False, fragment_ms: int = FRAGMENT_MS) -> None:
         self.stream_id = stream_id
         self.tolerates_loss = tolerates_loss
         self.is_grouped = False
+        self._fragment_ticks = fragment_ms * 90
         self.is_converted = False
         self.outlets: list[Outlet] = []
         self.codec = 0
@@ -148,7 +149,11 @@ class Feed:
         self._pending_times.append(time)
         self._pending_offsets.append(offset)
         self._pending_is_key = is_key
-        if is_key or not self.is_grouped or time + 3 * self._duration // 2 - self._pending_times[0] > FRAGMENT_TICKS:
+        if (
+            is_key
+            or not self.is_grouped
+            or time + 3 * self._duration // 2 - self._pending_times[0] > self._fragment_ticks
+        ):
             self.flush()
         return is_key
 

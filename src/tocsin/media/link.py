@@ -48,6 +48,9 @@ class MediaSettings:
     rtp_high: int = 29_999
     transcodes: int = 1
     ffmpeg: str = "ffmpeg"
+    fragment_ms: int = 200
+    receive_buffer_bytes: int = 4 << 20
+    viewer_queue_bytes: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +349,9 @@ class MediaLink:
             *("--rtp-ports", f"{low}-{high}"),
             *("--transcodes", str(settings.transcodes)),
             *("--ffmpeg", settings.ffmpeg),
+            *("--fragment-ms", str(settings.fragment_ms)),
+            *("--receive-buffer", str(settings.receive_buffer_bytes)),
+            *("--viewer-queue", str(settings.viewer_queue_bytes)),
         ]
 
     def _accepting(

@@ -47,6 +47,7 @@ class PortRange:
     ip: str
     low: int
     high: int
+    buffer_bytes: int = RECEIVE_BUFFER_BYTES
     _used: set[int] = field(default_factory=set)
 
     def bind(self, kind: socket.SocketKind) -> socket.socket:
@@ -101,7 +102,7 @@ class UdpPort:
         self._peer_ip = peer_ip
         self.socket = ports.bind(socket.SOCK_DGRAM)
         self.port: int = self.socket.getsockname()[1]
-        self.granted_bytes = _ask_for_buffer(self.socket)
+        self.granted_bytes = _ask_for_buffer(self.socket, ports.buffer_bytes)
         self.strangers = 0
         self.is_latched = False
         self.last_packet_s = now_s
@@ -135,7 +136,7 @@ class UdpPort:
         self._ports.release(self.port)
         made = self._ports._bound(socket.SOCK_DGRAM, self.port)
         self._ports._used.add(self.port)
-        self.granted_bytes = _ask_for_buffer(made)
+        self.granted_bytes = _ask_for_buffer(made, self._ports.buffer_bytes)
         self.socket = made
         self.is_latched = False
         self._candidates.clear()
@@ -195,8 +196,8 @@ class UdpPort:
         return self._peer_ip is not None and int.from_bytes(packet[8:12], "big") == self._ssrc
 
 
-def _ask_for_buffer(made: socket.socket) -> int:
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+def _ask_for_buffer(made: socket.socket, size_bytes: int) -> int:
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
     return made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.media.feed import Feed
+from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
 from tocsin.media.source import Source
 from tocsin.media.transcode import Transcoder
@@ -17,9 +17,9 @@ _CODEC_NAMES = {int(StreamType.H264): "h264", int(StreamType.H265): "h265"}
 class Stage:
     """One stream: it exists while it has a source or viewers."""
 
-    def __init__(self, stream_id: str) -> None:
+    def __init__(self, stream_id: str, *, fragment_ms: int = FRAGMENT_MS) -> None:
         self.stream_id = stream_id
-        self.feed = Feed(stream_id)
+        self.feed = Feed(stream_id, fragment_ms=fragment_ms)
         self.source: Source | None = None
         self.transport = ""
         self.udp: UdpPort | None = None

@@ -65,14 +65,15 @@ class Hall(Protocol):
 class Viewer(asyncio.Protocol):
     """A connection to the picture port, from its first byte to its last."""
 
-    def __init__(self, hall: Hall) -> None:
+    def __init__(self, hall: Hall, min_queue_bytes: int = MIN_QUEUE_BYTES) -> None:
         self._hall = hall
+        self._min_queue_bytes = min_queue_bytes
         self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
         self._transport: asyncio.Transport | None = None
         self.ticket: Ticket | None = None
         self.wants_audio = False
         self.state = QueueState.RUN
-        self.queue_bytes = MIN_QUEUE_BYTES
+        self.queue_bytes = min_queue_bytes
         self.gaps = 0
         self.skipped = 0
         self.sent_bytes = 0
@@ -191,8 +192,8 @@ class Viewer(asyncio.Protocol):
         return now_s - self._drained_s >= STUCK_S
 
     def measure(self, bitrate_bps: float) -> None:
-        """Set the queue to two seconds of the stream, between 1 and 4 MiB."""
-        self.queue_bytes = min(max(int(bitrate_bps / 8 * QUEUE_S), MIN_QUEUE_BYTES), MAX_QUEUE_BYTES)
+        """Set the queue to two seconds of the stream, at least the setting (1 MiB) and at most 4 MiB."""
+        self.queue_bytes = min(max(int(bitrate_bps / 8 * QUEUE_S), self._min_queue_bytes), MAX_QUEUE_BYTES)
 
     # -- from the client
 

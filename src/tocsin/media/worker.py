@@ -23,8 +23,10 @@ import structlog
 
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.log import set_up_log
+from tocsin.media.feed import FRAGMENT_MS
 from tocsin.media.ports import (
     ENOUGH_BUFFER_BYTES,
+    RECEIVE_BUFFER_BYTES,
     PortRange,
     PortsExhausted,
     TcpListener,
@@ -37,7 +39,7 @@ from tocsin.media.source import Source
 from tocsin.media.stage import Stage
 from tocsin.media.tickets import Ticket, TicketBox
 from tocsin.media.transcode import IDLE_S, Transcoder
-from tocsin.media.viewer import CLOSE_SLOW, HANDSHAKE_S, Viewer
+from tocsin.media.viewer import CLOSE_SLOW, HANDSHAKE_S, MIN_QUEUE_BYTES, Viewer
 from tocsin.media.wire import VERSION, Message, WireError, pack_message, read_message
 from tocsin.protocols.rtp.reorder import WAIT_LAN_MS, WAIT_WAN_MS
 
@@ -72,6 +74,9 @@ class WorkerSettings:
     rtp_high: int = 0
     transcodes: int = 1
     ffmpeg: str = "ffmpeg"
+    fragment_ms: int = FRAGMENT_MS
+    receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES
+    viewer_queue_bytes: int = MIN_QUEUE_BYTES
 
 
 class Refused(Exception):
@@ -88,7 +93,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._ports = PortRange(settings.rtp_ip, settings.rtp_low, settings.rtp_high)
+        self._ports = PortRange(settings.rtp_ip, settings.rtp_low, settings.rtp_high, settings.receive_buffer_bytes)
         self._watch = UdpWatch()
         self._stages: dict[str, Stage] = {}
         self._tickets = TicketBox()
@@ -115,7 +120,9 @@ class Worker:
     async def run(self) -> None:
         """Serve until the control process closes the socket."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(partial(Viewer, self), self._settings.host, self._settings.port)
+        server = await loop.create_server(
+            partial(Viewer, self, self._settings.viewer_queue_bytes), self._settings.host, self._settings.port
+        )
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_unix_connection(self._settings.socket_path)
         self._writer = writer
@@ -179,7 +186,7 @@ class Worker:
             raise Refused("invalid", f"no transport {transport}")
         stage = self._stages.get(stream_id)
         if stage is None:
-            stage = self._stages[stream_id] = Stage(stream_id)
+            stage = self._stages[stream_id] = self._new_stage(stream_id)
         self._close_source(stage)
         ssrc = None if message.get("ssrc") is None else int(message["ssrc"])
         peer_ip = message.get("peer_ip")
@@ -271,6 +278,9 @@ class Worker:
 
     async def _stats(self, message: Message) -> object:
         return self._all_stats()
+
+    def _new_stage(self, stream_id: str) -> Stage:
+        return Stage(stream_id, fragment_ms=self._settings.fragment_ms)
 
     def _stage_of(self, message: Message) -> Stage:
         stage = self._stages.get(str(message["stream_id"]))
@@ -461,7 +471,7 @@ class Worker:
         assert ticket is not None
         stage = self._stages.get(ticket.stream_id)
         if stage is None:
-            stage = self._stages[ticket.stream_id] = Stage(ticket.stream_id)
+            stage = self._stages[ticket.stream_id] = self._new_stage(ticket.stream_id)
         stage.viewers.add(viewer)
         self._event("viewer_opened", stage.stream_id, viewer_id=ticket.viewer_id, view_id=ticket.view_id)
         self._event("demand", stage.stream_id)
@@ -546,6 +556,9 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
     parser.add_argument("--rtp-ports", default="0-0", help="LOW-HIGH; 0-0 lets the system choose")
     parser.add_argument("--transcodes", type=int, default=1, help="H.265 conversions at a time")
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg program for conversions")
+    parser.add_argument("--fragment-ms", type=int, default=FRAGMENT_MS, help="longest fragment, milliseconds")
+    parser.add_argument("--receive-buffer", type=int, default=RECEIVE_BUFFER_BYTES, help="asked for per socket, bytes")
+    parser.add_argument("--viewer-queue", type=int, default=MIN_QUEUE_BYTES, help="least queue of a viewer, bytes")
     found = parser.parse_args(arguments)
     host, _, port = str(found.listen).rpartition(":")
     low, _, high = str(found.rtp_ports).partition("-")
@@ -558,6 +571,9 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
         int(high),
         found.transcodes,
         found.ffmpeg,
+        found.fragment_ms,
+        found.receive_buffer,
+        found.viewer_queue,
     )
 
 

@@ -1,0 +1,56 @@
+"""What keeps a picture from showing, in words for people. Keys are the `reason` of a stream's state."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tocsin.base.words import Words
+
+WORDS: Final = Words(
+    {
+        "open_timeout": ("The device did not start to send in time.", "设备未在规定时间内开始发送图像。"),
+        "worker_lost": (
+            "The picture worker ended and is started again; the picture comes back by itself.",
+            "图像进程已退出并正在重启，图像将自动恢复。",
+        ),
+        "silence": ("The device stopped sending; it is asked again.", "设备停止发送图像，正在重新请求。"),
+        "connection_closed": (
+            "The device closed the media connection; it is asked again.",
+            "设备断开了媒体连接，正在重新请求。",
+        ),
+        "codec_unsupported": (
+            "The device sends a video format that cannot be shown. Set it to H.264 or H.265.",
+            "设备的视频编码无法显示，请改为 H.264 或 H.265。",
+        ),
+        "not_program_stream": (
+            "What the device sends is not a PS stream. Set its stream type to PS.",
+            "设备发送的不是 PS 流，请将码流封装改为 PS。",
+        ),
+        "waiting_for_key": ("Waiting for the next key frame.", "正在等待下一个关键帧。"),
+        "transcode_limit": (
+            "This browser cannot show H.265, and as many cameras as allowed are being converted already.",
+            "本浏览器不能显示 H.265，且转码路数已达上限。",
+        ),
+        "transcode_missing": (
+            "This browser cannot show H.265, and the program that converts it (ffmpeg) is not installed.",
+            "本浏览器不能显示 H.265，且未安装转码程序（ffmpeg）。",
+        ),
+        "media_worker_lost": (
+            "The picture worker has just ended and is started again. Try once more.",
+            "图像进程刚刚退出，正在重启，请重试。",
+        ),
+        "media_worker_silent": ("The picture worker does not answer at the moment.", "图像进程暂时没有响应。"),
+        "media_ports_exhausted": (
+            "No media port is free. Widen media.rtp_ports.",
+            "没有空闲的媒体端口，请扩大 media.rtp_ports 的范围。",
+        ),
+        "media_connect_failed": (
+            "The device does not accept the media connection it offered.",
+            "无法连接设备提供的媒体端口。",
+        ),
+        "media_closed": ("The receiver was closed meanwhile.", "接收端口已被关闭。"),
+        "media_not_found": ("There is no such receiver.", "没有该接收端口。"),
+        "media_invalid": ("The media worker refused the request.", "图像进程拒绝了该请求。"),
+        "media_unavailable": ("The media port could not be opened.", "无法打开媒体端口。"),
+    }
+)
