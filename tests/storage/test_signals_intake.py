@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select, update
 
@@ -15,21 +16,27 @@ from tests.support.house import (
     PANEL,
     PEOPLE,
     SCHOOL,
+    SHOP,
     SHOP_PANEL,
     build_town,
     burglary,
     event,
     signal_of,
 )
+from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import Category, EventKind
 from tocsin.domain.access import Permission, scope
+from tocsin.domain.audit import AuditEntry
 from tocsin.domain.incident_detail import AlarmFilter, IncidentFilter, SignalFilter
+from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.incidents import Verdict
 from tocsin.domain.intake import Intake
 from tocsin.domain.intake_rules import Reading, read_events
 from tocsin.domain.signals import Receipt, Signal, SignalState
 from tocsin.storage import tables
 from tocsin.storage.store import AnyStore
 
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 EVERYWHERE = scope(PEOPLE.chief, Permission.READ_INCIDENTS)
 
 
@@ -111,6 +118,7 @@ async def test_alarms_of_one_place_within_ten_minutes_are_one_incident_named_by_
     assert incident.version == 3
 
 
+@only_sqlite
 async def test_a_later_alarm_or_another_place_opens_its_own_incident(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary()))
     await take(intake, signal_of(burglary(), after_s=601), signal_of(burglary(), device_id=SHOP_PANEL, account="0232"))
@@ -118,6 +126,7 @@ async def test_a_later_alarm_or_another_place_opens_its_own_incident(intake: Int
     assert len(await incidents_of(store)) == 3
 
 
+@only_sqlite
 async def test_alarms_that_arrive_in_one_group_share_their_incident(intake: Intake, store: AnyStore) -> None:
     await take(intake, *(signal_of(burglary(f"00{n}"), after_s=n, key=f"k{n}") for n in range(4, 9)))
 
@@ -126,6 +135,7 @@ async def test_alarms_that_arrive_in_one_group_share_their_incident(intake: Inta
     assert [alarm.number for alarm in await alarms_of(store)] == [f"A-2611-{n:06d}" for n in range(1, 6)]
 
 
+@only_sqlite
 async def test_a_device_without_a_place_groups_by_itself(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary(), device_id=LONE_PANEL))
     await take(intake, signal_of(burglary(), device_id=LONE_PANEL, after_s=5))
@@ -135,15 +145,19 @@ async def test_a_device_without_a_place_groups_by_itself(intake: Intake, store: 
     assert incident.title_en.endswith("Mobile panel")
 
 
+@only_sqlite
 async def test_a_closed_incident_is_not_joined(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary()))
-    closed = update(tables.incidents).values(state="closed", closed_at_us=1)
-    await store.run(lambda tx: tx.connection.execute(closed))
+    desk = IncidentService(store)
+    (opened,) = await incidents_of(store)
+    await desk.give_verdict(opened.id, actor=PEOPLE.li, version=1, verdict=Verdict.FALSE, cause="unknown")
+    await desk.close(opened.id, actor=PEOPLE.li, version=2)
     await take(intake, signal_of(burglary(), after_s=5))
 
     assert [i.state for i in await incidents_of(store)] == ["new", "closed"]
 
 
+@only_sqlite
 async def test_a_retry_of_the_last_frame_is_counted_and_raises_nothing(intake: Intake, store: AnyStore) -> None:
     (first,) = await take(intake, signal_of(burglary(), key="7"))
     (again,) = await take(intake, signal_of(burglary(), key="7", after_s=20))
@@ -163,6 +177,7 @@ async def test_retries_in_the_same_group_are_counted_once_each(intake: Intake, s
     assert (stored.copies, len(await alarms_of(store))) == (4, 1)
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
@@ -181,6 +196,7 @@ async def test_what_ends_a_retry_is_a_second_alarm(
     assert len(await alarms_of(store)) == 2
 
 
+@only_sqlite
 async def test_any_other_frame_in_between_ends_a_retry(intake: Intake, store: AnyStore) -> None:
     receipts = []
     for n, key in enumerate(["7", "8", "7"]):
@@ -190,12 +206,14 @@ async def test_any_other_frame_in_between_ends_a_retry(intake: Intake, store: An
     assert len(await alarms_of(store)) == 3
 
 
+@only_sqlite
 async def test_a_frame_without_a_key_is_never_a_retry(intake: Intake, store: AnyStore) -> None:
     receipts = await take(intake, signal_of(burglary()), signal_of(burglary(), after_s=1))
 
     assert [r.is_duplicate for r in receipts] == [False, False]
 
 
+@only_sqlite
 async def test_the_same_key_of_another_account_is_not_a_retry(intake: Intake, store: AnyStore) -> None:
     receipts = await take(
         intake, signal_of(burglary(), key="7"), signal_of(burglary(), key="7", device_id=BANK_PANEL, account="0233")
@@ -217,6 +235,7 @@ async def test_a_restore_marks_its_alarm_and_closes_nothing(intake: Intake, stor
     assert "alarm.changed" in await feed_of(store)
 
 
+@only_sqlite
 async def test_a_restore_in_the_same_group_finds_its_alarm_but_not_a_later_one(intake: Intake, store: AnyStore) -> None:
     await take(
         intake,
@@ -228,6 +247,7 @@ async def test_a_restore_in_the_same_group_finds_its_alarm_but_not_a_later_one(i
     assert [alarm.state for alarm in await alarms_of(store)] == ["restored", "open"]
 
 
+@only_sqlite
 async def test_a_restore_of_another_category_restores_nothing(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary("004")))
     await take(intake, signal_of(burglary("004", kind=EventKind.RESTORE, category=Category.FIRE), after_s=1))
@@ -236,6 +256,7 @@ async def test_a_restore_of_another_category_restores_nothing(intake: Intake, st
     assert alarm.state == "open"
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("given", "is_alarm"),
     [
@@ -269,6 +290,7 @@ async def test_an_unknown_account_is_kept_shown_and_acknowledged(intake: Intake,
     assert await incidents_of(store) == []
 
 
+@only_sqlite
 async def test_a_device_that_is_gone_is_quarantined(intake: Intake, store: AnyStore) -> None:
     (receipt,) = await take(intake, signal_of(burglary(), device_id="nobody"))
 
@@ -277,6 +299,7 @@ async def test_a_device_that_is_gone_is_quarantined(intake: Intake, store: AnySt
     assert stored[0].state is SignalState.QUARANTINED
 
 
+@only_sqlite
 async def test_the_known_event_of_a_quarantined_frame_still_raises_its_alarm(intake: Intake, store: AnyStore) -> None:
     unknown = event(EventKind.LOG, Category.UNKNOWN, 9, is_known=False)
     await take(intake, signal_of(burglary(), unknown, quarantine="unknown_code"))
@@ -285,6 +308,7 @@ async def test_the_known_event_of_a_quarantined_frame_still_raises_its_alarm(int
     assert "signal.quarantined" in await feed_of(store)
 
 
+@only_sqlite
 async def test_a_signal_the_rules_fail_for_is_kept_acknowledged_and_shown(
     intake: Intake, store: AnyStore, rules: PickyRules
 ) -> None:
@@ -310,6 +334,7 @@ async def test_the_repair_pass_raises_what_the_rules_had_missed(
     assert (alarm.signal_id, stored.state) == (bad.signal_id, SignalState.PROCESSED)
 
 
+@only_sqlite
 async def test_more_failures_of_one_device_join_one_system_incident(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary(), raw=b"bad"))
     await take(intake, signal_of(burglary(), raw=b"bad", after_s=2))
@@ -331,6 +356,7 @@ async def test_an_acknowledgement_is_stamped_on_the_incident_it_opened(
     assert incident.version == 1
 
 
+@only_sqlite
 async def test_audit_and_feed_commit_with_the_alarm(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary()))
     records = await store.read(lambda tx: tx.audit.find(codes=None))
@@ -342,12 +368,12 @@ async def test_audit_and_feed_commit_with_the_alarm(intake: Intake, store: AnySt
     assert await feed_of(store) == ["incident.opened", "alarm.raised"]
 
 
+@only_sqlite
 async def test_a_parked_incident_wakes_on_a_new_alarm(intake: Intake, store: AnyStore) -> None:
     await take(intake, signal_of(burglary()))
-    resting = update(tables.incidents).values(
-        state="parked", parked_until_us=9_999_999_999_999_999, park_reason="other"
-    )
-    await store.run(lambda tx: tx.connection.execute(resting))
+    (opened,) = await incidents_of(store)
+    until = START + timedelta(minutes=9)
+    await IncidentService(store).park(opened.id, actor=PEOPLE.li, version=1, until=until, reason="other")
     await take(intake, signal_of(burglary(), after_s=5))
 
     (incident,) = await incidents_of(store)
@@ -372,6 +398,7 @@ async def test_signals_are_listed_newest_last_within_the_scope(intake: Intake, s
     assert later[0].signal.events[0].category is Category.BURGLARY
 
 
+@only_sqlite
 async def test_twenty_signals_at_once_are_twenty_alarms_of_one_incident(intake: Intake, store: AnyStore) -> None:
     await take(intake, *(signal_of(burglary(), key=str(n), after_s=n) for n in range(20)))
 
@@ -380,3 +407,48 @@ async def test_twenty_signals_at_once_are_twenty_alarms_of_one_incident(intake: 
     )
     (incident,) = await incidents_of(store)
     assert (count, incident.alarm_count, incident.place_id) == (20, 20, SCHOOL)
+
+
+@only_sqlite
+async def test_what_another_hand_did_is_seen_by_the_next_alarm(intake: Intake, store: AnyStore) -> None:
+    await take(intake, signal_of(burglary()))
+    (opened,) = await incidents_of(store)
+    await IncidentService(store).claim(opened.id, actor=PEOPLE.li, version=1)
+    await take(intake, signal_of(burglary("005"), after_s=5))
+
+    (incident,) = await incidents_of(store)
+    assert (incident.owner_id, incident.state, incident.alarm_count, incident.version) == ("li", "pending", 2, 3)
+    told = await store.read(lambda tx: tx.outbox.after(0, 1000))
+    newest = [msgspec.json.decode(item.data) for item in told if item.type == "incident.changed"][-1]
+    assert newest["owner"] == {"user_id": "li", "name": "Li"}
+
+
+async def test_a_group_that_was_rolled_back_leaves_no_memory(intake: Intake, store: AnyStore) -> None:
+    await take(intake, signal_of(burglary(), key="1"))
+
+    def _fail(tx: Any) -> None:
+        intake.accept_many(tx, [signal_of(burglary("005"), key="2", after_s=3)])
+        raise TocsinError(ErrorCode.CONFLICT, "rolled back with all it wrote")
+
+    with pytest.raises(TocsinError):
+        await store.run(_fail)
+    (retry,) = await take(intake, signal_of(burglary("005"), key="2", after_s=4))
+
+    (incident,) = await incidents_of(store)
+    assert not retry.is_duplicate
+    assert incident.alarm_count == 2
+    assert [alarm.number for alarm in await alarms_of(store)] == ["A-2611-000001", "A-2611-000002"]
+
+
+@only_sqlite
+async def test_a_changed_registry_is_seen_by_the_next_alarm(intake: Intake, store: AnyStore) -> None:
+    await take(intake, signal_of(burglary()))
+
+    def _move(tx: Any) -> None:
+        tx.connection.execute(update(tables.zones).where(tables.zones.c.id == "zone-4").values(place_id=SHOP))
+        tx.audit_entry(AuditEntry(tx.now, "user", "admin", "zone.changed", "device", PANEL))
+
+    await store.run(_move)
+    await take(intake, signal_of(burglary(), after_s=5))
+
+    assert [i.place_id for i in await incidents_of(store)] == [SHOP, SCHOOL]

@@ -30,6 +30,7 @@ from tocsin.domain.plans import StepStanding, undone_mandatory
 LEASE = timedelta(seconds=120)
 UNDO_WINDOW = timedelta(seconds=5)
 GROUP_WINDOW = timedelta(minutes=10)
+SYSTEM_KIND = "unprocessed"  # of an incident about the house itself; not a category: no alarm can be of this kind
 
 
 class IncidentState(StrEnum):
@@ -214,6 +215,13 @@ class Incident:
     def is_open(self) -> bool:
         """True until closed, cancelled or merged."""
         return self.state not in _END
+
+    @property
+    def group_key(self) -> tuple[str, str]:
+        """What groups alarms into it: the place, the device without one, or a device's own system matters."""
+        if self.place_id is not None:
+            return "place", self.place_id
+        return "system" if self.kind == SYSTEM_KIND else "device", self.device_id or ""
 
     def holder(self, now: datetime) -> str | None:
         """Return who holds the claim at that moment: an expired lease holds nothing."""

@@ -17,7 +17,8 @@ from tocsin.base.normal import NormalEvent
 from tocsin.domain.events import Fact, SignalQuarantined, SignalReprocessed, SignalUnprocessed
 from tocsin.domain.forms import signal_form
 from tocsin.domain.incidents import Incident, Source, Stamp, StampName
-from tocsin.domain.intake_group import Draft, IncidentGroup
+from tocsin.domain.intake_group import Draft, IncidentGroup, draft_of
+from tocsin.domain.intake_memory import IntakeMemory
 from tocsin.domain.intake_rules import (
     LastSignal,
     Origin,
@@ -41,8 +42,9 @@ class Intake:
         self._store = store
         self._rules = rules
         self._awaited_acks: dict[str, str] = {}
+        self._memory = IntakeMemory()
         store.batch("intake", self.accept_many)
-        store.batch("intake.ack", note_acks)
+        store.batch("intake.ack", self.note_acks)
 
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Hand in one signal; the future resolves after the COMMIT and raises when nothing was committed."""
@@ -57,12 +59,32 @@ class Intake:
 
     def accept_many(self, tx: Any, signals: Sequence[Signal]) -> list[Receipt]:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
-        receipts, fresh, facts = _keep(tx, signals)
-        opened = self._work(tx, fresh, facts)
+        memory = self._memory
+        memory.begin(tx)
+        receipts, fresh = _keep(tx, signals, memory)
+        opened = self._apply(tx, fresh, [], memory, is_new=True)
+        memory.end(fresh[-1].id if fresh else "")
         if len(self._awaited_acks) > MAX_AWAITED_ACKS:
             self._awaited_acks.clear()
         self._awaited_acks.update(opened)
         return receipts
+
+    def note_acks(self, tx: Any, items: Sequence[tuple[str, datetime]]) -> list[None]:
+        """Keep when acknowledgements left (t3) on the incidents they opened; the set-based use case `intake.ack`."""
+        incidents = tx.incidents.load({incident_id for incident_id, _ in items})
+        rows: list[tuple[str, Stamp]] = []
+        changed: dict[str, Incident] = {}
+        for incident_id, at in items:
+            incident = changed.get(incident_id) or incidents.get(incident_id)
+            if incident is None or incident.has_stamp(StampName.ACK_SENT):
+                continue
+            stamp = Stamp(StampName.ACK_SENT.value, at, Source.SERVER.value)
+            rows.append((incident_id, stamp))
+            changed[incident_id] = incident.stamped([stamp])
+        tx.incidents.add_stamps(rows)
+        tx.incidents.set_stamps(list(changed.values()))
+        self._memory.forget(changed)
+        return [None] * len(items)
 
     def reprocess(self, tx: Any, signal_ids: Sequence[str]) -> int:
         """Run the rules again for kept signals that are `unprocessed`; return how many went through."""
@@ -76,17 +98,16 @@ class Intake:
     def _rerun(self, tx: Any, waiting: Sequence[StoredSignal]) -> int:
         ready = [stored for stored in waiting if self._read(stored.signal) is not None]
         facts: list[Fact] = [SignalReprocessed(subject_id=stored.id, at=tx.now) for stored in ready]
-        self._apply(tx, ready, facts)
+        self._apply(tx, ready, facts, IntakeMemory())
         tx.signals.set_state([stored.id for stored in ready], SignalState.PROCESSED)
+        self._memory.clear()  # incidents were opened and joined beside it
         return len(ready)
 
-    def _work(self, tx: Any, fresh: list[StoredSignal], facts: list[Fact]) -> dict[str, str]:
-        """Raise what new signals ask for, then write them with what became of them."""
-        return self._apply(tx, fresh, facts, is_new=True)
-
-    def _apply(self, tx: Any, stored: list[StoredSignal], facts: list[Fact], *, is_new: bool = False) -> dict[str, str]:
+    def _apply(
+        self, tx: Any, stored: list[StoredSignal], facts: list[Fact], memory: IntakeMemory, *, is_new: bool = False
+    ) -> dict[str, str]:
         """Apply the rules to signals and write the result; return signal id -> incident id where one was opened."""
-        origins = tx.signals.origins({s.signal.device_id for s in stored if s.signal.device_id})
+        origins = memory.origins(tx, {s.signal.device_id for s in stored if s.signal.device_id})
         readings: list[tuple[StoredSignal, Origin, Reading | None]] = []
         for place, item in enumerate(stored):
             origin = origins.get(item.signal.device_id or "")
@@ -106,19 +127,19 @@ class Intake:
             for event in reading.alarms
             if (number := names_zone(event))
         }
-        zones = tx.signals.zones(wanted)
-        group = IncidentGroup(tx, tx.now)
+        zones = memory.zones(tx, wanted)
+        group = IncidentGroup(tx, memory)
         failed: dict[str, Origin] = {}
         drafts: list[Draft] = []
         restores: list[tuple[str, Signal, Origin, NormalEvent]] = []
         for item, origin, reading in readings:
             if reading is None:
                 failed[item.id] = origin
-                drafts.append(Draft(item.id, item.signal, origin, None, None))
+                drafts.append(draft_of(item.id, item.signal, origin, None, None))
                 continue
             for event in reading.alarms:
                 zone = zones.get((origin.device_id, names_zone(event)))
-                drafts.append(Draft(item.id, item.signal, origin, event, zone))
+                drafts.append(draft_of(item.id, item.signal, origin, event, zone))
             restores.extend((item.id, item.signal, origin, event) for event in reading.restores)
 
         group.raise_alarms(drafts)
@@ -149,10 +170,10 @@ class Intake:
             return None
 
 
-def _keep(tx: Any, signals: Sequence[Signal]) -> tuple[list[Receipt], list[StoredSignal], list[Fact]]:
+def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[list[Receipt], list[StoredSignal]]:
     """Separate retries from new signals; return a receipt for each and the new ones with their ids."""
     sources = [source_of(signal) for signal in signals]
-    known: dict[str, LastSignal] = tx.signals.last_of(set(sources))
+    known = memory.last_of(tx, set(sources))
     last = dict(known)
     copies: dict[str, int] = {}
     receipts: list[Receipt] = []
@@ -175,11 +196,12 @@ def _keep(tx: Any, signals: Sequence[Signal]) -> tuple[list[Receipt], list[Store
         last[source] = LastSignal(source, signal.dedup_key, signal_id, signal.received_at, signal.sent_at)
         receipts.append(Receipt(signal_id))
     tx.signals.add_copies(copies)
-    tx.signals.save_last(
-        [entry for source, entry in last.items() if source not in known],
-        [entry for source, entry in last.items() if source in known and entry is not known[source]],
-    )
-    return receipts, fresh, []
+    new = [entry for source, entry in last.items() if source not in known]
+    changed = [entry for source, entry in last.items() if source in known and entry is not known[source]]
+    tx.signals.save_last(new, changed)
+    memory.set_last(new)
+    memory.set_last(changed)
+    return receipts, fresh
 
 
 def _aside(stored: StoredSignal, reason: str) -> StoredSignal:
@@ -195,23 +217,6 @@ def _quarantined(stored: StoredSignal, jurisdiction_code: str, now: datetime) ->
         device_id=stored.signal.device_id or "",
         data=signal_form(stored, ()),
     )
-
-
-def note_acks(tx: Any, items: Sequence[tuple[str, datetime]]) -> list[None]:
-    """Keep when acknowledgements left (t3) on the incidents they opened; the set-based use case `intake.ack`."""
-    incidents = tx.incidents.load({incident_id for incident_id, _ in items})
-    rows: list[tuple[str, Stamp]] = []
-    changed: dict[str, Incident] = {}
-    for incident_id, at in items:
-        incident = changed.get(incident_id) or incidents.get(incident_id)
-        if incident is None or incident.has_stamp(StampName.ACK_SENT):
-            continue
-        stamp = Stamp(StampName.ACK_SENT.value, at, Source.SERVER.value)
-        rows.append((incident_id, stamp))
-        changed[incident_id] = incident.stamped([stamp])
-    tx.incidents.add_stamps(rows)
-    tx.incidents.set_stamps(list(changed.values()))
-    return [None] * len(items)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -12,9 +12,9 @@ from tocsin.base.normal import NormalEvent
 from tocsin.domain.alarms import Alarm, AlarmState
 from tocsin.domain.events import AlarmRaised, AlarmRestored, Fact, IncidentGrew, IncidentOpened
 from tocsin.domain.forms import alarm_form, incident_form
-from tocsin.domain.incidents import GROUP_WINDOW, Incident, PlaceRef, PlanRef, Source, Stamp, StampName
+from tocsin.domain.incidents import GROUP_WINDOW, SYSTEM_KIND, Incident, PlaceRef, PlanRef, Source, Stamp, StampName
+from tocsin.domain.intake_memory import IntakeMemory
 from tocsin.domain.intake_rules import (
-    SYSTEM_KIND,
     SYSTEM_PRIORITY,
     Origin,
     PlaceInfo,
@@ -24,43 +24,45 @@ from tocsin.domain.intake_rules import (
     system_title,
     title_of,
 )
-from tocsin.domain.plans import IncidentStep, Plan, choose_plan, copy_steps, next_deadline
+from tocsin.domain.plans import IncidentStep, choose_plan, copy_steps, next_deadline
 from tocsin.domain.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One alarm to be; without an event it is the system's own: the rules failed for the signal."""
+    """One alarm to be, with where it happened and what groups it.
+
+    Without an event it is the system's own: the rules failed for the signal.
+    """
 
     signal_id: str
     signal: Signal
     origin: Origin
     event: NormalEvent | None
     zone: ZoneInfo | None
+    place: PlaceInfo | None
+    key: tuple[str, str]
 
-    @property
-    def place(self) -> PlaceInfo | None:
-        """Where it happened: the zone's place, else the device's; a system matter has none."""
-        if self.event is None:
-            return None
-        return self.zone.place if self.zone is not None and self.zone.place is not None else self.origin.place
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """What groups it: the place, the device without one, or the device's own system matters."""
-        if self.event is None:
-            return "system", self.origin.device_id
-        place = self.place
-        return ("place", place.id) if place is not None else ("device", self.origin.device_id)
+def draft_of(signal_id: str, signal: Signal, origin: Origin, event: NormalEvent | None, zone: ZoneInfo | None) -> Draft:
+    """Return a draft at the zone's place, else the device's; a system matter has none."""
+    if event is None:
+        return Draft(signal_id, signal, origin, None, None, None, ("system", origin.device_id))
+    place = zone.place if zone is not None and zone.place is not None else origin.place
+    key = ("place", place.id) if place is not None else ("device", origin.device_id)
+    return Draft(signal_id, signal, origin, event, zone, place, key)
 
 
 class _Growing:
     """An incident while a group adds to it; the gravest alarm names it."""
 
-    __slots__ = ("count", "incident", "is_new", "kind", "last_at", "place_class", "priority", "short", "title")
+    __slots__ = ("count", "incident", "is_new", "key", "kind", "last_at", "place_class", "priority", "short", "title")
 
-    def __init__(self, incident: Incident, short: str, place_class: str, *, is_new: bool) -> None:
+    def __init__(
+        self, incident: Incident, key: tuple[str, str], *, short: str = "", place_class: str = "", is_new: bool = False
+    ) -> None:
         self.incident = incident
+        self.key = key
         self.short = short
         self.place_class = place_class
         self.is_new = is_new
@@ -94,13 +96,15 @@ class _Growing:
 class IncidentGroup:
     """Collects what one group of signals does to alarms and incidents, then writes it in one statement per table."""
 
-    def __init__(self, tx: Any, now: datetime) -> None:
+    def __init__(self, tx: Any, memory: IntakeMemory) -> None:
         self._tx = tx
-        self._now = now
+        self._memory = memory
+        self._now: datetime = tx.now
+        self._month = month_of(self._now)
+        self._next_number = 0
         self._growing: dict[tuple[str, str], list[_Growing]] = {}
         self._touched: dict[str, _Growing] = {}
         self._alarms: list[Alarm] = []
-        self._shorts: list[str] = []
         self._restored: list[tuple[str, Alarm]] = []
         self._restored_fresh: list[tuple[str, int]] = []
         self._stamps: list[tuple[str, Stamp]] = []
@@ -114,6 +118,10 @@ class IncidentGroup:
         if not drafts:
             return
         self._load(drafts)
+        count = sum(draft.event is not None for draft in drafts)
+        if count:
+            counter = f"A-{self._month}"
+            self._next_number = self._memory.take_numbers(self._tx, {counter: count})[counter]
         for draft in drafts:
             growing = self._find(draft)
             if growing is None:
@@ -124,21 +132,13 @@ class IncidentGroup:
             self.incident_of[draft.signal_id] = incident_id
             if draft.event is not None:
                 self._alarms.append(self._alarm(draft, draft.event, incident_id))
-                self._shorts.append(growing.short)
 
     def _load(self, drafts: Sequence[Draft]) -> None:
         keys = {draft.key for draft in drafts}
         since = min(draft.signal.received_at for draft in drafts) - GROUP_WINDOW
-        short_of = {draft.key: _home(draft)[2] for draft in drafts}
-        class_of = {draft.key: draft.place.place_class if draft.place else "" for draft in drafts}
-        found = self._tx.incidents.open_at(
-            {key for kind, key in keys if kind == "place"}, {key for kind, key in keys if kind != "place"}, since
-        )
-        for incident in found:
-            key = _key_of(incident)
-            if key in keys:
-                growing = _Growing(incident, short_of[key], class_of[key], is_new=False)
-                self._growing.setdefault(key, []).append(growing)
+        known = self._memory.open_at(self._tx, keys, since)
+        for key in keys:
+            self._growing[key] = [_Growing(incident, key) for incident in known[key]]
 
     def _find(self, draft: Draft) -> _Growing | None:
         candidates = self._growing.get(draft.key)
@@ -182,7 +182,9 @@ class IncidentGroup:
             else PlaceRef(place.id, place.name, place.name_en, place.address, place.lon, place.lat),
         ).stamped(stamps)
         self._stamps.extend((incident.id, stamp) for stamp in stamps)
-        growing = _Growing(incident, short, place.place_class if place else "", is_new=True)
+        growing = _Growing(
+            incident, draft.key, short=short, place_class=place.place_class if place else "", is_new=True
+        )
         self._growing.setdefault(draft.key, []).append(growing)
         self.opened_by[draft.signal_id] = incident.id
         return growing
@@ -190,9 +192,11 @@ class IncidentGroup:
     def _alarm(self, draft: Draft, event: NormalEvent, incident_id: str) -> Alarm:
         place = draft.place
         jurisdiction_id, code, _ = _home(draft)
+        number = self._next_number
+        self._next_number += 1
         return Alarm(
             id=new_id(),
-            number="",
+            number=f"A-{self._month}-{number:06d}",
             signal_id=draft.signal_id,
             incident_id=incident_id,
             device_id=draft.origin.device_id,
@@ -265,19 +269,12 @@ class IncidentGroup:
         self._tx.alarms.restore([alarm for _, alarm in self._restored])
 
     def _write_incidents(self, facts: list[Fact]) -> None:
-        tx, month = self._tx, month_of(self._now)
-        new = [growing for growing in self._touched.values() if growing.is_new]
-        wanted: dict[str, int] = {}
-        for growing in new:
-            name = f"{growing.short}-{month}"
-            wanted[name] = wanted.get(name, 0) + 1
-        alarm_counter = f"A-{month}"
-        if self._alarms:
-            wanted[alarm_counter] = len(self._alarms)
-        numbers: dict[str, int] = tx.incidents.take_numbers(wanted)
-
-        opened = self._planned(new, numbers, month)
-        grown: list[Incident] = tx.incidents.save_grown([g.joined() for g in self._touched.values() if not g.is_new])
+        tx = self._tx
+        opened = self._planned([growing for growing in self._touched.values() if growing.is_new])
+        joined = [growing for growing in self._touched.values() if not growing.is_new]
+        grown: list[Incident] = tx.incidents.save_grown([growing.joined() for growing in joined])
+        for growing, incident in zip(joined, grown, strict=True):
+            self._memory.set_incident(growing.key, incident)
         tx.incidents.insert_many(opened)
         tx.incidents.add_stamps(self._stamps)
         for incident in opened:
@@ -293,10 +290,6 @@ class IncidentGroup:
                     data=incident_form(incident),
                 )
             )
-        first = numbers.get(alarm_counter, 0)
-        self._alarms = [
-            replace(alarm, number=f"A-{month}-{number:06d}") for number, alarm in enumerate(self._alarms, start=first)
-        ]
         tx.alarms.insert_many(self._alarms)
         for alarm in self._alarms:
             facts.append(
@@ -322,15 +315,20 @@ class IncidentGroup:
                 )
             )
 
-    def _planned(self, new: Sequence[_Growing], numbers: dict[str, int], month: str) -> list[Incident]:
+    def _planned(self, new: Sequence[_Growing]) -> list[Incident]:
         """Return new incidents with number, plan, steps and first deadline; the steps are written here."""
         if not new:
             return []
-        plans: list[Plan] = self._tx.plans.all()
+        wanted: dict[str, int] = {}
+        for growing in new:
+            name = f"{growing.short}-{self._month}"
+            wanted[name] = wanted.get(name, 0) + 1
+        numbers = self._memory.take_numbers(self._tx, wanted)
+        plans = self._memory.plans(self._tx)
         steps: list[tuple[str, IncidentStep]] = []
         opened = []
         for growing in new:
-            name = f"{growing.short}-{month}"
+            name = f"{growing.short}-{self._month}"
             incident = replace(growing.joined(), number=f"{name}-{numbers[name]:04d}")
             numbers[name] += 1
             plan = choose_plan(
@@ -350,6 +348,7 @@ class IncidentGroup:
                     next_deadline_at=next_deadline(copied, verdict="none", opened_at=incident.opened_at),
                 )
             opened.append(incident)
+            self._memory.set_incident(growing.key, incident)
         self._tx.incidents.insert_steps(steps)
         return opened
 
@@ -360,12 +359,3 @@ def _home(draft: Draft) -> tuple[str, str, str]:
     if place is not None:
         return place.jurisdiction_id, place.jurisdiction_code, place.short
     return origin.jurisdiction_id, origin.jurisdiction_code, origin.short
-
-
-def _key_of(incident: Incident) -> tuple[str, str]:
-    """Return what groups alarms into a stored incident."""
-    if incident.kind == SYSTEM_KIND and incident.place_id is None:
-        return "system", incident.device_id or ""
-    if incident.place_id is not None:
-        return "place", incident.place_id
-    return "device", incident.device_id or ""

@@ -11,7 +11,6 @@ from tocsin.domain.incidents import GROUP_WINDOW, Incident, IncidentState
 from tocsin.domain.signals import Signal
 
 DUPLICATE_WINDOW = timedelta(seconds=60)
-SYSTEM_KIND = "unprocessed"  # not a category: no alarm can be of this kind
 SYSTEM_PRIORITY = 2
 JOINABLE = frozenset(IncidentState) - {
     IncidentState.CLEARED,

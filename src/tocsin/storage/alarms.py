@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, literal_column, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.alarms import Alarm, AlarmState
 from tocsin.domain.incident_detail import AlarmFilter
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import within
 from tocsin.storage.tables import alarms
 
@@ -27,8 +28,7 @@ class AlarmRepository:
 
     def insert_many(self, new: Sequence[Alarm]) -> None:
         """Add alarms."""
-        if new:
-            self._connection.execute(insert(alarms), [_values(alarm) for alarm in new])
+        _INSERT.run(self._connection, [_values(alarm) for alarm in new])
 
     def open_of_zones(self, wanted: Collection[tuple[str, str]]) -> list[Alarm]:
         """Return the open alarms of these (device id, zone text as sent) pairs."""
@@ -36,10 +36,14 @@ class AlarmRepository:
             return []
         rows = self._connection.execute(
             select(alarms)
-            .where(_IS_OPEN, tuple_(alarms.c.device_id, alarms.c.zone).in_(sorted(wanted)))
+            .where(
+                _IS_OPEN,
+                alarms.c.device_id.in_(sorted({device_id for device_id, _ in wanted})),
+                alarms.c.zone.in_(sorted({zone for _, zone in wanted})),
+            )
             .order_by(alarms.c.id)
         )
-        return [_alarm(row) for row in rows]
+        return [_alarm(row) for row in rows if (row.device_id, row.zone) in wanted]
 
     def restore(self, restored: Sequence[Alarm]) -> None:
         """Mark alarms restored at their `restored_at`."""
@@ -112,6 +116,15 @@ class AlarmRepository:
         return len(rows.all())
 
 
+_INSERT = Bulk.into(
+    alarms,
+    (
+        "id", "number", "signal_id", "incident_id", "device_id", "zone_id", "place_id", "jurisdiction_id",
+        "jurisdiction_code", "kind", "code_system", "code", "priority", "label_en", "label_zh", "area", "zone",
+        "text", "state", "occurred_at_us", "received_at_us", "committed_at_us", "restored_at_us",
+        "presented_at_us",
+    ),
+)  # fmt: skip
 _RESTORE = (
     update(alarms)
     .where(alarms.c.id == bindparam("b_id"))
@@ -119,33 +132,33 @@ _RESTORE = (
 )
 
 
-def _values(alarm: Alarm) -> dict[str, object]:
-    return {
-        "id": alarm.id,
-        "number": alarm.number,
-        "signal_id": alarm.signal_id,
-        "incident_id": alarm.incident_id,
-        "device_id": alarm.device_id,
-        "zone_id": alarm.zone_id,
-        "place_id": alarm.place_id,
-        "jurisdiction_id": alarm.jurisdiction_id,
-        "jurisdiction_code": alarm.jurisdiction_code,
-        "kind": alarm.kind,
-        "code_system": alarm.code_system,
-        "code": alarm.code,
-        "priority": alarm.priority,
-        "label_en": alarm.label_en,
-        "label_zh": alarm.label_zh,
-        "area": alarm.area,
-        "zone": alarm.zone,
-        "text": alarm.text,
-        "state": alarm.state.value,
-        "occurred_at_us": optional_us(alarm.occurred_at),
-        "received_at_us": to_us(alarm.received_at),
-        "committed_at_us": to_us(alarm.committed_at),
-        "restored_at_us": optional_us(alarm.restored_at),
-        "presented_at_us": optional_us(alarm.presented_at),
-    }
+def _values(alarm: Alarm) -> tuple[Any, ...]:
+    return (
+        alarm.id,
+        alarm.number,
+        alarm.signal_id,
+        alarm.incident_id,
+        alarm.device_id,
+        alarm.zone_id,
+        alarm.place_id,
+        alarm.jurisdiction_id,
+        alarm.jurisdiction_code,
+        alarm.kind,
+        alarm.code_system,
+        alarm.code,
+        alarm.priority,
+        alarm.label_en,
+        alarm.label_zh,
+        alarm.area,
+        alarm.zone,
+        alarm.text,
+        alarm.state.value,
+        optional_us(alarm.occurred_at),
+        to_us(alarm.received_at),
+        to_us(alarm.committed_at),
+        optional_us(alarm.restored_at),
+        optional_us(alarm.presented_at),
+    )
 
 
 def _alarm(row: Row[Any]) -> Alarm:

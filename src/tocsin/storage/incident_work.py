@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
@@ -211,21 +211,23 @@ class IncidentWork:
 
     # --- numbers ---
 
-    def take_numbers(self, wanted: dict[str, int]) -> dict[str, int]:
-        """Return the first of `count` new numbers for each counter; counters begin at 1."""
-        if not wanted:
+    def counters(self, names: Collection[str]) -> dict[str, int]:
+        """Return the last number given of each counter; 0 when none was."""
+        if not names:
             return {}
-        rows = self._connection.execute(select(counters).where(counters.c.name.in_(sorted(wanted))).with_for_update())
-        current = {row.name: row.value for row in rows}
-        new = [{"name": name, "value": count} for name, count in wanted.items() if name not in current]
+        wanted = counters.c.name.in_(sorted(names))
+        rows = self._connection.execute(select(counters.c.name, counters.c.value).where(wanted))
+        given = {row.name: row.value for row in rows}
+        return {name: given.get(name, 0) for name in names}
+
+    def save_counters(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Write counters that have grown; one that stood at 0 is new."""
+        new = [{"name": name, "value": value} for name, value in after.items() if not before[name]]
         if new:
             self._connection.execute(insert(counters), new)
-        grown = [
-            {"b_name": name, "b_value": current[name] + count} for name, count in wanted.items() if name in current
-        ]
+        grown = [{"b_name": name, "b_value": value} for name, value in after.items() if before[name]]
         if grown:
             self._connection.execute(_COUNT, grown)
-        return {name: current.get(name, 0) + 1 for name in wanted}
 
     def find_assignment(self, incident_id: str, assignment_id: str) -> Assignment:
         """Return one sent unit of an incident. Errors: NOT_FOUND."""

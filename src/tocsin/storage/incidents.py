@@ -15,6 +15,7 @@ from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import IncidentFilter
 from tocsin.domain.incidents import Incident, IncidentState, PlaceRef, PlanRef, Undo, Verdict
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.incident_work import IncidentWork
 from tocsin.storage.scope import within
 from tocsin.storage.tables import alarms, incidents, places, plans, users, zone_cameras
@@ -105,8 +106,7 @@ class IncidentRepository(IncidentWork):
 
     def save_grown(self, grown: Sequence[Incident]) -> list[Incident]:
         """Write incidents that alarms joined, in one statement; return them with their new versions."""
-        if grown:
-            self._connection.execute(_GROWN, [_grown_values(incident) for incident in grown])
+        _GROWN.run(self._connection, [_grown_values(incident) for incident in grown])
         return [replace(incident, version=incident.version + 1) for incident in grown]
 
     def set_stamps(self, changed: Sequence[Incident]) -> None:
@@ -220,40 +220,33 @@ def _clauses(wanted: IncidentFilter) -> list[Any]:
 
 
 _STAMPED = update(incidents).where(incidents.c.id == bindparam("b_id")).values(stamps=bindparam("b_stamps"))
-_GROWN = (
+_GROWN_COLUMNS = (
+    "kind", "priority", "title_en", "title_zh", "state", "last_alarm_at_us", "alarm_count", "parked_until_us",
+    "park_reason", "undo", "version",
+)  # fmt: skip
+_GROWN = Bulk(
     update(incidents)
     .where(incidents.c.id == bindparam("b_id"))
-    .values(
-        kind=bindparam("b_kind"),
-        priority=bindparam("b_priority"),
-        title_en=bindparam("b_title_en"),
-        title_zh=bindparam("b_title_zh"),
-        state=bindparam("b_state"),
-        last_alarm_at_us=bindparam("b_last_alarm_at_us"),
-        alarm_count=bindparam("b_alarm_count"),
-        parked_until_us=bindparam("b_parked_until_us"),
-        park_reason=bindparam("b_park_reason"),
-        undo=bindparam("b_undo"),
-        version=bindparam("b_version"),
-    )
+    .values({name: bindparam(f"b_{name}") for name in _GROWN_COLUMNS}),
+    ("b_id", *(f"b_{name}" for name in _GROWN_COLUMNS)),
 )
 
 
-def _grown_values(incident: Incident) -> dict[str, object]:
-    return {
-        "b_id": incident.id,
-        "b_kind": incident.kind,
-        "b_priority": incident.priority,
-        "b_title_en": incident.title_en,
-        "b_title_zh": incident.title_zh,
-        "b_state": incident.state.value,
-        "b_last_alarm_at_us": to_us(incident.last_alarm_at),
-        "b_alarm_count": incident.alarm_count,
-        "b_parked_until_us": optional_us(incident.parked_until),
-        "b_park_reason": incident.park_reason,
-        "b_undo": "" if incident.undo is None else _encode(incident.undo).decode(),
-        "b_version": incident.version + 1,
-    }
+def _grown_values(incident: Incident) -> tuple[Any, ...]:
+    return (
+        incident.id,
+        incident.kind,
+        incident.priority,
+        incident.title_en,
+        incident.title_zh,
+        incident.state.value,
+        to_us(incident.last_alarm_at),
+        incident.alarm_count,
+        optional_us(incident.parked_until),
+        incident.park_reason,
+        "" if incident.undo is None else _encode(incident.undo).decode(),
+        incident.version + 1,
+    )
 
 
 def _values(incident: Incident) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import NormalEvent
@@ -15,8 +15,9 @@ from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.domain.intake_rules import LastSignal, Origin, PlaceInfo, ZoneInfo
 from tocsin.domain.signals import Signal, SignalState, StoredSignal
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms, devices, jurisdictions, last_signals, places, signals, zones
+from tocsin.storage.tables import alarms, audit, devices, jurisdictions, last_signals, places, signals, zones
 
 _encode = msgspec.json.Encoder().encode
 _events = msgspec.json.Decoder(tuple[NormalEvent, ...])
@@ -122,41 +123,28 @@ class SignalRepository:
             for source, key, signal_id, received_us, sent_us in rows
         }
 
+    def is_kept(self, signal_id: str) -> bool:
+        """Say whether a signal is in the store."""
+        found = self._connection.execute(select(signals.c.id).where(signals.c.id == signal_id)).first()
+        return found is not None
+
+    def acts_since(self, seq: int) -> tuple[int, list[tuple[str, str, str]]]:
+        """Return the newest audit number, and what was done after `seq` as (action, subject kind, subject id)."""
+        rows = self._connection.execute(
+            select(audit.c.seq, audit.c.action, audit.c.subject_kind, audit.c.subject_id)
+            .where(audit.c.seq > seq)
+            .order_by(audit.c.seq)
+        ).all()
+        return (rows[-1][0] if rows else seq), [(action, kind, subject) for _, action, kind, subject in rows]
+
     def save_last(self, new: Sequence[LastSignal], changed: Sequence[LastSignal]) -> None:
         """Write the last event frame of sources not seen before, and of those known."""
-        if new:
-            self._connection.execute(
-                insert(last_signals),
-                [
-                    {
-                        "source": last.source,
-                        "dedup_key": last.dedup_key,
-                        "signal_id": last.signal_id,
-                        "received_at_us": to_us(last.received_at),
-                        "sent_at_us": optional_us(last.sent_at),
-                    }
-                    for last in new
-                ],
-            )
-        if changed:
-            self._connection.execute(
-                _SAVE_LAST,
-                [
-                    {
-                        "b_source": last.source,
-                        "b_dedup_key": last.dedup_key,
-                        "b_signal_id": last.signal_id,
-                        "b_received_at_us": to_us(last.received_at),
-                        "b_sent_at_us": optional_us(last.sent_at),
-                    }
-                    for last in changed
-                ],
-            )
+        _INSERT_LAST.run(self._connection, [_last_values(last) for last in new])
+        _SAVE_LAST.run(self._connection, [_last_values(last) for last in changed])
 
     def insert_many(self, new: Sequence[StoredSignal]) -> None:
         """Add signals."""
-        if new:
-            self._connection.execute(insert(signals), [_values(stored) for stored in new])
+        _INSERT.run(self._connection, [_values(stored) for stored in new])
 
     def add_copies(self, copies: Mapping[str, int]) -> None:
         """Count retries of signals already stored."""
@@ -241,7 +229,15 @@ class SignalRepository:
         return known | signals.c.device_id.is_(None) if visible_to.includes_house else known
 
 
-_SAVE_LAST = (
+_INSERT = Bulk.into(
+    signals,
+    (
+        "id", "protocol", "transport", "peer", "account", "device_id", "token", "received_at_us", "sent_at_us", "raw",
+        "encrypted", "copies", "quarantine", "flags", "events", "state",
+    ),
+)  # fmt: skip
+_INSERT_LAST = Bulk.into(last_signals, ("source", "dedup_key", "signal_id", "received_at_us", "sent_at_us"))
+_SAVE_LAST = Bulk(
     update(last_signals)
     .where(last_signals.c.source == bindparam("b_source"))
     .values(
@@ -249,7 +245,8 @@ _SAVE_LAST = (
         signal_id=bindparam("b_signal_id"),
         received_at_us=bindparam("b_received_at_us"),
         sent_at_us=bindparam("b_sent_at_us"),
-    )
+    ),
+    ("b_source", "b_dedup_key", "b_signal_id", "b_received_at_us", "b_sent_at_us"),
 )
 _ADD_COPIES = (
     update(signals).where(signals.c.id == bindparam("b_id")).values(copies=signals.c.copies + bindparam("b_count"))
@@ -273,26 +270,30 @@ def _place(row: Any) -> PlaceInfo | None:
     )
 
 
-def _values(stored: StoredSignal) -> dict[str, object]:
+def _last_values(last: LastSignal) -> tuple[Any, ...]:
+    return last.source, last.dedup_key, last.signal_id, to_us(last.received_at), optional_us(last.sent_at)
+
+
+def _values(stored: StoredSignal) -> tuple[Any, ...]:
     signal = stored.signal
-    return {
-        "id": stored.id,
-        "protocol": signal.protocol,
-        "transport": signal.transport,
-        "peer": signal.peer,
-        "account": signal.account,
-        "device_id": signal.device_id,
-        "token": signal.token,
-        "received_at_us": to_us(signal.received_at),
-        "sent_at_us": optional_us(signal.sent_at),
-        "raw": signal.raw,
-        "encrypted": signal.encrypted,
-        "copies": stored.copies,
-        "quarantine": signal.quarantine,
-        "flags": _encode(signal.flags).decode() if signal.flags else "[]",
-        "events": _encode(signal.events).decode(),
-        "state": stored.state.value,
-    }
+    return (
+        stored.id,
+        signal.protocol,
+        signal.transport,
+        signal.peer,
+        signal.account,
+        signal.device_id,
+        signal.token,
+        to_us(signal.received_at),
+        optional_us(signal.sent_at),
+        signal.raw,
+        signal.encrypted,
+        stored.copies,
+        signal.quarantine,
+        _encode(signal.flags).decode() if signal.flags else "[]",
+        _encode(signal.events).decode(),
+        stored.state.value,
+    )
 
 
 def _stored(row: Row[Any]) -> StoredSignal:
