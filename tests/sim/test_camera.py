@@ -63,3 +63,15 @@ async def test_a_camera_registers_again_when_its_keepalive_is_refused():
         await eventually(lambda: camera.report.registrations == 2)
         assert camera.report.keepalives_refused == 1
         running.cancel()
+
+
+async def test_a_camera_connects_again_when_its_connection_breaks():
+    async with House(DEVICE) as house:
+        camera = await house.camera(CameraPlan(DEVICE.gb_id, PASSWORD, keepalive_s=0.02), Transport.TCP)
+        running = asyncio.create_task(camera.run())
+        await camera.wait_registered()
+        for connection in list(house.sip._connections.values()):
+            connection.abort()
+        await eventually(lambda: camera.report.registrations == 2)
+        await eventually(lambda: ("device-1", "register.connection_lost") in house.reports.departures)
+        running.cancel()

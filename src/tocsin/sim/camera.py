@@ -163,15 +163,24 @@ class SimCamera:
         """Register, send keepalives, register again when told to or when the time comes."""
         pause_s = RETRY_S
         while True:
-            if not await self.register():
+            if not (await self._is_connected() and await self.register()):
                 await self._clock.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_RETRY_S)
                 continue
             pause_s = RETRY_S
             renew_at = self._clock.monotonic() + 0.8 * self.report.granted_s
-            while self._is_registered.is_set() and self._clock.monotonic() < renew_at:
+            while self._is_registered.is_set() and self._wire.is_open and self._clock.monotonic() < renew_at:
                 await self._clock.sleep(min(self.plan.keepalive_s, max(0.1, renew_at - self._clock.monotonic())))
                 await self.keep_alive()
+
+    async def _is_connected(self) -> bool:
+        """Connect again when the connection broke; False when the server is not there."""
+        if not self._wire.is_open:
+            try:
+                await self._wire.open()
+            except OSError:
+                return False
+        return True
 
     async def register(self, expires_s: int | None = None) -> bool:
         """Register once, answering the challenge; True when granted."""
