@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,22 @@ import pytest
 from fastapi import FastAPI
 
 from tests.support.clocks import FixedClock
-from tests.support.house import PEOPLE, build_town, burglary, signal_of
-from tests.web.users import TokenUsers
+from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.ids import new_id
+from tocsin.base.log import set_up_log
+from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
+from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.unit_service import UnitService
+from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveState
 from tocsin.domain.view_service import ViewService
 from tocsin.settings import load_settings, settings_in_force
@@ -33,6 +38,8 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.store import SqliteStore
 from tocsin.web.app import make_app
 from tocsin.web.services import MediaHealth, Services
+
+PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -90,6 +97,39 @@ class WebHouse:
         return items[0]
 
 
+def _let_people_in(tx: Any, password_hash: str, now: datetime) -> None:
+    """Give everybody of the town a role, a password and a bearer token that is their name."""
+    homes = {CITY: "j-city", NORTH: "j-north", SOUTH: "j-south"}
+    for person in vars(PEOPLE).values():
+        user = tx.users.get(person.id)
+        tx.users.save(
+            replace(
+                user,
+                roles=tuple(role.value for role in person.roles),
+                jurisdiction_ids=tuple(homes[code] for code in person.jurisdiction_codes),
+            )
+        )
+        tx.users.set_password(person.id, password_hash)
+        tx.users.add_session(
+            SessionRow(
+                hash_token(person.id),
+                new_id(),
+                person.id,
+                "token",
+                "csrf",
+                person.seat,
+                person.is_on_duty,
+                now,
+                now + timedelta(days=30),
+            )
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_log() -> None:
+    set_up_log("error", as_json=True)
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file to copy: migrations run once, not for each test."""
@@ -106,6 +146,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     store = SqliteStore(url, clock, HeadsFile(heads_path))
     await store.start()
     await store.run(build_town)
+    passwords = Passwords(memory_kib=64, passes=1)
+    await store.run(_let_people_in, await passwords.hash(PASSWORD), clock.now())
     vault = Vault(bytes(32))
     directory = Directory(store, vault)
     await directory.load()
@@ -117,7 +159,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     services = Services(
         store=store,
         clock=clock,
-        users=TokenUsers(clock, PEOPLE),
+        users=UserService(store, clock, passwords),
         places=PlaceService(store, clock),
         devices=DeviceService(store, clock, vault, directory),
         cameras=ChannelService(store, clock, directory),
@@ -125,6 +167,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         units=UnitService(store),
         plans=PlanService(store),
         views=ViewService(store, directory, pictures),
+        notices=NoticeBoard(store, clock),
         version="0.1.0",
         media=lambda: MediaHealth(1, 1, (8081,)),
         live_state=pictures.state,

@@ -85,7 +85,7 @@ def _try_everything(document: dict[str, Any], base: str) -> None:
         operation = result.ok()
 
         @settings(
-            max_examples=6,
+            max_examples=4,
             deadline=None,
             database=None,
             phases=[Phase.generate],

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain import devices, fields
+from tocsin.domain import devices, fields, notices, people
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
@@ -49,11 +49,12 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    services.words = services.words.merged(fields.WORDS, devices.WORDS, BLOCK_WORDS)
+    services.words = services.words.merged(fields.WORDS, devices.WORDS, people.WORDS, notices.WORDS, BLOCK_WORDS)
     services.public_url = settings.public_url
-    services.session_hours = settings.session_hours
     feed = Feed(services.store, services.clock, feed_route.ConsoleReports(services))
     requests = metrics.RequestMetrics()
+    services.users.on_ended(feed.end_sessions)
+    services.notices.on_transient(feed.tell_notice)
     app.state.services = services
     app.state.feed = feed
     errors.install(app, services.words)

@@ -40,6 +40,7 @@ SIGNED_IN: frozenset[tuple[str, str]] = frozenset(
         ("GET", "/api/v1/session"),
         ("PATCH", "/api/v1/session"),
         ("DELETE", "/api/v1/session"),
+        ("POST", "/api/v1/users/{user_id}/password"),  # one's own; others' the service guards
         ("GET", "/api/v1/words"),
         ("GET", "/api/v1/status"),
     }

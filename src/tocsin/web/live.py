@@ -21,6 +21,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission, Scope, scope
+from tocsin.domain.notices import Notice
 from tocsin.web.frames import text_frame
 from tocsin.web.metrics import counter, gauge
 from tocsin.web.server import TRANSPORT
@@ -158,6 +159,10 @@ class _Class:
             known = self._memo[key] = self._scope(item.permission).covers(item.jurisdiction_code)
         return known or (self._has_ids and self._scope(item.permission).covers(item.jurisdiction_code, item.subject_id))
 
+    def sees(self, permission: Permission, jurisdiction_code: str) -> bool:
+        """Say whether the class may know of something of that area."""
+        return self._scope(permission.value).covers(jurisdiction_code)
+
     def may(self, permission: Permission) -> bool:
         """Say whether the class holds a permission."""
         return self._actor.may(permission)
@@ -173,10 +178,23 @@ class _Class:
 class Client:
     """One console's feed."""
 
-    __slots__ = ("actor", "checked_s", "ended", "floor", "gap_from", "gapped_s", "group", "recheck", "sent_s", "sink")
+    __slots__ = (
+        "actor",
+        "checked_s",
+        "ended",
+        "floor",
+        "gap_from",
+        "gapped_s",
+        "group",
+        "recheck",
+        "sent_s",
+        "session_id",
+        "sink",
+    )
 
-    def __init__(self, actor: Actor, sink: Sink, recheck: Recheck, now_s: float) -> None:
+    def __init__(self, actor: Actor, session_id: str, sink: Sink, recheck: Recheck, now_s: float) -> None:
         self.actor = actor
+        self.session_id = session_id
         self.sink = sink
         self.recheck = recheck
         self.group: _Class | None = None
@@ -295,13 +313,35 @@ class Feed:
         self.figures.batches += 1
         self.figures.sent_bytes += sum(map(len, batch.payloads))
 
+    def end_sessions(self, session_ids: Sequence[str]) -> None:
+        """Close the feeds of sessions that ended."""
+        ended = frozenset(session_ids)
+        for group in self._classes.values():
+            for client in group.clients:
+                if client.session_id in ended:
+                    client.end("session ended")
+
+    def tell_notice(self, what: str, notice: Notice) -> None:
+        """Tell at once of a notice that cannot pass through the store: `what` is raised or cleared; it has no `seq`."""
+        at = iso(self._clock.now())
+        data = notice.form()
+        batch = Batch([_encode({"type": f"notice.{what}", "at": at, "id": notice.id, "data": data})])
+        now_s = self._clock.monotonic()
+        for group in self._classes.values():
+            if group.sees(Permission.READ_REGISTRY, notice.jurisdiction_code):
+                for client in group.clients:
+                    if not client.gap_from:
+                        self._send(client, batch, now_s)
+
     # --- one console ---
 
-    async def serve(self, websocket: WebSocket, actor: Actor, recheck: Recheck, after: int | None) -> None:
+    async def serve(
+        self, websocket: WebSocket, actor: Actor, recheck: Recheck, after: int | None, *, session_id: str = ""
+    ) -> None:
         """Serve one accepted socket until it closes, its session ends, or it stalls."""
         transport = websocket.scope.get("extensions", {}).get(TRANSPORT)
         sink: Sink = QueueSink(websocket) if transport is None else TransportSink(transport)
-        client = Client(actor, sink, recheck, self._clock.monotonic())
+        client = Client(actor, session_id, sink, recheck, self._clock.monotonic())
         listening = asyncio.create_task(self._listen(client, websocket), name="feed-listen")
         resuming = asyncio.create_task(self._resume(client, after), name="feed-resume")
         try:

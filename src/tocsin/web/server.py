@@ -16,6 +16,7 @@ from websockets.http11 import Request
 TRANSPORT = "tocsin.transport"
 CLIENT_MESSAGE_BYTES = 64 * 1024
 DEAD_AFTER_MS = 30_000
+BACKLOG = 2_048
 
 
 class FeedProtocol(WebSocketsSansIOProtocol):
@@ -66,12 +67,13 @@ def make_server(app: ASGIApp) -> Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 takes a free one. Errors: OSError when the port is busy."""
+    """Return a listening socket; port 0 takes a free one. Errors: OSError when the port is busy."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host.strip("[]"), port))
+        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError:
         listener.close()

@@ -12,9 +12,16 @@ from pydantic import SecretStr
 
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
-from tocsin.domain.access import Actor
+from tocsin.domain.cameras import ChannelService
+from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.plan_service import PlanService
+from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.store import Store
+from tocsin.domain.unit_service import UnitService
+from tocsin.domain.users import UserService
 from tocsin.domain.video import LiveState
+from tocsin.domain.view_service import ViewService
 
 NO_MAP = b'{"type":"FeatureCollection","features":[]}'
 STATIC = Path(__file__).parent / "static"
@@ -111,19 +118,19 @@ class Services:
 
     store: FeedStore
     clock: Clock
-    users: Any
-    places: Any
-    devices: Any
-    cameras: Any
-    incidents: Any
-    units: Any
-    plans: Any
-    views: Any
+    users: UserService
+    places: PlaceService
+    devices: DeviceService
+    cameras: ChannelService
+    incidents: IncidentService
+    units: UnitService
+    plans: PlanService
+    views: ViewService
+    notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))
     version: str = ""
     media: Callable[[], MediaHealth] = MediaHealth
     live_state: Callable[[str], LiveState] = lambda _channel_id: LiveState()
-    notices: Callable[[Actor, str], Awaitable[Sequence[dict[str, Any]]]] | None = None
     settings: Callable[[], Sequence[SettingShown]] = tuple
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
@@ -132,4 +139,3 @@ class Services:
     metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()
     static: Path = STATIC
     public_url: str = ""
-    session_hours: float = 12.0

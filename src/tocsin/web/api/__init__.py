@@ -13,13 +13,28 @@ from tocsin.web.api import (
     incidents,
     places,
     plans,
+    session,
     signals,
     units,
+    users,
     views,
     words,
 )
 
-ROUTERS: tuple[APIRouter, ...] = tuple(
-    module.router
-    for module in (places, devices, cameras, signals, alarms, incidents, units, plans, views, audit, house, words)
+_MODULES = (
+    session,
+    users,
+    places,
+    devices,
+    cameras,
+    signals,
+    alarms,
+    incidents,
+    units,
+    plans,
+    views,
+    audit,
+    house,
+    words,
 )
+ROUTERS: tuple[APIRouter, ...] = tuple(module.router for module in _MODULES)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.websockets import WebSocket
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor
-from tocsin.web.deps import find_caller, same_origin
+from tocsin.domain.people import SessionRow
+from tocsin.web.deps import find_caller, same_origin, services
 from tocsin.web.errors import of_error
 from tocsin.web.live import MAX_CLIENTS, Feed
 from tocsin.web.services import Services
@@ -48,11 +50,19 @@ async def feed(websocket: WebSocket) -> None:
         return
 
     async def _recheck() -> Actor | None:
+        # The store is asked past the memory of sessions: another process of ours may have ended this one.
+        if not await services(websocket).store.read(_is_open, caller.session_id):
+            return None
         again = await find_caller(websocket)
         return None if again is None or again.actor.is_disabled else again.actor
 
     await websocket.accept()
-    await live.serve(websocket, caller.actor, _recheck, after)
+    await live.serve(websocket, caller.actor, _recheck, after, session_id=caller.session_id)
+
+
+def _is_open(tx: Any, session_id: str) -> bool:
+    row: SessionRow | None = tx.users.session_by_id(session_id)
+    return row is not None and row.ended_at is None and row.expires_at > tx.now
 
 
 def _number(text: str | None) -> int | None:

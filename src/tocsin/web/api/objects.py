@@ -53,6 +53,19 @@ class Defaults(Out):
     purpose: str
 
 
+class SessionRow(Out):
+    """A session or token of a user; the token itself is known to its holder alone."""
+
+    id: Id
+    kind: Literal["cookie", "token"]
+    seat: str
+    label: str
+    on_duty: bool
+    made_at: Time
+    expires_at: Time
+    ended_at: Time | None
+
+
 class Jurisdiction(Out):
     """A node of the tree city, county, township."""
 
