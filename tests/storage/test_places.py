@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.support.clocks import FixedClock
@@ -14,8 +12,8 @@ from tocsin.storage.store import AnyStore
 
 
 @pytest.fixture
-async def house(store: AnyStore, clock: FixedClock) -> AsyncIterator[House]:
-    yield await make_house(store, clock)
+async def house(store: AnyStore, clock: FixedClock) -> House:
+    return await make_house(store, clock)
 
 
 async def _audit(house: House) -> list[tuple[str, str, str]]:

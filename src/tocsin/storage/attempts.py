@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.attempts import KEPT_PER_DEVICE, Attempt, PendingDevice, Step
 from tocsin.storage.channels import chunks
-from tocsin.storage.tables import attempts, pending_devices
+from tocsin.storage.tables import attempts, devices, pending_devices
 
 KEPT_PENDING: Final = 1_000
 
@@ -36,8 +36,11 @@ class AttemptRepository:
         return [_attempt(row) for row in rows]
 
     def save(self, new: Sequence[Attempt]) -> None:
-        """Write attempts; one that was written while it ran is replaced."""
-        latest = {attempt.id: attempt for attempt in new}
+        """Write attempts; one that was written while it ran is replaced, one of an unknown device is dropped."""
+        known: set[str] = set()
+        for chunk in chunks({attempt.device_id for attempt in new}):
+            known.update(self._connection.execute(select(devices.c.id).where(devices.c.id.in_(chunk))).scalars())
+        latest = {attempt.id: attempt for attempt in new if attempt.device_id in known}
         for chunk in chunks(latest):
             self._connection.execute(delete(attempts).where(attempts.c.id.in_(chunk)))
         if latest:
