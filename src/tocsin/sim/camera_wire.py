@@ -111,6 +111,8 @@ class Wire:
 
     async def transact(self, request: Request, *, data: bytes | None = None) -> Response | None:
         """Send a request and wait for the final response; None when none came. `data` replaces the encoded bytes."""
+        if not self.is_open:
+            return None
         transaction = ClientTransaction(request, is_reliable=self.transport is Transport.TCP, timers=self.timers)
         queue: asyncio.Queue[Response | None] = asyncio.Queue()
         self._waiting[transaction.key] = queue
