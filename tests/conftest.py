@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,3 +55,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("skipped tests fail the run")
         for report in skipped:
             terminalreporter.line(f"{report.nodeid}: {report.longrepr[2] if report.longrepr else ''}")
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    """A TCP port of loopback that somebody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]

@@ -208,10 +208,11 @@ def _add_simulate(commands: Any) -> None:
 
 
 def _add_user(commands: Any) -> None:
-    from tocsin import people
+    from tocsin import user_commands
 
     parser = commands.add_parser("user", help="add, list and disable users; set passwords; make tokens")
-    people.add_arguments(parser.add_subparsers(metavar="ACTION", required=True), _add_settings, _add_json, _settings)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    user_commands.add_arguments(actions, _add_settings, _add_json, _settings, print_rows)
 
 
 # --- import -----------------------------------------------------------------------------------------------------------

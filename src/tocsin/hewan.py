@@ -168,15 +168,15 @@ class _Seeding:
         for plan in self._hewan["plans"]:
             await self._plans.save(_plan(plan), actor=self._actor)
         people = [await self._add_user(user) for user in self._hewan["users"]]
-        await self._add_user(
+        radio = await self._add_user(
             {"username": RADIO, "name": "电台 Radio", "roles": ["operator"], "jurisdictions": ["340299"]}
         )
         sign_in = next(person for person in people if person["is_demo"])
         return {
             "sign_in": {"username": sign_in["username"], "password": sign_in["password"]},
             "people": [{name: person[name] for name in ("username", "password", "roles")} for person in people],
-            "token": await self._token(sign_in["username"], "demo.json"),
-            "radio_token": await self._token(RADIO, "units of the town"),
+            "token": await self._token(sign_in["id"], "demo.json"),
+            "radio_token": await self._token(radio["id"], "units of the town", on_duty=False),
             "reader": {
                 "account": reader["account"],
                 "key": reader["secret"],
@@ -304,6 +304,28 @@ class _Seeding:
             actor=self._actor,
         )
         return {"id": made.id, "call_sign": made.call_sign, "route": unit["route"], "speed_kmh": unit["speed_kmh"]}
+
+    async def _add_user(self, user: Mapping[str, Any]) -> dict[str, Any]:
+        password = _password()
+        given = {
+            "username": user["username"],
+            "name": user["name"],
+            "roles": user["roles"],
+            "jurisdiction_ids": [self._jurisdictions[code][0] for code in user["jurisdictions"]],
+            "language": user.get("language", ""),
+        }
+        made = await self._users.create(given, password, actor=self._actor)
+        return {
+            "id": made.id,
+            "username": made.username,
+            "password": password,
+            "roles": list(made.roles),
+            "is_demo": bool(user.get("is_demo")),
+        }
+
+    async def _token(self, user_id: str, label: str, *, on_duty: bool | None = None) -> str:
+        made = await self._users.make_token(user_id, actor=self._actor, label=label, on_duty=on_duty)
+        return made.token
 
 
 def _plan(plan: Mapping[str, Any]) -> Plan:

@@ -254,6 +254,12 @@ class MediaSettings(_Section):
         description="Port viewers fetch pictures from; further workers take the next ports; 0 takes free ones.",
         unit="port",
     )
+    public_url: str = _setting(
+        "",
+        description="Where viewers find the picture port when a TLS proxy stands in front, such as "
+        "wss://tocsin.example.org; {port} in it stands for the worker's port. Empty is ws:// on the listening address.",
+        unit="URL",
+    )
     rtp_ports: str = _setting(
         "25000-29999",
         description="Ports devices send pictures to, first-last, shared out among the workers.",
@@ -342,35 +348,6 @@ class SupervisionSettings(_Section):
     )
 
 
-class IncidentSettings(_Section):
-    """The work on incidents."""
-
-    lease_s: float = _setting(
-        120.0,
-        ge=10,
-        description="A claim ends after this time unless its owner acts or renews it.",
-        unit="seconds",
-    )
-    group_minutes: float = _setting(
-        10.0,
-        ge=0,
-        description="A further alarm of the same place within this time of the last joins the open incident.",
-        unit="minutes",
-    )
-
-
-class ViewSettings(_Section):
-    """Permissions to look."""
-
-    max_minutes: float = _setting(
-        60.0,
-        gt=0,
-        le=480,
-        description="Longest view anybody may ask for; each purpose may be stricter.",
-        unit="minutes",
-    )
-
-
 class LogSettings(_Section):
     """What the server writes to standard error."""
 
@@ -394,8 +371,6 @@ class Settings(_Section):
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
-    incidents: IncidentSettings = IncidentSettings()
-    views: ViewSettings = ViewSettings()
     log: LogSettings = LogSettings()
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
