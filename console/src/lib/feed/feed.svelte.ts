@@ -6,6 +6,9 @@ import { backOff, FeedSequence, SILENCE_LIMIT_MS, type FeedFrame } from './seque
 export type FeedState = 'off' | 'connecting' | 'live' | 'broken';
 type Listener = (frame: FeedFrame) => void;
 
+/** The close code of a feed whose session is over. */
+const SESSION_ENDED = 4401;
+
 class Feed {
   state = $state<FeedState>('off');
   /** When the last frame of any kind came, on the server's clock. */
@@ -13,6 +16,9 @@ class Feed {
   /** How long the last change took from the server's commit to this page. */
   delay_ms = $state(0);
   seat = $state('');
+
+  /** Set by the session: what to do when the server ends it. */
+  onSessionEnded: () => void = () => undefined;
 
   #sequence = new FeedSequence();
   #socket: WebSocket | null = null;
@@ -79,9 +85,13 @@ class Feed {
     socket.onmessage = (event: MessageEvent<unknown>) => {
       if (socket === this.#socket && typeof event.data === 'string') this.#receive(event.data);
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       if (socket !== this.#socket) return;
       this.#socket = null;
+      if (event.code === SESSION_ENDED) {
+        this.onSessionEnded();
+        return;
+      }
       this.state = 'broken';
       this.#retry = setTimeout(() => this.#connect(), backOff(this.#attempt++, Math.random()));
     };

@@ -76,6 +76,8 @@ class SessionState {
 
 export const session = new SessionState();
 
+feed.onSessionEnded = () => session.lost();
+
 joinClient({
   csrf: () => session.current?.csrf ?? '',
   language: () => language.current,
