@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
@@ -402,10 +403,15 @@ class Incident:
         return self.in_state(S.WORKING) if self.state is S.ON_SCENE else self
 
     def joined(self, *, kind: str, priority: int, title_en: str, title_zh: str, at: datetime, count: int) -> Incident:
-        """Return the incident with `count` more alarms, the gravest of which is described; it wakes when parked."""
-        grown = replace(self, alarm_count=self.alarm_count + count, last_alarm_at=max(self.last_alarm_at, at))
+        """Return the next version with `count` more alarms, named by the gravest; a parked incident wakes."""
+        changes: dict[str, Any] = {
+            "alarm_count": self.alarm_count + count,
+            "last_alarm_at": max(self.last_alarm_at, at),
+            "version": self.version + 1,
+        }
         if priority < self.priority:
-            grown = replace(grown, kind=kind, priority=priority, title_en=title_en, title_zh=title_zh)
+            changes.update(kind=kind, priority=priority, title_en=title_en, title_zh=title_zh)
+        grown = replace(self, **changes)  # once: this is met on each alarm
         return grown.returned() if self.state is S.PARKED else grown
 
     # --- the end ---

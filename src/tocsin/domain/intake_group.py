@@ -272,7 +272,8 @@ class IncidentGroup:
         tx = self._tx
         opened = self._planned([growing for growing in self._touched.values() if growing.is_new])
         joined = [growing for growing in self._touched.values() if not growing.is_new]
-        grown: list[Incident] = tx.incidents.save_grown([growing.joined() for growing in joined])
+        grown = [growing.joined() for growing in joined]
+        tx.incidents.save_grown(grown)
         for growing, incident in zip(joined, grown, strict=True):
             self._memory.set_incident(growing.key, incident)
         tx.incidents.insert_many(opened)
@@ -329,7 +330,7 @@ class IncidentGroup:
         opened = []
         for growing in new:
             name = f"{growing.short}-{self._month}"
-            incident = replace(growing.joined(), number=f"{name}-{numbers[name]:04d}")
+            incident = replace(growing.joined(), number=f"{name}-{numbers[name]:04d}", version=1)
             numbers[name] += 1
             plan = choose_plan(
                 plans,

@@ -104,10 +104,9 @@ class IncidentRepository(IncidentWork):
             raise TocsinError(ErrorCode.CONFLICT, f"incident {incident.number} has changed", key="stale")
         return replace(incident, version=incident.version + 1)
 
-    def save_grown(self, grown: Sequence[Incident]) -> list[Incident]:
-        """Write incidents that alarms joined, in one statement; return them with their new versions."""
+    def save_grown(self, grown: Sequence[Incident]) -> None:
+        """Write incidents that alarms joined, which carry their next version, in one statement."""
         _GROWN.run(self._connection, [_grown_values(incident) for incident in grown])
-        return [replace(incident, version=incident.version + 1) for incident in grown]
 
     def set_stamps(self, changed: Sequence[Incident]) -> None:
         """Write the timestamps in force without a new version: a machine's stamp makes nobody's view of it stale."""
@@ -245,7 +244,7 @@ def _grown_values(incident: Incident) -> tuple[Any, ...]:
         optional_us(incident.parked_until),
         incident.park_reason,
         "" if incident.undo is None else _encode(incident.undo).decode(),
-        incident.version + 1,
+        incident.version,
     )
 
 

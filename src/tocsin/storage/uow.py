@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import to_us
 from tocsin.domain.audit import AuditEntry, link
 from tocsin.domain.store import Fact, FeedEntry
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.tables import audit, chain, outbox
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     from tocsin.storage.views import ViewRepository
 
 _encode = msgspec.json.Encoder().encode
+_AUDIT = Bulk.into(
+    audit,
+    (
+        "seq", "at_us", "actor_kind", "actor_id", "action", "subject_kind", "subject_id", "jurisdiction_code",
+        "outcome", "detail", "prev_hash", "hash",
+    ),
+)  # fmt: skip
+_OUTBOX = Bulk.into(outbox, ("seq", "at_us", "type", "subject_id", "jurisdiction_code", "permission", "data"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +117,22 @@ class Transaction:
             record = link(entry, audit_seq + 1, audit_hash)
             audit_seq, audit_hash = record.seq, record.hash
             records.append(
-                {
-                    "seq": record.seq,
-                    "at_us": record.at_us,
-                    "actor_kind": record.actor_kind,
-                    "actor_id": record.actor_id,
-                    "action": record.action,
-                    "subject_kind": record.subject_kind,
-                    "subject_id": record.subject_id,
-                    "jurisdiction_code": record.jurisdiction_code,
-                    "outcome": record.outcome,
-                    "detail": record.detail,
-                    "prev_hash": record.prev_hash,
-                    "hash": record.hash,
-                }
+                (
+                    record.seq,
+                    record.at_us,
+                    record.actor_kind,
+                    record.actor_id,
+                    record.action,
+                    record.subject_kind,
+                    record.subject_id,
+                    record.jurisdiction_code,
+                    record.outcome,
+                    record.detail,
+                    record.prev_hash,
+                    record.hash,
+                )
             )
-        if records:
-            self.connection.execute(insert(audit), records)
+        _AUDIT.run(self.connection, records)
         announcements = []
         for item in _latest(self._feed):
             feed_seq += 1
@@ -139,22 +147,21 @@ class Transaction:
                     _encode(item.data),
                 )
             )
-        if announcements:
-            self.connection.execute(
-                insert(outbox),
-                [
-                    {
-                        "seq": item.seq,
-                        "at_us": item.at_us,
-                        "type": item.type,
-                        "subject_id": item.subject_id,
-                        "jurisdiction_code": item.jurisdiction_code,
-                        "permission": item.permission,
-                        "data": item.data,
-                    }
-                    for item in announcements
-                ],
-            )
+        _OUTBOX.run(
+            self.connection,
+            [
+                (
+                    item.seq,
+                    item.at_us,
+                    item.type,
+                    item.subject_id,
+                    item.jurisdiction_code,
+                    item.permission,
+                    item.data,
+                )
+                for item in announcements
+            ],
+        )
         self.connection.execute(
             update(chain).where(chain.c.id == 1).values(audit_seq=audit_seq, audit_hash=audit_hash, feed_seq=feed_seq)
         )
