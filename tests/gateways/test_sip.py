@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.gb28181 import QUICK, eventually, words
 from tocsin.base.clock import SystemClock
-from tocsin.gateways.sip import Peer, SipConfig, SipGateway
+from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.sip.codes import Timers, Transport
 from tocsin.protocols.sip.message import Request, Response, parse_datagram
 

@@ -14,7 +14,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_devices import RegisteredDevice
 from tocsin.gateways.gb28181_live import LiveConfig
-from tocsin.gateways.sip import Peer
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.sip.codes import Transport
 
 SCENARIOS = Path(__file__).parent / "sipp"

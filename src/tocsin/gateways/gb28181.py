@@ -23,7 +23,8 @@ from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
-from tocsin.gateways.sip import Peer, SipGateway
+from tocsin.gateways.sip import SipGateway
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.charset import charset_named
 from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.keepalive import recognise, reply

@@ -14,7 +14,8 @@ from tocsin.base.clock import Clock
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import CatalogEntry, DeviceReports
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
-from tocsin.gateways.sip import Peer, SipGateway
+from tocsin.gateways.sip import SipGateway
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, CatalogPage, CatalogSet, ItemEvent, place
 from tocsin.protocols.gb28181.charset import label_for
 from tocsin.protocols.gb28181.ids import Role, role_of

@@ -10,7 +10,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.ids import new_id
 from tocsin.domain.attempts import Attempt, AttemptKind, AttemptOutcome, Step
 from tocsin.domain.devices import DeviceReports
-from tocsin.gateways.sip import Peer
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.timeline import StepState, Timeline
 from tocsin.protocols.sip.codes import Transport
 

@@ -23,14 +23,15 @@ from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint, MediaPorts
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
-from tocsin.gateways.sip import Call, Peer, SipGateway, local_side
+from tocsin.gateways.sip import Call, SipGateway, local_side
+from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.charset import charset_named, label_for
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.ladder import is_worth_another_mode, order, promote, reorder_after
 from tocsin.protocols.gb28181.manscdp import key_frame_request
 from tocsin.protocols.gb28181.ssrc import SsrcPool
 from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
-from tocsin.protocols.sip.codes import DEFAULT_PORT, Transport
+from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
 from tocsin.protocols.sip.message import readable
 from tocsin.protocols.sip.sdp import Answer, AnswerProblem, MediaMode, Sdp, judge_answer, make_offer, parse_sdp
@@ -434,8 +435,6 @@ class GbLiveSource:
         """A large INVITE may be lost in fragments over UDP: try the device's SIP port over TCP once."""
         device = attempt.device
         peer = await self._sip.connect(device.host, device.port)
-        if peer is None and device.port != DEFAULT_PORT:
-            peer = await self._sip.connect(device.host, DEFAULT_PORT)
         return None if peer is None else self._invite(attempt, offer, peer)
 
     def _note_problem(self, attempt: _Try, problem: AnswerProblem, body: bytes) -> None:

@@ -7,17 +7,17 @@ source on the receiving socket or connection, never to what Via or Contact say.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import structlog
 
 from tocsin.base.clock import Clock
+from tocsin.gateways.sip_sockets import Connection, Peer, route_to, udp_socket
 from tocsin.protocols.sip.codes import (
     DEFAULT_TIMERS,
     MAX_BODY_BYTES,
@@ -47,7 +47,7 @@ from tocsin.protocols.sip.message import (
     response_to,
     via_value,
 )
-from tocsin.protocols.sip.stream import DatagramReader, StreamReader
+from tocsin.protocols.sip.stream import DatagramReader
 from tocsin.protocols.sip.transaction import (
     Answered,
     ClientTransaction,
@@ -61,26 +61,10 @@ from tocsin.protocols.sip.transaction import (
 log = structlog.get_logger(__name__)
 
 DATAGRAMS_A_WAKE_UP: Final = 64
-RECEIVE_BUFFER_BYTES: Final = 8 * 1024 * 1024
 MAX_CONNECTIONS: Final = 30_000
-MAX_UNSENT_BYTES: Final = 1024 * 1024
 SILENT_CONNECTION_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 3.0
 PORT_TRIES: Final = 20
-
-
-class Peer(NamedTuple):
-    """Where a message came from and where answers go: `link` is the socket number (UDP) or the connection (TCP)."""
-
-    host: str
-    port: int
-    transport: Transport
-    link: int
-
-    @property
-    def address(self) -> str:
-        """The peer as text for people."""
-        return f"{self.host}:{self.port}"
 
 
 Handler = Callable[[Request, Peer], Response | None]
@@ -175,7 +159,7 @@ class SipGateway:
         self._on_disconnect: Callable[[Peer], None] | None = None
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
-        self._connections: dict[int, _Connection] = {}
+        self._connections: dict[int, Connection] = {}
         self._next_link = 1
         self._datagrams = DatagramReader()
         self._server_side = ServerTransactions(config.timers)
@@ -235,12 +219,12 @@ class SipGateway:
         loop = asyncio.get_running_loop()
         for number, host in enumerate(self.config.hosts):
             if self.config.udp:
-                made = _udp_socket(host, port)
+                made = udp_socket(host, port)
                 port = port or made.getsockname()[1]
                 self._sockets.append(made)
                 loop.add_reader(made.fileno(), self._read_datagrams, made, number)
             if self.config.tcp:
-                server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
+                server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
                 port = port or server.sockets[0].getsockname()[1]
                 self._servers.append(server)
 
@@ -292,7 +276,7 @@ class SipGateway:
         if peer.host not in self._routes:
             if len(self._routes) >= 4096:
                 self._routes.clear()
-            self._routes[peer.host] = _route_to(peer.host)
+            self._routes[peer.host] = route_to(peer.host)
         return self._routes[peer.host]
 
     def trust(self, peer: Peer) -> None:
@@ -306,7 +290,7 @@ class SipGateway:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, made = await loop.create_connection(lambda: _Connection(self), host, port)
+                _, made = await loop.create_connection(lambda: Connection(self), host, port)
         except (OSError, TimeoutError):
             return None
         return made.peer
@@ -524,7 +508,7 @@ class SipGateway:
             del self._calls[key]
         self._housekeeping = asyncio.get_running_loop().call_later(1.0, self._tidy)
 
-    def opened(self, connection: _Connection) -> int:
+    def opened(self, connection: Connection) -> int:
         """Register a connection; 0 when there are too many."""
         if len(self._connections) >= MAX_CONNECTIONS or not self._is_open:
             return 0
@@ -533,7 +517,7 @@ class SipGateway:
         self._connections[link] = connection
         return link
 
-    def closed(self, connection: _Connection) -> None:
+    def closed(self, connection: Connection) -> None:
         """Forget a connection; requests waiting on it get no answer."""
         if self._connections.pop(connection.peer.link, None) is None:
             return
@@ -542,56 +526,6 @@ class SipGateway:
                 waiting.answer.set_result(None)
         if self._on_disconnect is not None and self._is_open:
             self._on_disconnect(connection.peer)
-
-
-class _Connection(asyncio.Protocol):
-    """One TCP connection of a device."""
-
-    def __init__(self, gateway: SipGateway) -> None:
-        self.reader = StreamReader()
-        self.peer = Peer("", 0, Transport.TCP, 0)
-        self.local_host = ""
-        self.has_spoken = False
-        self.opened_at = gateway.now()
-        self._gateway = gateway
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        host, port = transport.get_extra_info("peername")[:2]
-        self.local_host = transport.get_extra_info("sockname")[0]
-        link = self._gateway.opened(self)
-        self.peer = Peer(host, port, Transport.TCP, link)
-        if not link:
-            self.abort()
-
-    def data_received(self, data: bytes) -> None:
-        now = self._gateway.now()
-        for found in self.reader.receive(data):
-            if isinstance(found, Ping):
-                self.send(b"\r\n")
-                continue
-            self.has_spoken = self.has_spoken or not isinstance(found, BadMessage)
-            self._gateway.receive(found, self.peer, now)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gateway.closed(self)
-
-    def send(self, data: bytes) -> bool:
-        """Queue bytes; a peer that does not read is cut off."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return False
-        if transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            self.abort()
-            return False
-        transport.write(data)
-        return True
-
-    def abort(self) -> None:
-        """Close without waiting."""
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def local_side(gateway: SipGateway, peer: Peer, own_id: str, realm: str) -> Local:
@@ -607,26 +541,3 @@ def counts_of(health: SipHealth) -> Mapping[str, int]:
 
 def _own_tag(call: Call) -> str:
     return call.client.invite.from_tag
-
-
-def _udp_socket(host: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    with contextlib.suppress(OSError):
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-    try:
-        made.bind((host, port))
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-def _route_to(host: str) -> str:
-    """Return the local address a packet to `host` would leave from; nothing is sent."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((host, 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
