@@ -14,6 +14,7 @@ from tocsin.domain.incidents import TRANSITIONS, Incident, IncidentState, Stamp,
 from tocsin.domain.plans import stand
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
 S = IncidentState
 ENDS = {S.CLOSED, S.CANCELLED, S.MERGED}
 
@@ -116,7 +117,8 @@ def test_an_incident_with_units_out_cannot_rest(state: IncidentState) -> None:
         ([sent("sent")], "sent"),
         ([sent("sent"), sent("en_route", "a2")], "en_route"),
         ([sent("recalled"), sent("delivered", "a2")], "delivered"),
-        ([sent("cleared", on_scene_at=NOW), sent("sent", "a2")], "on_scene"),
+        ([sent("cleared", on_scene_at=NOW, ended_at=LATER), sent("sent", "a2")], "on_scene"),
+        ([sent("cleared", on_scene_at=NOW, ended_at=NOW), sent("sent", "a2")], "sent"),
         ([sent("cleared"), sent("sent", "a2")], "sent"),
         ([sent("cleared"), sent("recalled", "a2")], "cleared"),
     ],

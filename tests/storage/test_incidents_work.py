@@ -479,6 +479,7 @@ async def test_the_incident_follows_the_furthest_of_its_units(room: Room) -> Non
     detail = await room.do("assign", unit_id=FOOT)
     assert detail.incident.state == "on_scene"
     second = detail.assignments[1]
+    room.clock.advance(1)
     detail = await room.do("advance_assignment", assignment_id=first.id, state=AssignmentState.CLEARED)
     assert detail.incident.state == "on_scene"
     detail = await room.do("advance_assignment", assignment_id=second.id, state=AssignmentState.CLEARED)

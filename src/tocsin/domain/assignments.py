@@ -107,12 +107,16 @@ class Assignment:
 def furthest(assignments: Sequence[Assignment]) -> AssignmentState | None:
     """Return how far the units of an incident are together: None without any that counts, CLEARED when all are free.
 
-    A unit that was on scene and left keeps the incident on scene while another works; a recalled one never counts.
+    A unit that was on scene and left keeps the incident on scene while one works that was sent before it left; one sent
+    afterwards begins anew. A recalled unit never counts.
     """
     counting = [a for a in assignments if a.state is not A.RECALLED]
-    if not counting:
-        return None
-    if not any(a.is_active for a in counting):
-        return A.CLEARED
-    reached = [a.state if a.is_active else A.ON_SCENE for a in counting if a.is_active or a.on_scene_at is not None]
+    active = [a for a in counting if a.is_active]
+    if not active:
+        return A.CLEARED if counting else None
+    since = min(a.sent_at for a in active)
+    has_left = any(
+        a.on_scene_at is not None and a.ended_at is not None and a.ended_at > since for a in counting if not a.is_active
+    )
+    reached = [a.state for a in active] + ([A.ON_SCENE] if has_left else [])
     return max(reached, key=_ORDER.index)
