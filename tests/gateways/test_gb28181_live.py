@@ -6,11 +6,14 @@ import asyncio
 
 import pytest
 
-from tests.support.gb28181 import PASSWORD, House, channel_of, eventually
+from tests.support.gb28181 import PASSWORD, House, TinySender, channel_of, eventually
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import SipDevice
 from tocsin.protocols.gb28181.timeline import WORDS
 from tocsin.protocols.sip.codes import Transport
+from tocsin.protocols.sip.message import response_to
+from tocsin.protocols.sip.sdp import make_answer, parse_sdp
+from tocsin.protocols.sip.stream import StreamReader
 from tocsin.sim.camera import CameraPlan, Quirk, make_channels
 
 CHANNELS = make_channels(3, 2)
@@ -140,6 +143,33 @@ async def test_a_silent_camera_fails_after_the_time_allowed():
             await house.gb.open_live(CHANNEL, house.media)
         assert caught.value.key == "play.no_answer"
         assert camera.report.invites > 1, "the INVITE is repeated over UDP"
+
+
+async def test_an_invite_lost_over_udp_is_sent_once_over_tcp():
+    async with House(device("udp")) as house:
+        camera = await registered(house, Quirk.SILENT_TO_INVITE)
+        seen: list[str] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            messages = StreamReader()
+            while data := await reader.read(65_536):
+                for message in messages.receive(data):
+                    seen.append(message.method)
+                    if message.method == "INVITE":
+                        offer = parse_sdp(message.body)
+                        await TinySender().start_udp("127.0.0.1", offer.video.port, offer.ssrc)
+                        body = make_answer(offer, own_id="c", ip="127.0.0.1", port=9, ssrc=offer.ssrc).encode()
+                        writer.write(response_to(message, 200, to_tag="d", body=body).encode())
+                    elif message.method == "BYE":
+                        writer.write(response_to(message, 200).encode())
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", camera.wire.port)
+        session = await house.gb.open_live(CHANNEL, house.media)
+        await session.close("test")
+        server.close()
+        assert seen == ["INVITE", "ACK", "BYE"]
+        assert house.reports.keys("play").count("play.invited") == 2
 
 
 async def test_an_answer_without_sdp_tries_on_and_hangs_up():
