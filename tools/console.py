@@ -33,9 +33,25 @@ class Node:
         self._environment.setdefault("HOME", str(ROOT / ".cache"))
         self._environment["NO_UPDATE_NOTIFIER"] = "1"
 
+    def install(self) -> None:
+        """Install what the lock file names, every package checked against its hash.
+
+        A registry that lacks an optional package for some other system makes `npm ci` refuse the lock file as out of
+        step; `npm install` takes the same versions from it and leaves the absent one out.
+        """
+        options = ("--no-audit", "--no-fund", "--ignore-scripts")
+        if self._run("ci", *options).returncode:
+            self.npm("install", "--no-save", *options)
+
     def npm(self, *arguments: str) -> None:
         """Run npm in console/; show its output only when it fails."""
-        done = subprocess.run(
+        done = self._run(*arguments)
+        if done.returncode:
+            print(done.stdout, file=sys.stderr)
+            sys.exit(f"npm {' '.join(arguments)} failed with status {done.returncode}")
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [*self._npm, *arguments],
             cwd=CONSOLE,
             env=self._environment,
@@ -45,9 +61,6 @@ class Node:
             text=True,
             check=False,
         )
-        if done.returncode:
-            print(done.stdout, file=sys.stderr)
-            sys.exit(f"npm {' '.join(arguments)} failed with status {done.returncode}")
 
 
 def is_new_enough(version: str) -> bool:
@@ -119,7 +132,7 @@ def main() -> int:
     node = system_node() or wheel_node()
     if _stamp("packages") != packages or not (CONSOLE / "node_modules").is_dir():
         print("installing the console's packages", flush=True)
-        node.npm("ci", "--no-audit", "--no-fund", "--ignore-scripts")
+        node.install()
         _put_stamp("packages", packages)
     if is_check:
         node.npm("run", "check")
@@ -129,7 +142,7 @@ def main() -> int:
     node.npm("run", "build")
     if not (STATIC / "index.html").exists():
         sys.exit("the console was built but index.html is not in src/tocsin/web/static")
-    _put_stamp("sources", sources)
+    _put_stamp("sources", digest())  # anew: the build itself writes into some folders of the console
     return 0
 
 
