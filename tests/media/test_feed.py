@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from tests.support.nals import H264_PPS, H264_SPS
+from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS
 from tocsin.media.feed import MAX_CACHE_BYTES, Feed
 from tocsin.protocols.rtp.access_unit import AccessUnit
 from tocsin.protocols.rtp.audio import AudioUnit
@@ -247,3 +247,20 @@ def test_missing_sound_is_filled_so_that_the_picture_does_not_wait_for_it():
             feed.take_sound(AudioUnit(StreamType.G711U, index * FRAME, b"\xff" * 320))
     silent = [frame for frame, _ in listener.media[30:] if frame.count(b"traf") == 2]
     assert silent
+
+
+def test_leading_pictures_after_joining_at_a_clean_random_access_point_are_withheld():
+    feed, seat = Feed("cam"), Seat()
+    feed.join(seat)
+
+    def picture(index, kind, *, key=False):
+        sets = [H265_VPS, H265_SPS, H265_PPS] if key else []
+        nal = bytes([kind << 1, 1, 0x80]) + b"<%06d>" % index
+        feed.take(AccessUnit(StreamType.H265, index * FRAME, None, [*sets, nal], key, False, False), index * 40.0)
+
+    picture(0, 21, key=True)
+    picture(1, 9)
+    picture(2, 1)
+    picture(3, 21, key=True)
+    picture(4, 9)  # its references are there now
+    assert numbers(seat) == [0, 2, 3, 4]

@@ -15,9 +15,12 @@ from websockets.exceptions import InvalidStatus
 
 from tests.support.media import SSRC, HandCamera, running_link, top_boxes, watching
 from tests.support.nals import H264_SPS
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
+from tocsin.media.link import MediaLink, MediaSettings
 from tocsin.protocols.rtp.framing import frame_packet
 from tocsin.protocols.rtp.packet import RtpPacket, build_packet
+from tocsin.sim.picture import PictureSpec, make_sender, warm_up
 
 
 async def test_a_viewer_gets_type_initialisation_and_every_picture():
@@ -320,3 +323,37 @@ async def test_a_slow_viewer_skips_to_a_key_and_the_others_notice_nothing():
             assert len(seen) < 50  # what it got before it skipped is bounded
             writer.close()
         source.close()
+
+
+async def test_a_busy_picture_port_stops_the_start_with_a_clear_word(tmp_path):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        link = MediaLink(MediaSettings(tmp_path, port=port, rtp_low=0, rtp_high=0), SystemClock())
+        with pytest.raises(TocsinError, match=f"is port {port} free"):
+            await link.start()
+
+
+async def test_a_worker_ends_with_its_control_process():
+    async with running_link() as link:
+        pid = link.health()[0].pid
+        os.kill(pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_sound_reaches_only_viewers_whose_ticket_says_so():
+    spec = PictureSpec(seed=3, width=320, height=180, bitrate_bps=300_000, audio=True, live_encoder=False)
+    await warm_up([spec])
+    sender = make_sender(spec)
+    async with running_link() as link:
+        endpoint = await link.open_receiver("cam", "udp", ssrc=SSRC, peer_ip="127.0.0.1")
+        await sender.start_udp(endpoint.ip, endpoint.port, SSRC)
+        async with watching(link, "cam") as deaf, watching(link, "cam", audio=True) as hearing:
+            await hearing.until(lambda: any(data.count(b"traf") == 2 for data in hearing.binaries))
+            await deaf.until(lambda: len(deaf.binaries) > 10)
+            assert "flac" in hearing.kinds("mime")[-1]["mime"]
+            assert not any("flac" in text["mime"] for text in deaf.kinds("mime"))
+            assert not any(data.count(b"traf") == 2 for data in deaf.binaries)
+        await sender.stop()

@@ -79,6 +79,7 @@ class Feed:
         self._sound_init = b""
         self._sequence = 0
         self._waits_for_key = True
+        self._skips_leading = False
         self._first_ms = -1.0
         self._duration = DEFAULT_DURATION
         self._has_reordering = False
@@ -129,6 +130,9 @@ class Feed:
             self.codec = unit.codec
             self.sets = ParameterSets(unit.codec)
             self._sets_version = -1
+        if self._skips_leading and not is_key and h265.is_leading(unit.nals):
+            self.withheld += 1  # it builds on pictures before the point where we joined
+            return False
         data = self._sample_data(unit)
         if is_key and not self._start_key(now_ms):
             self.withheld += 1
@@ -274,6 +278,7 @@ class Feed:
             self._init = self._framed_init(None)
             self._sound_init = b""
             self._tell_new_config(only_sound=False)
+        self._skips_leading = self._waits_for_key and self.codec == StreamType.H265
         self._waits_for_key = False
         if self.last_key_ms >= 0:
             self.key_interval_ms = now_ms - self.last_key_ms

@@ -32,6 +32,7 @@ FIRST_RESTART_S = 0.1
 LONGEST_RESTART_S = 30.0
 STEADY_AFTER_S = 10.0
 STOP_TIMEOUT_S = 3.0
+MAX_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,15 @@ class MediaLink:
         self._arrived: dict[str, asyncio.Event] = {}
         self._next_call = 0
         self._is_stopping = False
+        self._is_failing = asyncio.Event()
 
     # -- life
 
     async def start(self) -> None:
-        """Start the workers and wait until they answer. Errors: UNAVAILABLE when none does within 10 s."""
+        """Start the workers and wait until they answer.
+
+        Errors: UNAVAILABLE when one keeps ending (a busy port) or does not answer within 10 s.
+        """
         folder = self._settings.run_folder
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(self._settings.workers):
@@ -161,13 +166,11 @@ class MediaLink:
             self._servers.append(await asyncio.start_unix_server(self._accepting(worker), str(path)))
             os.chmod(path, 0o600)
             self._tasks.append(asyncio.create_task(self._keep(worker), name=f"media worker {number}"))
-        try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                await asyncio.gather(*(worker.ready.wait() for worker in self._workers))
-        except TimeoutError as error:
+        if not await self._all_ready():
             await self.stop()
-            detail = f"no media worker answered within {READY_TIMEOUT_S:.0f} s"
-            raise TocsinError(ErrorCode.UNAVAILABLE, detail, key="media_worker_silent") from error
+            port = self._settings.port
+            detail = f"a media worker does not start; is port {port} free?" if port else "a media worker does not start"
+            raise TocsinError(ErrorCode.UNAVAILABLE, detail, key="media_worker_silent")
 
     async def stop(self) -> None:
         """End the workers and wait for their end."""
@@ -184,6 +187,17 @@ class MediaLink:
             server.close()
         for worker in self._workers:
             worker.socket_path.unlink(missing_ok=True)
+
+    async def _all_ready(self) -> bool:
+        """Wait for every worker; False when one ended several times or time is up."""
+        ready = asyncio.gather(*(worker.ready.wait() for worker in self._workers))
+        failing = asyncio.ensure_future(self._is_failing.wait())
+        await asyncio.wait((ready, failing), timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        is_ready = ready.done()
+        ready.cancel()
+        failing.cancel()
+        await asyncio.gather(ready, failing, return_exceptions=True)
+        return is_ready
 
     def health(self) -> list[WorkerHealth]:
         """Return how each worker is doing."""
@@ -328,6 +342,8 @@ class MediaLink:
             if lived_s > STEADY_AFTER_S:
                 delay_s = FIRST_RESTART_S
             worker.restarts += 1
+            if worker.restarts >= MAX_STARTS:
+                self._is_failing.set()
             log.error("media worker ended", worker=worker.number, status=status, lived_s=round(lived_s, 1))
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_RESTART_S)

@@ -28,6 +28,7 @@ class Stage:
         self.transcoder: Transcoder | None = None
         self.viewers: set[Viewer] = set()
         self.was_shown = False
+        self.is_heard = False  # asked for with sound, whoever watches
         self.kernel_drops = 0
         self.loss_share = 0.0
         self._is_reported_silent = False
@@ -42,6 +43,12 @@ class Stage:
         self.was_shown = False
         self.kernel_drops = 0
         self._is_reported_silent = False
+
+    def choose_sound(self) -> None:
+        """Take sound in only while it was asked for: somebody's ticket says so, or the opening of the stream did."""
+        if self.source is not None:
+            wanted = self.is_heard or any(viewer.wants_audio for viewer in self.viewers)
+            self.source.receiver.wants_audio = wanted
 
     def is_silent(self, now_ms: float, limit_ms: float) -> bool:
         """Tell once when nothing arrived for `limit_ms` after something had."""
@@ -73,6 +80,7 @@ class Stage:
         """A viewer is gone."""
         self.viewers.discard(viewer)
         self._leave_feeds(viewer)
+        self.choose_sound()
 
     def resume(self, viewer: Viewer) -> None:
         """Send a viewer what it missed since the last key picture."""

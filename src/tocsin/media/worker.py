@@ -194,7 +194,8 @@ class Worker:
         wait_ms = WAIT_WAN_MS if message.get("wan") else WAIT_LAN_MS
         # Each of our ports serves one stream, so the port or the connection says whose packets these are; devices
         # that send another SSRC than agreed are common, and the first one seen is adopted.
-        source = Source(stage.feed, ssrc=None, wants_audio=bool(message.get("audio")), wait_ms=wait_ms)
+        source = Source(stage.feed, ssrc=None, wants_audio=False, wait_ms=wait_ms)
+        stage.is_heard = bool(message.get("audio"))
         stage.transport = transport
         deliver = partial(self._deliver, stage, source)
         on_closed = partial(self._source_closed, stage, source)
@@ -216,6 +217,7 @@ class Worker:
         except PortsExhausted as error:
             raise Refused("ports_exhausted", str(error)) from error
         stage.source = source
+        stage.choose_sound()
         if stage.transcoder is not None:
             source.tap = stage.transcoder
         self._choose_pace()
@@ -473,6 +475,7 @@ class Worker:
         if stage is None:
             stage = self._stages[ticket.stream_id] = self._new_stage(ticket.stream_id)
         stage.viewers.add(viewer)
+        stage.choose_sound()
         self._event("viewer_opened", stage.stream_id, viewer_id=ticket.viewer_id, view_id=ticket.view_id)
         self._event("demand", stage.stream_id)
         if stage.feed.codec:

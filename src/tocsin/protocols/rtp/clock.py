@@ -68,6 +68,13 @@ class MediaClock:
             self._judge(arrival_ms)
         return self.time
 
+    def relate(self, pts: int | None) -> int:
+        """Return the media time of another track's `pts`; the present time when the two do not belong together."""
+        if pts is None or self._raw < 0 or self.follows_arrival:
+            return self.time
+        step = _wrap(pts - self._raw)
+        return self.time + step if -2 * CLOCK_HZ < step < 2 * CLOCK_HZ else self.time
+
     def _judge(self, arrival_ms: float) -> None:
         """Stop believing stamps whose pace is half or one and a half times that of arrival, or worse."""
         passed = (arrival_ms - self._run_ms) * TICKS_PER_MS

@@ -108,6 +108,11 @@ def codec_string(profile: bytes) -> str:
     return f"hvc1.{space}{profile[0] & 31}.{compatibility:X}.{tier}{profile[11]}{constraints}"
 
 
+def is_leading(nals: list[bytes]) -> bool:
+    """Tell whether a picture is a skipped leading one (RASL): not decodable after joining at the key before it."""
+    return any(nal[0] >> 1 & 63 in (RASL_N, RASL_R) for nal in nals)
+
+
 def read_pps_id(nal: bytes) -> int | None:
     """Return the id of a picture parameter set; None when it cannot be read."""
     if len(nal) < 3 or len(nal) > MAX_PARAMETER_SET_BYTES:
