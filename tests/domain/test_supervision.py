@@ -78,7 +78,7 @@ async def test_a_panel_without_an_interval_is_not_supervised(small_house: House)
 
 async def test_half_a_county_falling_silent_is_one_event(small_house: House) -> None:
     panels = await _panels(small_house, 60)
-    for n in range(30):  # half of them go on reporting, each at its own moment
+    for _ in range(30):  # half of them go on reporting, each at its own moment
         await small_house.pass_time(2, every_s=2)
         for panel in panels[30:]:
             small_house.supervision.touch(panel, small_house.clock.now())
