@@ -139,6 +139,15 @@ def test_events_survive_the_block_they_are_written_in(sent):
 
 
 @settings(max_examples=200, deadline=None)
+@given(
+    st.from_regex(r"(#[0-9A-F]{0,4}\|)?N(ri[0-9]{1,3}/)?[A-Z]{2}[0-9A-Fa-f]{0,4}(\^[a-z /^]{0,9}\^)?", fullmatch=True)
+)
+def test_the_short_way_for_usual_frames_reads_what_the_long_way_reads(text):
+    # An empty block at the end says nothing, but makes the frame an unusual one.
+    assert parse_sia(text.encode()) == parse_sia(text.encode() + b"|")
+
+
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.text("#|/^*'\"NOABCLRPadtiri0123456789:-", max_size=120).map(str.encode)))
 def test_no_octets_are_an_error(data):
     for event in events_of(data):

@@ -104,6 +104,9 @@ class FrameReader:
         """Take octets of the stream and return what is complete, in order."""
         if self.overflowed:
             return []
+        if not self._buffer and (frame := _sole_frame(data)) is not None:
+            self._skipped = 0
+            return [frame]
         buffer = self._buffer + data if self._buffer else data
         found: list[Frame | BadFrame] = []
         start = 0
@@ -182,6 +185,17 @@ def read_datagram(data: bytes) -> list[Frame | BadFrame]:
     if reader.is_inside_frame or not found:
         found.append(BadFrame(data[:MAX_FRAME_BYTES], FrameFault.INCOMPLETE))
     return found
+
+
+def _sole_frame(data: bytes) -> Frame | None:
+    """Return the frame when the octets are exactly one in its usual form: what nearly every read brings."""
+    end = len(data) - 1
+    if end < _SHORTEST_HEADER or data[0] != 0x0A or data[_ASCII_QUOTE_AT] != 0x22 or data.find(b"\r", 10) != end:
+        return None
+    body = data[_ASCII_QUOTE_AT:end]
+    if data[1:_ASCII_QUOTE_AT] != b"%04X%04X" % (arc(body), len(body)) or data[_BINARY_QUOTE_AT] == 0x22:
+        return None
+    return Frame(data, body)
 
 
 def _quote_offset(buffer: bytes, start: int) -> int | None:

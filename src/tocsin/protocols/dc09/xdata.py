@@ -14,8 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from tocsin.protocols.dc09.text import decode_text
+
+LONGEST_STAMP_BYTES = 20
 
 _HEMISPHERES = {"E": 1.0, "N": 1.0, "W": -1.0, "S": -1.0}
 _DEGREES = re.compile(r"(\d{1,3})([NSEW])(\d{1,2}(?:\.\d{1,9})?)")
@@ -157,6 +160,12 @@ def mac_address(group: Xdata) -> str | None:
 
 def parse_stamp(octets: bytes) -> datetime | None:
     """Read `HH:MM:SS,MM-DD-YYYY` (UTC, month first); None when it is no date that exists."""
+    return _stamp(octets) if len(octets) <= LONGEST_STAMP_BYTES else None
+
+
+@lru_cache(maxsize=256)
+def _stamp(octets: bytes) -> datetime | None:
+    # Most messages of one second carry the same text, so the last few are remembered.
     match = _STAMP.fullmatch(octets)
     if match is None:
         return None

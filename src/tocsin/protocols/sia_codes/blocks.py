@@ -44,6 +44,12 @@ _DATE = re.compile(r"\d{1,2}-\d{1,2}-\d{2,4}")
 _RUN_TOGETHER = re.compile(r"(?P<value>[0-9A-Fa-f]*?[0-9])(?P<code>[A-Z]{2})(?P<address>[0-9A-Fa-f]*)\s*")
 _BARE_EVENT = re.compile(r"[A-Z]{2}[0-9A-Fa-f]*\s*(?:[/^*].*)?", re.DOTALL)
 
+# What most frames hold: one new event with at most an area and a text.
+_USUAL = re.compile(
+    r"(?:#(?P<account>[^|^]*)\|)?N(?:ri(?P<area>[0-9]{1,8})/)?(?P<code>[A-Z]{2})(?P<address>[0-9A-Fa-f]*)"
+    r"(?:\^(?P<text>[^^|]*)\^)?"
+)
+
 # Codes whose address is a user, and codes whose address is an area; every other address is a zone (or a door).
 _USER_CODES = frozenset(
     {"CA", "CF", "CJ", "CK", "CL", "CP", "CQ", "CR", "CS", "CW", "EE", "JA", "JK", "JP", "JV", "JX", "JY", "JZ"}
@@ -81,6 +87,10 @@ class SiaReport:
 def parse_sia(data: bytes) -> SiaReport:
     """Read the data block of a SIA-DCS message; a block that holds no event gives a report without events."""
     text = decode_text(data)
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        account, area, code, address, words = usual.groups(default="")
+        return SiaReport(account, [SiaEvent(code, address, words.strip(), area)])
     report = SiaReport()
     blocks = _BLOCK.findall(text) if "^" in text else text.split("|")
     if blocks and blocks[0].startswith("#"):
