@@ -210,7 +210,7 @@ class Work(RuleBasedStateMachine):
     @precondition(lambda self: self.incident.is_open)
     @rule()
     def send(self) -> None:
-        self.assignments.append(sent("sent", f"a{len(self.assignments)}"))
+        self.assignments.append(sent("sent", f"a{len(self.assignments)}", sent_at=self.now))
         self.attempt(lambda: self.incident.driven(self.assignments))
 
     @precondition(lambda self: self.incident.is_open and self.assignments)

@@ -396,7 +396,8 @@ class Incident:
         state = _STATE_OF_ASSIGNMENT[reached]
         if state is S.ON_SCENE and self.state is S.WORKING:
             return self
-        return replace(self.in_state(state), parked_until=None, park_reason="")
+        undo = None if self.state is S.PARKED else self.undo  # a rest that units ended cannot be taken back
+        return replace(self.in_state(state), parked_until=None, park_reason="", undo=undo)
 
     def reported(self) -> Incident:
         """Return the incident in work after the first report from the scene."""
