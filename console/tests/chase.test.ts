@@ -7,7 +7,7 @@ describe('keeping to the live edge', () => {
   });
 
   it('plays at speed when it is close enough', () => {
-    expect(chase(9.5, [[0, 10]], 1).rate).toBe(1);
+    expect(chase(9.6, [[0, 10]], 1).rate).toBe(1);
   });
 
   it('slows down when it runs into the edge', () => {
@@ -16,20 +16,20 @@ describe('keeping to the live edge', () => {
   });
 
   it('hurries gently, then more, then jumps', () => {
-    expect(chase(8.9, [[0, 10]], 1).rate).toBe(1.05);
+    expect(chase(8.9, [[0, 10]], 1).rate).toBe(1.06);
     expect(chase(7.5, [[0, 10]], 1).rate).toBe(1.15);
-    expect(chase(2, [[0, 10]], 1)).toMatchObject({ rate: 1, seek_s: 9.6 });
+    expect(chase(2, [[0, 10]], 1)).toMatchObject({ rate: 1, seek_s: 9.75 });
   });
 
   it('does not swing between two speeds at a boundary', () => {
-    expect(chase(8.55, [[0, 10]], 1.15).rate).toBe(1.15);
-    expect(chase(8.65, [[0, 10]], 1.05).rate).toBe(1.05);
+    expect(chase(8.78, [[0, 10]], 1.15).rate).toBe(1.15);
+    expect(chase(8.72, [[0, 10]], 1.06).rate).toBe(1.06);
   });
 
   it('goes on behind a hole', () => {
     const step = chase(4.5, [[0, 4], [5, 5.3]], 1);
     expect(step.seek_s).toBeCloseTo(5.05);
-    expect(chase(4.5, [[0, 4], [5, 9]], 1).seek_s).toBeCloseTo(8.6);
+    expect(chase(4.5, [[0, 4], [5, 9]], 1).seek_s).toBeCloseTo(8.75);
   });
 
   it('goes on behind a hole that is not the last', () => {

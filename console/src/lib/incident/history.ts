@@ -3,6 +3,7 @@ import * as m from '$m';
 import type { HistoryEntry, IncidentFull } from '$lib/api/types';
 import { language } from '$lib/i18n/language.svelte';
 import { clockTime, toMs } from '$lib/i18n/time';
+import { units } from '$lib/state/units.svelte';
 import { vocabulary } from '$lib/state/vocabulary.svelte';
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '');
@@ -46,7 +47,10 @@ export function historyWords(entry: HistoryEntry, incident: IncidentFull): strin
 function sentence(entry: HistoryEntry, incident: IncidentFull): string {
   const action = entry.action ?? '';
   const detail = entry.detail ?? {};
-  const unit = incident.assignments.find((one) => one.id === detail.assignment_id)?.unit_name ?? '';
+  const unit =
+    units.all.get(text(detail.unit_id))?.call_sign ??
+    incident.assignments.find((one) => one.id === detail.assignment_id)?.unit_name ??
+    '';
   const step = incident.steps.find((one) => one.n === detail.step);
   const title = step ? language.pick(step.title_en, step.title_zh) : text(detail.step);
   const at = (value: unknown): string => {

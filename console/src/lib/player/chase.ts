@@ -11,16 +11,16 @@ export interface ChaseStep {
   trim: Stretch | null;
 }
 
-export const TARGET_S = 0.4;
-const MARGIN_S = 0.15;
+export const TARGET_S = 0.25;
+const MARGIN_S = 0.1;
 const KEPT_S = 10;
 const LONGEST_S = 20;
 
 /** The speed for a distance behind the edge; `null` means too far: jump. */
 function rateFor(lag_s: number, target_s: number): number | null {
   if (lag_s < 0.1) return 0.95;
-  if (lag_s <= target_s + 0.3) return 1;
-  if (lag_s <= target_s + 1) return 1.05;
+  if (lag_s <= target_s + 0.2) return 1;
+  if (lag_s <= target_s + 1) return 1.06;
   if (lag_s <= target_s + 3) return 1.15;
   return null;
 }

@@ -39,6 +39,21 @@ export function titleOf(incident: Incident): string {
   return language.pick(incident.title_en, incident.title_zh) || incident.title;
 }
 
+/** The title as a headline: with the place, unless it names it already. */
+export function headlineOf(incident: Incident): string {
+  const title = titleOf(incident);
+  const place = language.name(incident.place);
+  return place && !title.includes(place) ? `${title} · ${place}` : title;
+}
+
+/** The title without the place, for a row that shows the place beside it. */
+export function shortTitleOf(incident: Incident): string {
+  const title = titleOf(incident);
+  const place = language.name(incident.place);
+  const rest = place ? title.replace(place, '').replace(/^[\s,·：，]+|[\s,·：，]+$/g, '') : title;
+  return rest || title;
+}
+
 export function unitName(unit: Unit): string {
   const name = language.pick(unit.name_en, unit.name);
   return name && name !== unit.call_sign ? name : UNIT_KIND[unit.kind]();
