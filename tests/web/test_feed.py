@@ -40,6 +40,7 @@ class KeptReports:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.frames: list[tuple[str, str]] = []
+        self.ended: list[str] = []
         self.is_complete = asyncio.Event()
 
     async def presented(self, actor: Actor, incident_ids: Sequence[str]) -> None:
@@ -49,6 +50,9 @@ class KeptReports:
     async def first_frame(self, actor: Actor, view_id: str, channel_id: str) -> None:
         self.frames.append((view_id, channel_id))
         self._look()
+
+    async def session_ended(self, session_id: str) -> None:
+        self.ended.append(session_id)
 
     def _look(self) -> None:
         if len(self.shown) >= 3 and self.frames:
@@ -100,7 +104,9 @@ async def hall(tmp_path: Path, empty_database: Path) -> AsyncIterator[Hall]:
         async def _recheck() -> Actor | None:
             return made.actors.get(token)
 
-        await feed.serve(websocket, made.actors[token], _recheck, None if after is None else int(after))
+        await feed.serve(
+            websocket, made.actors[token], _recheck, None if after is None else int(after), session_id=token
+        )
 
     server: Server = make_server(_app)
     serving = asyncio.create_task(server.serve_on([listener]))
@@ -219,6 +225,7 @@ async def test_an_ended_session_closes_its_feed_and_a_changed_role_hears_anew(ha
         assert (await _hear(wang, 1))[0]["type"] == "gap"
         await hall.say("a", code="3402")
         assert (await _hear(wang, 1))[0]["id"] == "a"
+    assert hall.reports.ended == ["li"]
 
 
 async def test_reports_of_consoles_are_handed_on_once_and_nonsense_is_counted(hall: Hall) -> None:

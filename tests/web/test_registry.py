@@ -160,8 +160,9 @@ async def test_a_camera_goes_into_service_once_somebody_answers_for_it(house: We
 async def test_a_catalogue_is_asked_for_only_where_there_is_one(house: WebHouse) -> None:
     asked: list[str] = []
 
-    async def _ask(gb_id: str) -> None:
-        asked.append(gb_id)
+    async def _ask(device_id: str) -> bool:
+        asked.append(device_id)
+        return len(asked) == 1
 
     async with house.client("admin") as client:
         refused = await client.post(f"{API}/devices/{PANEL}/catalog")
@@ -181,7 +182,9 @@ async def test_a_catalogue_is_asked_for_only_where_there_is_one(house: WebHouse)
         assert (await client.post(f"{API}/devices/{made['id']}/catalog")).status_code == 503
         house.services.ask_catalog = _ask
         assert (await client.post(f"{API}/devices/{made['id']}/catalog")).status_code == 202
-    assert asked == ["34020000001320000009"]
+        silent = await client.post(f"{API}/devices/{made['id']}/catalog")
+        assert (silent.status_code, silent.json()["detail"]) == (503, "The device is not registered at the moment.")
+    assert asked == [made["id"], made["id"]]
 
 
 async def test_signals_carry_their_bytes_and_the_reason_they_were_kept_aside(house: WebHouse) -> None:

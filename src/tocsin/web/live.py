@@ -8,6 +8,7 @@ client but its place. Missed changes after a break are read from the outbox.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,9 @@ class Reports(Protocol):
 
     async def first_frame(self, actor: Actor, view_id: str, channel_id: str) -> None:
         """Keep that a console has painted the first picture of a channel."""
+
+    async def session_ended(self, session_id: str) -> None:
+        """End what a session that ended still holds open."""
 
 
 class _FirstFrame(msgspec.Struct, frozen=True):
@@ -242,9 +246,11 @@ class Feed:
         self._recheck_s = recheck_s
         self._head: int | None = None
         self._audit_head = 0
+        self._told_s = clock.monotonic()
         self._classes: dict[object, _Class] = {}
         self._gapped: set[Client] = set()
         self._reported: dict[object, dict[str, None]] = {}
+        self._ended_sessions: deque[str] = deque(maxlen=MAX_CLIENTS)
         self.figures = FeedFigures()
         store.on_committed(self.publish)
 
@@ -314,7 +320,8 @@ class Feed:
         self.figures.sent_bytes += sum(map(len, batch.payloads))
 
     def end_sessions(self, session_ids: Sequence[str]) -> None:
-        """Close the feeds of sessions that ended."""
+        """Close the feeds of sessions that ended; what else they hold is ended by `run`."""
+        self._ended_sessions.extend(session_ids)
         ended = frozenset(session_ids)
         for group in self._classes.values():
             for client in group.clients:
@@ -465,16 +472,22 @@ class Feed:
     async def run(self) -> None:
         """Look after the clients: gaps, ticks, ended sessions, the audit head. Runs until cancelled."""
         await self._current()
-        told_s = self._clock.monotonic()
         while True:
             await self._clock.sleep(LOOK_S)
-            now_s = self._clock.monotonic()
-            self._mend_gaps(now_s)
-            self._tick(now_s)
-            await self._recheck(now_s)
-            if now_s - told_s >= self._tick_s and self._classes:
-                told_s = now_s
-                await self._tell_audit_head()
+            await self.look()
+
+    async def look(self) -> None:
+        """Look after the clients once."""
+        now_s = self._clock.monotonic()
+        self._mend_gaps(now_s)
+        self._tick(now_s)
+        await self._recheck(now_s)
+        while self._ended_sessions:
+            await self._reports.session_ended(self._ended_sessions[0])
+            self._ended_sessions.popleft()
+        if now_s - self._told_s >= self._tick_s and self._classes:
+            self._told_s = now_s
+            await self._tell_audit_head()
 
     def _mend_gaps(self, now_s: float) -> None:
         for client in list(self._gapped):
@@ -510,7 +523,7 @@ class Feed:
             except TocsinError:
                 continue  # the store cannot be asked at the moment: looked at again in two seconds
             if actor is None:
-                client.end("session ended")
+                self.end_sessions([client.session_id])
             elif client.group is not None and _class_key(actor) != _class_key(client.actor):
                 self._leave(client)
                 client.actor, client.gap_from = actor, 0

@@ -149,6 +149,7 @@ REFUSALS = Words(
             "The picture worker does not answer at the moment.",
             "图像进程暂时没有响应。",
         ),
+        "registry.not_heard": ("The device is not registered at the moment.", "该设备当前未注册。"),
         "registry.no_catalog": ("This device has no catalogue.", "该设备没有目录。"),
         "registry.camera_missing": ("One of the cameras does not exist.", "所选摄像机不存在。"),
         "registry.channel_incomplete": (

@@ -120,8 +120,10 @@ async def change_camera(camera_id: str, house: House, actor: Keeper, language: L
 
 @router.post("/{camera_id}/retire", response_model=objects.Camera)
 async def retire_camera(camera_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
-    """Take a camera out of service for good. Errors: not_found, conflict."""
-    return reply(camera_form(await house.cameras.retire(camera_id, actor=actor, version=body.version), house, language))
+    """Take a camera out of service for good; views of it end. Errors: not_found, conflict."""
+    retired = await house.cameras.retire(camera_id, actor=actor, version=body.version)
+    await house.views.end_of_channels([camera_id], "retired")
+    return reply(camera_form(retired, house, language))
 
 
 @router.get("/{camera_id}/attempts", response_model=Page[objects.Attempt])

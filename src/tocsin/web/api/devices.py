@@ -168,8 +168,10 @@ async def change_device(device_id: str, house: House, actor: Keeper, language: L
 
 @router.post("/{device_id}/retire", response_model=objects.Device)
 async def retire_device(device_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
-    """Retire a device and its cameras. Errors: not_found, conflict."""
-    return reply(_form(await house.devices.retire(device_id, actor=actor, version=body.version), language))
+    """Retire a device and its cameras; views of them end. Errors: not_found, conflict."""
+    retired = await house.devices.retire(device_id, actor=actor, version=body.version)
+    await house.views.end_of_channels(await house.store.read(_channel_ids, device_id), "retired")
+    return reply(_form(retired, language))
 
 
 @router.put("/{device_id}/secret", response_model=objects.Device)
@@ -190,7 +192,8 @@ async def ask_catalog(device_id: str, house: House, actor: Keeper) -> Response:
         raise TocsinError(ErrorCode.CONFLICT, "this device has no catalogue", key="registry.no_catalog")
     if house.ask_catalog is None:
         raise TocsinError(ErrorCode.UNAVAILABLE, "the SIP gateway is not running")
-    await house.ask_catalog(device.gb_id)
+    if not await house.ask_catalog(device.id):
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the device is not registered at the moment", key="registry.not_heard")
     return reply({"asked": True}, 202)
 
 
@@ -261,6 +264,10 @@ def attempt_form(attempt: Attempt, words: Words, language: str) -> dict[str, Any
         "failure_words": words.text(attempt.failure, language, failed) if attempt.failure else "",
         "steps": steps,
     }
+
+
+def _channel_ids(tx: Any, device_id: str) -> list[str]:
+    return [channel.id for channel in tx.devices.channels_of([device_id])]
 
 
 def _form(device: Device, language: str) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class ConsoleReports:
         """Keep t6 of a view's channel."""
         await self._services.views.first_frame(view_id, channel_id, actor=actor)
 
+    async def session_ended(self, session_id: str) -> None:
+        """End the views of a session."""
+        await self._services.views.end_of_session(session_id, "session_ended")
+
 
 async def feed(websocket: WebSocket) -> None:
     """Serve `WS /api/v1/feed?after=<seq>`; a refusal is an HTTP answer before the upgrade."""

@@ -27,7 +27,7 @@ class ViewIn(In):
     purpose: Annotated[str, Field(max_length=24, examples=["alarm_verification"])]
     incident_id: str | None = None
     minutes: Annotated[float, Field(gt=0, le=480)]
-    codecs: Annotated[list[str], Field(max_length=20, examples=[["h264", "h265"]])] = []
+    codecs: Annotated[list[str], Field(max_length=50, examples=[["h264", "h265"]])] = []
     audio: bool = False
 
 
