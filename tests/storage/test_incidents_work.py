@@ -13,7 +13,7 @@ from tests.support.clocks import START, FixedClock
 from tests.support.house import CAR, FOOT, NORTH, PEOPLE, PLAN, SOUTH_CAR, build_town, burglary, event, signal_of
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import Category, EventKind
-from tocsin.domain.access import Actor
+from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.assignments import AssignmentState
 from tocsin.domain.incident_detail import IncidentDetail, IncidentFilter, NoteKind
 from tocsin.domain.incident_service import IncidentService
@@ -24,6 +24,7 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.units import Unit, UnitState
 from tocsin.storage.store import AnyStore
 
+EVERYWHERE = scope(PEOPLE.chief, Permission.READ_INCIDENTS)
 LI, WANG, CHIEF, SOUTH = PEOPLE.li, PEOPLE.wang, PEOPLE.chief, PEOPLE.south
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -449,8 +450,11 @@ async def test_an_absent_operator_is_announced_for_the_gravest(room: Room) -> No
     room.clock.advance(31)
     assert (await room.incidents.run_timed())["unattended"] == 1
     assert (await room.incidents.run_timed())["unattended"] == 0
+    (open_notice,) = await room.store.read(lambda tx: tx.notices.open(visible_to=EVERYWHERE))
+    assert open_notice.subject_id == room.incident_id
     await room.do("claim")
 
+    assert await room.store.read(lambda tx: tx.notices.open(visible_to=EVERYWHERE)) == []
     types = await room.feed()
     assert types.count("notice.raised") == 1
     assert types.count("notice.cleared") == 1

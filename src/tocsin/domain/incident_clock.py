@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tocsin.base.times import iso
-from tocsin.domain.access import SYSTEM
+from tocsin.base.ids import new_id
 from tocsin.domain.events import IncidentReturned, IncidentUnattended, LeaseExpired, StepOverdue
-from tocsin.domain.incident_desk import Desk, unattended_form
+from tocsin.domain.incident_desk import Desk
+from tocsin.domain.notices import UNATTENDED, Notice, Severity
 
 UNATTENDED_AFTER = timedelta(seconds=30)
 UNATTENDED_PRIORITY = 1
@@ -62,14 +62,23 @@ def announce_unattended(tx: Any) -> int:
     for incident in late:
         desk = Desk.of_house(tx, incident)
         desk.incident = replace(incident, unattended_at=tx.now)
+        notice = Notice(
+            new_id(),
+            UNATTENDED,
+            Severity.CRITICAL.value,
+            tx.now,
+            incident.id,
+            incident.jurisdiction_code,
+            {"number": incident.number},
+        )
+        tx.notices.add(notice)
         desk.add_other(
             IncidentUnattended(
                 subject_id=incident.id,
                 at=tx.now,
                 jurisdiction_code=incident.jurisdiction_code,
-                actor=SYSTEM,
                 number=incident.number,
-                data={**unattended_form(incident), "since": iso(tx.now)},
+                data=notice.form(),
             )
         )
         desk.finish_quietly()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from tocsin.domain.events import (
 )
 from tocsin.domain.forms import incident_form
 from tocsin.domain.incidents import Incident, Source, Stamp, StampName
+from tocsin.domain.notices import UNATTENDED, Notice
 from tocsin.domain.plans import IncidentStep, StepKind, StepStanding, next_deadline, stand
 from tocsin.domain.refusals import require
 from tocsin.domain.views import end_views
@@ -159,16 +160,24 @@ class Desk:
             )
         )
         if self.incident.unattended_at is not None:
-            self.add_other(
-                IncidentAttended(
-                    subject_id=self.incident.id,
-                    at=self.now,
-                    jurisdiction_code=self.incident.jurisdiction_code,
-                    actor=self.who,
-                    number=self.incident.number,
-                    data=unattended_form(self.incident),
-                )
+            self._clear_notice()
+
+    def _clear_notice(self) -> None:
+        """End the notice that nobody had taken the incident in hand."""
+        notice: Notice | None = self.tx.notices.find(UNATTENDED, self.incident.id)
+        if notice is None:
+            return
+        cleared = self.tx.notices.clear(notice, self.now)
+        self.add_other(
+            IncidentAttended(
+                subject_id=self.incident.id,
+                at=self.now,
+                jurisdiction_code=self.incident.jurisdiction_code,
+                actor=self.who,
+                number=self.incident.number,
+                data=cleared.form(),
             )
+        )
 
     def work(self, actor: Actor) -> None:
         """Begin an act that only the owner may do: a free incident is claimed by it; what was before stays."""
@@ -203,18 +212,3 @@ class Desk:
     def _record(self) -> None:
         self.tx.record_many([make(self.incident) for make in self._facts])
         self.tx.record_many(self._other_facts)
-
-
-def unattended_form(incident: Incident) -> dict[str, object]:
-    """Return the notice of an incident nobody took in hand."""
-    return {
-        "key": "incident_unattended",
-        "subject_id": incident.id,
-        "severity": "critical",
-        "params": {"number": incident.number},
-    }
-
-
-def in_order(numbers: Sequence[int]) -> tuple[int, ...]:
-    """Return step numbers sorted."""
-    return tuple(sorted(numbers))

@@ -22,6 +22,7 @@ from tocsin.domain.store import Store
 
 STORE_FAILING: Final = "store.failing"
 CLOCK_STEPPED: Final = "clock.stepped"
+UNATTENDED: Final = "incident_unattended"
 CLOCK_STEP_S: Final = 2.0
 CLOCK_NOTICE_LASTS: Final = timedelta(minutes=10)
 
@@ -34,6 +35,10 @@ WORDS: Final = Words(
         CLOCK_STEPPED: (
             "The clock of this server was moved by {step_s} s. Check its time source.",
             "服务器时钟跳变了 {step_s} 秒，请检查时间源。",
+        ),
+        UNATTENDED: (
+            "Nobody has taken incident {number} in hand.",
+            "警情 {number} 尚无人接手。",
         ),
         "media.worker_lost": (
             "A picture worker ended and is being started again.",
