@@ -32,6 +32,11 @@ class Sound:
         self._start = 0  # of the first waiting sample
         self._waiting: list[Sample] = []
 
+    def expect(self, codec: int) -> None:
+        """The stream's map declares this audio: a track with it from the first segment on spares a player a restart."""
+        if codec in (StreamType.G711A, StreamType.G711U):
+            self._set_track(AudioTrack.of_flac(G711_RATE_HZ))
+
     def take(self, unit: AudioUnit, media_time: int, *, is_heard: bool) -> None:
         """Take one payload heard at `media_time` (90 kHz ticks); without a listener only the format is noted."""
         if not is_heard:

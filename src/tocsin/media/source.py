@@ -69,6 +69,8 @@ class Source:
                 if self.tap is not None:
                     self.tap.take(unit, now_ms)
                 version = feed.config_version
+                if unit.is_key and feed.sound.track is None:
+                    feed.sound.expect(self.receiver.demuxer.audio_type)
                 is_key = feed.take(unit, now_ms)
                 if is_key and (not self._was_shown or feed.config_version != version):
                     self._was_shown = self.has_news = True
