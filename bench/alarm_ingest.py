@@ -90,7 +90,7 @@ def _slow_disk() -> dict[str, str]:
     source = Path(__file__).parents[1] / "tests" / "crash" / "shim.c"
     built = Path(tempfile.mkdtemp(prefix="tocsin-shim-")) / "shim.so"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(built), str(source), "-ldl", "-lpthread"], check=True)
-    return {"LD_PRELOAD": str(built), "TOCSIN_SHIM_DELAY_MS": str(SLOW_SYNC_MS)}
+    return {"LD_PRELOAD": str(built), "TOCSIN_TEST_SHIM_DELAY_MS": str(SLOW_SYNC_MS)}
 
 
 BENCH = Bench(

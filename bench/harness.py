@@ -188,6 +188,9 @@ def server(
             "--name",
             "Bench",
             *_flags("--role", roles),
+            "--new-jurisdiction",
+            "340299 测试县",
+            "--password-stdin",
             environment=plain,
             stdin=(PASSWORD + "\n").encode(),
         )

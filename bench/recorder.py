@@ -37,18 +37,9 @@ def stage(
 ) -> Iterator[Stage]:
     """Start a server and a recorder with `channels`; `live` encodes each picture when it is due, else a loop is replayed."""
     with server() as running:
-        town = running.call(
-            "POST",
-            "/jurisdictions",
-            {
-                "code": "340299",
-                "short": "BN",
-                "name": "测试县",
-                "name_en": "Bench county",
-                "level": "county",
-                "defaults": {"owner": "Bench", "purpose": "measuring"},
-            },
-        )
+        town = running.call("GET", "/jurisdictions")["items"][0]
+        defaults = {"owner": "Bench", "purpose": "measuring"}
+        running.call("PATCH", f"/jurisdictions/{town['id']}", {"defaults": defaults, "version": town["version"]})
         place = running.call(
             "POST", "/places", {"jurisdiction_id": town["id"], "name": "机房", "name_en": "Room", "class": "other"}
         )

@@ -1,9 +1,9 @@
 /* A disk that forgets and a disk that is slow, for the crash tests. Loaded with LD_PRELOAD.
  *
- * TOCSIN_SHIM_ROOT    only files below this folder are watched
- * TOCSIN_SHIM_SHADOW  every fsync and fdatasync copies the file, as it is then, into this folder: what would be on the
+ * TOCSIN_TEST_SHIM_ROOT    only files below this folder are watched
+ * TOCSIN_TEST_SHIM_SHADOW  every fsync and fdatasync copies the file, as it is then, into this folder: what would be on the
  *                     platters if the power went now. Truncation and unlinking count once the file is synced again.
- * TOCSIN_SHIM_DELAY_MS  every sync takes this much longer
+ * TOCSIN_TEST_SHIM_DELAY_MS  every sync takes this much longer
  *
  * The copy is made before the sync returns, so nobody can be told "it is safe" before it stands in the shadow.
  */
@@ -24,7 +24,7 @@ static pthread_mutex_t copying = PTHREAD_MUTEX_INITIALIZER;
 
 static void keep(int fd)
 {
-    const char *root = getenv("TOCSIN_SHIM_ROOT"), *shadow = getenv("TOCSIN_SHIM_SHADOW");
+    const char *root = getenv("TOCSIN_TEST_SHIM_ROOT"), *shadow = getenv("TOCSIN_TEST_SHIM_SHADOW");
     char link[64], path[PATH_MAX], target[PATH_MAX], partial[PATH_MAX + 16], block[1 << 16];
     struct stat status;
     if (!root || !shadow)
@@ -67,7 +67,7 @@ static void keep(int fd)
 
 static void wait_for_the_disk(void)
 {
-    const char *delay = getenv("TOCSIN_SHIM_DELAY_MS");
+    const char *delay = getenv("TOCSIN_TEST_SHIM_DELAY_MS");
     if (!delay)
         return;
     long ms = atol(delay);

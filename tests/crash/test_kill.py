@@ -129,7 +129,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(shim: Path, tmp_p
     dice = random.Random(SEED + 2)
     data, shadow = tmp_path / "data", tmp_path / "shadow"
     data.mkdir()
-    extra = {"LD_PRELOAD": str(shim), "TOCSIN_SHIM_ROOT": str(data), "TOCSIN_SHIM_SHADOW": str(shadow)}
+    extra = {"LD_PRELOAD": str(shim), "TOCSIN_TEST_SHIM_ROOT": str(data), "TOCSIN_TEST_SHIM_SHADOW": str(shadow)}
     with server(data=data) as prepared:
         panels = await asyncio.to_thread(enter_panels, prepared, PANELS, places=4)
     _sync_shadow(data, shadow)
@@ -168,7 +168,7 @@ def _cut_power(data: Path, shadow: Path) -> None:
 
 
 async def test_a_slow_disk_delays_acknowledgements_and_loses_nothing(shim: Path) -> None:
-    with server(extra={"LD_PRELOAD": str(shim), "TOCSIN_SHIM_DELAY_MS": "30"}) as running:
+    with server(extra={"LD_PRELOAD": str(shim), "TOCSIN_TEST_SHIM_DELAY_MS": "30"}) as running:
         panels = await asyncio.to_thread(enter_panels, running, PANELS, places=4)
         async with load(panels, running.ports["dc09"]) as senders:
             await asyncio.sleep(2)
