@@ -256,6 +256,17 @@ async def test_the_head_of_the_audit_is_told_to_those_who_may_read_it(hall: Hall
         assert tick["type"] == "tick"
 
 
+async def test_what_another_process_committed_is_admitted_as_a_gap(hall: Hall) -> None:
+    async with hall.listener() as socket:
+        await _hear(socket, 1)
+        await hall.say("a")
+        hall.feed.publish([Announcement(5, to_us(START), "unit.changed", "u", "3402", "read_incidents", b"{}")])
+        own, gap, change = await _hear(socket, 3)
+    assert own["seq"] == 1
+    assert gap == {"type": "gap", "from": 2, "to": 4}
+    assert change["seq"] == 5
+
+
 class _FakeStore(SimpleNamespace):
     def on_committed(self, listener: Any) -> None:
         self.listener = listener

@@ -266,10 +266,12 @@ class Feed:
         if not announcements:
             return
         first, last = announcements[0].seq, announcements[-1].seq
-        self._head = last
+        head, self._head = self._head, last
         self.figures.changes += len(announcements)
         if not self._classes:
             return
+        if head is not None and first > head + 1:
+            self._admit_missed(head + 1, first - 1)
         payloads = [payload_of(item) for item in announcements]
         whole: Batch | None = None
         now_s = self._clock.monotonic()
@@ -286,6 +288,13 @@ class Feed:
                     self._offer_rest(client, group, announcements, payloads, now_s)
                 else:
                     self._offer(client, batch, first, now_s)
+
+    def _admit_missed(self, first: int, last: int) -> None:
+        """Tell everybody to read again: another process of ours (the command line) committed these changes."""
+        for group in self._classes.values():
+            for client in group.clients:
+                if not client.gap_from and client.floor < last:
+                    self._tell_gap(client, first, last)
 
     def _offer_rest(
         self,
