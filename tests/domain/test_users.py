@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import timedelta
 
@@ -114,6 +115,14 @@ async def test_a_right_password_after_the_lock_forgets_the_failures(house: House
     await users.sign_in("li.na", RIGHT)
 
 
+async def test_a_right_guess_among_many_at_the_same_time_does_not_pass(house: House, users: UserService) -> None:
+    await _user(house, users)
+    guesses = [*(f"wrong {n}" for n in range(30)), RIGHT]
+    results = await asyncio.gather(*(users.sign_in("li.na", guess) for guess in guesses), return_exceptions=True)
+    assert all(isinstance(result, TocsinError) for result in results)
+    assert [a for a, _ in await house.audited()].count("session.signed_in") == 30
+
+
 @given(st.integers(0, 200))
 def test_a_lock_grows_and_never_exceeds_its_limit(failures: int) -> None:
     lock, longer = lock_after(failures, START), lock_after(failures + 1, START)
@@ -162,7 +171,10 @@ async def test_another_process_that_disables_a_user_is_noticed_within_seconds(ho
 async def test_changed_roles_count_at_once_and_are_kept(house: House, users: UserService) -> None:
     user = await _user(house, users)
     made = await users.sign_in("li.na", RIGHT)
+    changed: list[str] = []
+    users.on_rights_changed(changed.append)
     await users.change(user.id, {"roles": ["auditor"]}, actor=HOUSE, version=1)
+    assert changed == [user.id]
     session = await users.authenticate(made.token)
     assert session is not None
     assert session.actor.roles == {Role.AUDITOR}
@@ -284,8 +296,6 @@ async def test_last_seen_is_stored_in_one_write(house: House, users: UserService
 
 
 async def test_a_full_line_of_sign_ins_is_refused_and_the_others_are_served(house: House) -> None:
-    import asyncio
-
     users = UserService(house.store, house.clock, Passwords(memory_kib=64, passes=1, most_waiting=2))
     await _user(house, users)
     results = await asyncio.gather(*(users.sign_in("li.na", RIGHT) for _ in range(20)), return_exceptions=True)
@@ -297,7 +307,5 @@ async def test_a_full_line_of_sign_ins_is_refused_and_the_others_are_served(hous
 
 
 def test_a_stored_hash_says_when_it_is_weaker_than_today() -> None:
-    import asyncio
-
     weak = asyncio.run(Passwords(memory_kib=64, passes=1).hash("x"))
     assert Passwords().needs_rehash(weak)

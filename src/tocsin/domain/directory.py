@@ -150,6 +150,7 @@ class Directory:
         self._channel_ids: dict[str, tuple[str, ...]] = {}
         self._stale: set[str] = set()
         self._is_stale = asyncio.Event()
+        self._reading = asyncio.Lock()
         self._listeners: list[Callable[[Sequence[DirectoryDevice], Collection[str]], None]] = []
 
     # --- lookups ---
@@ -202,24 +203,26 @@ class Directory:
 
     async def load(self) -> None:
         """Read everything."""
-        devices, channels = await self._store.read(_read_all)
-        self._replace_channels(None, channels)
-        for device in devices:
-            self._put(device)
-        self._tell(devices, ())
+        async with self._reading:
+            devices, channels = await self._store.read(_read_all)
+            self._replace_channels(None, channels)
+            for device in devices:
+                self._put(device)
+            self._tell(devices, ())
 
     async def refresh(self, *device_ids: str) -> None:
         """Read these devices again, so that what was just committed counts at once."""
         wanted = sorted(set(device_ids))
         for start in range(0, len(wanted), REFRESH_CHUNK):
             chunk = wanted[start : start + REFRESH_CHUNK]
-            devices, channels = await self._store.read(_read_some, chunk)
-            for device_id in chunk:
-                self._drop(device_id)
-            self._replace_channels(chunk, channels)
-            for device in devices:
-                self._put(device)
-            self._tell(devices, set(chunk) - {device.id for device in devices})
+            async with self._reading:  # one at a time: an earlier snapshot must not be put over a later one
+                devices, channels = await self._store.read(_read_some, chunk)
+                for device_id in chunk:
+                    self._drop(device_id)
+                self._replace_channels(chunk, channels)
+                for device in devices:
+                    self._put(device)
+                self._tell(devices, set(chunk) - {device.id for device in devices})
 
     def note(self, announcements: Iterable[Announced]) -> None:
         """Hear of committed changes; those that alter what is held here are read again by `keep_fresh`.

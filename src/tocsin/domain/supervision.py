@@ -26,7 +26,7 @@ from tocsin.domain.store import Store
 from tocsin.domain.supervision_signals import group_signal, late_test_signal, path_signal
 
 LAST_ALIVE: Final = "last_alive"
-CHUNK: Final = 500
+CHUNK: Final = 200  # devices in one transaction: no alarm waits long behind a storm of registrations
 MAX_PATHS: Final = 4
 PATH_SIGNS: Final = 3  # a path counts as in use after so many signs of life: one frame by a detour is not a path
 STEP_S: Final = 2.0

@@ -59,10 +59,16 @@ class UserService(UseCases):
         self._unknown: OrderedDict[str, tuple[int, datetime | None]] = OrderedDict()
         self._seen: dict[str, datetime] = {}
         self._listeners: list[Callable[[Sequence[str]], None]] = []
+        self._rights_listeners: list[Callable[[str], None]] = []
+        self._changes = 0
 
     def on_ended(self, listener: Callable[[Sequence[str]], None]) -> None:
         """Call `listener` with the ids of sessions that were ended, so that feeds and views end with them."""
         self._listeners.append(listener)
+
+    def on_rights_changed(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the id of a user whose roles or jurisdictions changed, so that views end with them."""
+        self._rights_listeners.append(listener)
 
     # --- every request ---
 
@@ -72,11 +78,13 @@ class UserService(UseCases):
         now = self._clock.now()
         cached = self._cache.get(token_hash)
         if cached is None or self._clock.monotonic() - cached[0] > CACHE_S:
+            changes = self._changes
             session = await self._store.read(_read_session, token_hash)
             if session is None:
                 self._cache.pop(token_hash, None)
                 return None
-            self._remember(token_hash, session)
+            if changes == self._changes:  # else what was read may be from before the change
+                self._remember(token_hash, session)
         else:
             session = cached[1]
         if session.expires_at <= now or session.user.is_disabled:
@@ -108,16 +116,11 @@ class UserService(UseCases):
         name = plain_username(username)[:64]
         now = self._clock.now()
         known: tuple[User, str] | None = await self._store.read(lambda tx: tx.users.by_username(name))
-        failures, locked_until = self._failures(name, None if known is None else known[0])
-        if locked_until is not None and locked_until > now:
-            retry_after_s = int((locked_until - now).total_seconds()) + 1
-            raise TocsinError(
-                ErrorCode.TOO_MANY, "locked after failed sign-ins", key="users.locked", retry_after_s=retry_after_s
-            )
+        _check_lock(known[0].locked_until if known is not None else self._unknown.get(name, (0, None))[1], now)
         is_right = await self._passwords.verify(None if known is None else known[1], password[:1024])
         now = self._clock.now()
         if known is None or not is_right or known[0].is_disabled:
-            await self._fail(name, known[0] if known is not None else None, is_right, failures + 1, now, seat, peer)
+            await self._fail(name, known[0] if known is not None else None, is_right, now, seat, peer)
             raise TocsinError(
                 ErrorCode.UNAUTHENTICATED, "the name or the password is wrong", key="users.sign_in_failed"
             )
@@ -131,8 +134,9 @@ class UserService(UseCases):
     async def sign_out(self, token: str) -> None:
         """End a session; ending it twice is no error."""
         token_hash = hash_token(token)
-        self._cache.pop(token_hash, None)
         ended = await self._store.run(_sign_out, token_hash)
+        self._changes += 1
+        self._cache.pop(token_hash, None)
         self._tell(ended)
 
     async def set_duty(self, token: str, on_duty: bool) -> Session:
@@ -198,6 +202,9 @@ class UserService(UseCases):
         saved, ended = await self._do(actor, "user.changed", user_id, _change, user_id, changes, version)
         self._forget_user(user_id)
         self._tell(ended)
+        if {"roles", "jurisdiction_ids"} & changes.keys():
+            for listener in self._rights_listeners:
+                listener(user_id)
         return saved
 
     async def set_password(self, user_id: str, password: str, *, actor: Actor, current: str | None = None) -> None:
@@ -233,23 +240,18 @@ class UserService(UseCases):
             raise TocsinError(ErrorCode.UNAUTHENTICATED, "sign in first")
         return renewed
 
-    def _failures(self, name: str, user: User | None) -> tuple[int, datetime | None]:
-        """Return the failures and the lock of a name; unknown names are counted like known ones, in memory."""
-        if user is not None:
-            return user.failed_sign_ins, user.locked_until
-        return self._unknown.get(name, (0, None))
-
-    async def _fail(
-        self, name: str, user: User | None, is_right: bool, failures: int, now: datetime, seat: str, peer: str
-    ) -> None:
-        locked_until = lock_after(failures, now)
+    async def _fail(self, name: str, user: User | None, is_right: bool, now: datetime, seat: str, peer: str) -> None:
+        """Count a failure and keep it; unknown names are counted like known ones, in memory."""
+        locked_until = None
         if user is None:
+            failures = self._unknown.get(name, (0, None))[0] + 1
+            locked_until = lock_after(failures, now)
             self._unknown[name] = (failures, locked_until)
             self._unknown.move_to_end(name)
             while len(self._unknown) > MAX_UNKNOWN_NAMES:
                 self._unknown.popitem(last=False)
         reason = "unknown_user" if user is None else "disabled" if is_right else "wrong_password"
-        await self._store.run(_fail_sign_in, user, reason, failures, locked_until, seat, peer)
+        await self._store.run(_fail_sign_in, user.id if user is not None else "", reason, now, locked_until, seat, peer)
 
     def _new_row(
         self, user: User, token: str, kind: str, now: datetime, expires_at: datetime, *, seat: str = ""
@@ -264,10 +266,12 @@ class UserService(UseCases):
             self._cache.popitem(last=False)
 
     def _forget_user(self, user_id: str) -> None:
+        self._changes += 1
         for token_hash in [key for key, (_, session) in self._cache.items() if session.user.id == user_id]:
             del self._cache[token_hash]
 
     def _forget(self, *session_ids: str) -> None:
+        self._changes += 1
         for token_hash in [key for key, (_, session) in self._cache.items() if session.id in session_ids]:
             del self._cache[token_hash]
         self._tell(session_ids)
@@ -305,6 +309,7 @@ def _sign_in(tx: Any, user_id: str, made: SessionRow, peer: str, renewed: str, l
     user: User = tx.users.get(user_id)
     if user.is_disabled:
         raise TocsinError(ErrorCode.UNAUTHENTICATED, "the name or the password is wrong", key="users.sign_in_failed")
+    _check_lock(user.locked_until, tx.now)  # a right guess among many at the same time does not pass
     tx.users.note_failures(user.id, 0, None)
     if renewed:
         tx.users.set_password(user.id, renewed)
@@ -328,21 +333,36 @@ def _sign_in(tx: Any, user_id: str, made: SessionRow, peer: str, renewed: str, l
 
 
 def _fail_sign_in(
-    tx: Any, user: User | None, reason: str, failures: int, locked_until: datetime | None, seat: str, peer: str
+    tx: Any, user_id: str, reason: str, now: datetime, locked_until: datetime | None, seat: str, peer: str
 ) -> None:
-    if user is not None:
-        tx.users.note_failures(user.id, failures, locked_until)
+    code = ""
+    if user_id:
+        user: User = tx.users.get(user_id)  # as it is now: others may be guessing at the same time
+        locked_until = lock_after(user.failed_sign_ins + 1, now)
+        tx.users.note_failures(user_id, user.failed_sign_ins + 1, locked_until)
+        code = _home_code(tx, user)
     tx.record(
         events.SignInRefused(
-            subject_id=user.id if user is not None else "",
+            subject_id=user_id,
             at=tx.now,
-            jurisdiction_code=_home_code(tx, user) if user is not None else "",
+            jurisdiction_code=code,
             reason=reason,
             seat=seat[:100],
             peer=peer,
             locked_until=locked_until,
         )
     )
+
+
+def _check_lock(locked_until: datetime | None, now: datetime) -> None:
+    """Let a sign-in go on. Errors: TOO_MANY with the time to wait."""
+    if locked_until is not None and locked_until > now:
+        raise TocsinError(
+            ErrorCode.TOO_MANY,
+            "locked after failed sign-ins",
+            key="users.locked",
+            retry_after_s=int((locked_until - now).total_seconds()) + 1,
+        )
 
 
 def _sign_out(tx: Any, token_hash: str) -> tuple[str, ...]:
