@@ -1,4 +1,4 @@
-"""The composition root, the only module that knows every room: builds the house, starts it in order, ends it in reverse."""
+"""The composition root, the only module that knows every room: builds, starts in order, ends in reverse."""
 
 from __future__ import annotations
 
@@ -39,9 +39,11 @@ from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_live import LiveConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink
 from tocsin.media.link import MediaSettings as LinkSettings
 from tocsin.media.relay import LiveStreams
+from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import Settings, settings_in_force
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
@@ -149,6 +151,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         units=UnitService(store),
         plans=PlanService(store),
         views=views,
+        words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
         live_state=streams.state,
@@ -204,7 +207,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             await asyncio.wait_for(serving, 10)
 
     stack.push_async_callback(stop_web)
-    while not server.started and not serving.done():  # uvicorn tells by a flag only
+    while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn tells by a flag only
         await asyncio.sleep(0.005)
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}"
