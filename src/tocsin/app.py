@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import resource
 import signal
 import socket
 import tempfile
@@ -58,6 +59,7 @@ log = structlog.get_logger(__name__)
 
 def run(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status. Errors: UNAVAILABLE, with the port or file that failed."""
+    _allow_files()
     schema.prepare(settings.storage_url)
     try:
         import uvloop
@@ -78,6 +80,14 @@ async def open_store(settings: Settings) -> AsyncIterator[AnyStore]:
         yield store
     finally:
         await store.stop()
+
+
+def _allow_files() -> None:
+    """Raise the limit on open files as far as we may: every panel is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    log.debug("open files", before=soft, now=hard)
 
 
 async def _serve(settings: Settings) -> int:
@@ -135,6 +145,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     streams = LiveStreams(
         link, gb28181, clock, public_host=settings.media.host, idle_stop_s=settings.media.stop_after_s
     )
+    gb28181.on_ended(streams.source_ended)
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock)
 
     # use cases
@@ -248,6 +259,9 @@ def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
         rtp_high=media.rtp_port_last,
         transcodes=media.max_transcodes,
         ffmpeg=media.ffmpeg,
+        fragment_ms=media.fragment_ms,
+        receive_buffer_bytes=media.receive_buffer_bytes,
+        viewer_queue_bytes=media.viewer_queue_bytes,
     )
 
 
@@ -263,6 +277,9 @@ def _dc09_config(settings: Settings) -> Dc09Config:
         exempt_networks=dc09.exempt_networks,
         frame_timeout_s=dc09.frame_timeout_s,
         idle_timeout_s=dc09.idle_timeout_s,
+        max_waiting=dc09.max_waiting,
+        answers_duh=dc09.answers_duh,
+        panel_utc_offset_s=dc09.panel_utc_offset_hours * 3600.0,
     )
 
 
@@ -277,6 +294,8 @@ def _gb_config(settings: Settings) -> GbConfig:
         server_id=sip.server_id,
         realm=sip.realm,
         keepalive_misses=sip.keepalive_misses,
+        min_expires_s=sip.min_expires_s,
+        max_expires_s=sip.max_expires_s,
         live=LiveConfig(
             answer_within_s=sip.invite_timeout_s,
             media_within_s=sip.first_packet_timeout_s,

@@ -257,6 +257,10 @@ class LiveStreams:
         if upstream is not None:
             upstream.state, upstream.reason = "live", ""
 
+    def source_ended(self, stream_id: str, reason: str) -> None:
+        """Hear that a camera ended its picture by itself; it is asked again while somebody wants it."""
+        self._source_lost(stream_id, reason)
+
     def _source_lost(self, stream_id: str, reason: str) -> None:
         upstream = self._upstreams.get(stream_id)
         if upstream is not None:
