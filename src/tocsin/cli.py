@@ -27,7 +27,8 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
-    arguments = make_parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = make_parser(words[0] if words else "").parse_args(words)
     command: Command = arguments.run
     try:
         return command(arguments)
@@ -41,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of every command."""
+def make_parser(asked: str = "") -> argparse.ArgumentParser:
+    """Return the parser of every command; what is slow to load is left out when another command is `asked` for."""
     parser = argparse.ArgumentParser(
         prog="tocsin",
         description="Open alarm-and-video platform for control rooms. `tocsin COMMAND --help` tells more.",
@@ -51,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_serve(commands)
     _add_demo(commands)
-    _add_simulate(commands)
+    _add_simulate(commands, is_whole=asked in ("", "simulate"))
     _add_user(commands)
     _add_import(commands)
     _add_backup(commands)
@@ -191,17 +192,17 @@ def _demo(arguments: argparse.Namespace) -> int:
 # --- simulate ---------------------------------------------------------------------------------------------------------
 
 
-def _add_simulate(commands: Any) -> None:
+def _add_simulate(commands: Any, *, is_whole: bool) -> None:
     parser = commands.add_parser(
         "simulate",
         help="be a panel, a camera or the town",
         description="Be a device: the sender side of our codecs. The last line on stdout is one JSON object: "
         "what was sent, acknowledged and refused, with latencies in ms.",
     )
-    kinds = parser.add_subparsers(metavar="KIND", required=True)
-    from tocsin.sim import run as sim
+    if is_whole:
+        from tocsin.sim import run as sim
 
-    sim.add_arguments(kinds)
+        sim.add_arguments(parser.add_subparsers(metavar="KIND", required=True))
 
 
 # --- users ------------------------------------------------------------------------------------------------------------

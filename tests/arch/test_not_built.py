@@ -1,4 +1,4 @@
-"""The line of docs/not-built.md: no module, table, column, route or setting is about recognising or following people."""
+"""The line of docs/not-built.md: no module, table, column or setting is about recognising or following people."""
 
 from __future__ import annotations
 

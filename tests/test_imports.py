@@ -1,0 +1,122 @@
+"""Places and devices from a CSV file: all of it or none of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tocsin.app import open_store
+from tocsin.base.clock import SystemClock
+from tocsin.base.errors import TocsinError
+from tocsin.domain.acts import house_actor
+from tocsin.domain.registry import PlaceService
+from tocsin.folder import FolderLock, prepare_folder
+from tocsin.imports import import_file, read_rows
+from tocsin.settings import Settings, load_settings
+from tocsin.user_commands import UserDesk, at_the_desk
+
+PLACES = (
+    "jurisdiction,name,name_en,class,lon,lat\n"
+    "3402,新华学校,Xinhua School,school,118.2,30.9\n"
+    "3402,市场,Market,market,,\n"
+)
+DEVICES = (
+    "jurisdiction,place,kind,name,account,gb_id,key_hex,password,poll_interval_s\n"
+    "3402,新华学校,panel,学校主机,0012,,00112233445566778899AABBCCDDEEFF,,60\n"
+    "3402,市场,camera,市场摄像机,,34020000001320000001,,secret,\n"
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A data folder with one jurisdiction."""
+    made = load_settings(environ={}, overrides={"server.data": tmp_path / "data"})
+    prepare_folder(made.data)
+    at_the_desk(made, lambda desk: desk.add_jurisdiction("3402", "临江市"))
+    return made
+
+
+def written(folder: Path, text: str, charset: str = "utf-8") -> Path:
+    path = folder / "in.csv"
+    path.write_bytes(text.encode(charset))
+    return path
+
+
+async def names_of_places(settings: Settings) -> set[str]:
+    async with open_store(settings) as store:
+        page = await PlaceService(store, SystemClock()).places(house_actor())
+        return {place.name for place in page.items}
+
+
+def test_places_and_then_devices_are_entered(settings: Settings, tmp_path: Path) -> None:
+    places = import_file(settings, written(tmp_path, PLACES))
+    assert [row["outcome"] for row in places] == ["entered", "entered"]
+    devices = import_file(settings, written(tmp_path, DEVICES))
+    assert [row["name"] for row in devices] == ["学校主机", "市场摄像机"]
+    with pytest.raises(TocsinError, match="学校主机 has this account"):
+        import_file(settings, written(tmp_path, DEVICES))
+
+
+def test_a_check_changes_nothing(settings: Settings, tmp_path: Path) -> None:
+    for _ in range(2):
+        rows = import_file(settings, written(tmp_path, PLACES), is_check=True)
+        assert [row["outcome"] for row in rows] == ["can be entered", "can be entered"]
+
+
+async def test_one_wrong_line_keeps_all_out(tmp_path: Path, settings: Settings) -> None:
+    text = PLACES + "9999,Elsewhere,,school,,\n3402,,,school,,\n3402,South,,castle,,\n3402,North,,school,east,1\n"
+    with pytest.raises(TocsinError) as caught:
+        await asyncio.to_thread(import_file, settings, written(tmp_path, text))
+    for word in ("line 4", "no jurisdiction 9999", "line 5", "line 6", "line 7", "lon is not a number"):
+        assert word in caught.value.detail
+    assert await names_of_places(settings) == set()
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gb18030"])
+def test_chinese_spreadsheets_save_in_several_charsets(tmp_path: Path, charset: str) -> None:
+    kind, rows = read_rows(written(tmp_path, PLACES, charset))
+    assert kind == "place"
+    assert rows[0].values["name"] == "新华学校"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("jurisdiction,name,colour\n", "unknown columns: colour"),
+        ("jurisdiction,address\n", "no column name"),
+        ("PK\x03\x04", "spreadsheet"),
+    ],
+)
+def test_another_kind_of_file_is_explained(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(TocsinError, match=words):
+        read_rows(written(tmp_path, text))
+
+
+def test_a_running_server_is_not_gone_behind(settings: Settings, tmp_path: Path) -> None:
+    with FolderLock(settings.data), pytest.raises(TocsinError, match="already works"):
+        import_file(settings, written(tmp_path, PLACES))
+
+
+def test_users_are_entered_listed_disabled_and_given_tokens(settings: Settings) -> None:
+    async def _work(desk: UserDesk) -> None:
+        await desk.add("li.ming", "李明", ["administrator"], ["3402"], "long enough 1")
+        await desk.add("wang.fang", "", ["operator"], ["3402"], "long enough 2")
+        assert [row["username"] for row in await desk.rows()] == ["li.ming", "wang.fang"]
+        assert await desk.make_token("wang.fang", "a test", 1.0)
+        await desk.set_password("wang.fang", "long enough 3")
+        await desk.disable("wang.fang")
+        assert [row["state"] for row in await desk.rows()] == ["active", "disabled"]
+
+    at_the_desk(settings, _work)
+
+
+def test_a_user_nobody_knows_is_named(settings: Settings) -> None:
+    with pytest.raises(TocsinError, match="no user nobody"):
+        at_the_desk(settings, lambda desk: desk.disable("nobody"))
+
+
+def test_a_jurisdiction_nobody_knows_is_named(settings: Settings) -> None:
+    with pytest.raises(TocsinError, match="no jurisdiction 77; there are 3402"):
+        at_the_desk(settings, lambda desk: desk.add("a.b", "A", ["operator"], ["77"], "long enough 1"))
