@@ -294,8 +294,6 @@ def _gb_config(settings: Settings) -> GbConfig:
         server_id=sip.server_id,
         realm=sip.realm,
         keepalive_misses=sip.keepalive_misses,
-        min_expires_s=sip.min_expires_s,
-        max_expires_s=sip.max_expires_s,
         live=LiveConfig(
             answer_within_s=sip.invite_timeout_s,
             media_within_s=sip.first_packet_timeout_s,
