@@ -19,6 +19,7 @@ from tocsin.domain.store import FeedEntry
 
 _BASE = frozenset({"subject_id", "jurisdiction_code", "at", "actor", "data"})
 _NAMES: dict[type, tuple[str, ...]] = {}
+_PLAIN = frozenset({str, int, float, bool})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,11 @@ class Fact:
         names = _NAMES.get(kind)
         if names is None:
             names = _NAMES[kind] = tuple(field.name for field in fields(kind) if field.name not in _BASE)
-        return {name: _plain(value) for name in names if (value := getattr(self, name)) not in ("", None, ())}
+        return {
+            name: value if type(value) in _PLAIN else _plain(value)
+            for name in names
+            if (value := getattr(self, name)) not in ("", None, ())
+        }
 
     def audit(self) -> AuditEntry | None:
         """Return the audit entry; None when the change is part of another act that is audited."""

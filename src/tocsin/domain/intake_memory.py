@@ -16,7 +16,7 @@ from tocsin.domain.intake_rules import LastSignal, Origin, ZoneInfo
 from tocsin.domain.plans import Plan
 
 MAX_ENTRIES = 50_000
-_REGISTRY = frozenset({"device", "zone", "place", "jurisdiction", "channel", "camera"})
+_REGISTRY = frozenset({"device", "place", "jurisdiction"})  # facts of zones have their device as subject
 _OWN = frozenset({"alarm", "signal"})
 Key = tuple[str, str]
 

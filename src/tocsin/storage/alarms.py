@@ -47,10 +47,9 @@ class AlarmRepository:
 
     def restore(self, restored: Sequence[Alarm]) -> None:
         """Mark alarms restored at their `restored_at`."""
-        if restored:
-            self._connection.execute(
-                _RESTORE, [{"b_id": a.id, "b_restored_at_us": optional_us(a.restored_at)} for a in restored]
-            )
+        _RESTORE.run(
+            self._connection, [(a.id, AlarmState.RESTORED.value, optional_us(a.restored_at)) for a in restored]
+        )
 
     def close_of(self, incident_id: str) -> list[Alarm]:
         """Close the alarms of an incident; return those that were not closed yet, as they are now."""
@@ -125,10 +124,11 @@ _INSERT = Bulk.into(
         "presented_at_us",
     ),
 )  # fmt: skip
-_RESTORE = (
+_RESTORE = Bulk(
     update(alarms)
     .where(alarms.c.id == bindparam("b_id"))
-    .values(state=AlarmState.RESTORED.value, restored_at_us=bindparam("b_restored_at_us"))
+    .values(state=bindparam("b_state"), restored_at_us=bindparam("b_restored_at_us")),
+    ("b_id", "b_state", "b_restored_at_us"),
 )
 
 

@@ -13,6 +13,7 @@ from tocsin.domain.assignments import Assignment, AssignmentState
 from tocsin.domain.incident_detail import AccountRef, HistoryEntry, Note, NoteKind
 from tocsin.domain.incidents import Stamp
 from tocsin.domain.plans import Applies, DueFrom, IncidentStep, StepKind
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.tables import (
     alarms,
     assignments,
@@ -225,9 +226,7 @@ class IncidentWork:
         new = [{"name": name, "value": value} for name, value in after.items() if not before[name]]
         if new:
             self._connection.execute(insert(counters), new)
-        grown = [{"b_name": name, "b_value": value} for name, value in after.items() if before[name]]
-        if grown:
-            self._connection.execute(_COUNT, grown)
+        _COUNT.run(self._connection, [(name, value) for name, value in after.items() if before[name]])
 
     def find_assignment(self, incident_id: str, assignment_id: str) -> Assignment:
         """Return one sent unit of an incident. Errors: NOT_FOUND."""
@@ -250,7 +249,10 @@ class IncidentWork:
         return counts
 
 
-_COUNT = update(counters).where(counters.c.name == bindparam("b_name")).values(value=bindparam("b_value"))
+_COUNT = Bulk(
+    update(counters).where(counters.c.name == bindparam("b_name")).values(value=bindparam("b_value")),
+    ("b_name", "b_value"),
+)
 _SAVE_STEP = (
     update(incident_steps)
     .where(incident_steps.c.incident_id == bindparam("b_incident_id"), incident_steps.c.n == bindparam("b_n"))
