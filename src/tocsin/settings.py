@@ -220,18 +220,6 @@ class SipSettings(_Section):
         description="How long the first picture packet may take after the answer; then the next way is tried.",
         unit="seconds",
     )
-    requests_per_s: float = _setting(
-        2000.0,
-        gt=0,
-        description="Requests a second taken from one address, keepalives of known devices aside; more are dropped.",
-        unit="requests a second",
-    )
-    catalogs_per_s: float = _setting(
-        50.0,
-        gt=0,
-        description="Catalogues asked for a second, so that a reconnect storm does not become a catalogue storm.",
-        unit="requests a second",
-    )
 
 
 class MediaSettings(_Section):
@@ -253,12 +241,6 @@ class MediaSettings(_Section):
         8081,
         description="Port viewers fetch pictures from; further workers take the next ports; 0 takes free ones.",
         unit="port",
-    )
-    public_url: str = _setting(
-        "",
-        description="Where viewers find the picture port when a TLS proxy stands in front, such as "
-        "wss://tocsin.example.org; {port} in it stands for the worker's port. Empty is ws:// on the listening address.",
-        unit="URL",
     )
     rtp_ports: str = _setting(
         "25000-29999",
