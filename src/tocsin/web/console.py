@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 from pathlib import Path
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -30,7 +30,7 @@ class Console:
     async def serve(self, request: Request) -> Response:
         """Return the file of a path, or the page: the console routes in the browser. Errors: NOT_FOUND."""
         path = request.path_params["path"]
-        found = await anyio.to_thread.run_sync(self._find, path)
+        found = await asyncio.to_thread(self._find, path)
         if found is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no file {path}"[:200])
         is_hashed = found.parent.name == "assets" and found.parent.parent == self._folder
