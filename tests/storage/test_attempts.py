@@ -94,7 +94,7 @@ async def test_knocks_are_counted_and_the_newest_thousand_stay(house: House) -> 
 
 async def test_a_device_that_is_entered_leaves_the_list_of_those_that_knock(house: House) -> None:
     for _ in range(3):
-        house.reports.pending("34022300001320000001", START, "127.0.0.1:5060", "IPC")
+        house.reports.pending("34022300001320000001", START, "127.0.0.1:5060", "IPC\x00\n")
     await house.reports.flush()
     (waiting,) = await house.devices.pending(HOUSE)
     assert (waiting.gb_id, waiting.knocks, waiting.user_agent) == ("34022300001320000001", 3, "IPC")

@@ -77,7 +77,7 @@ class StoredReports:
         """Note that an unknown device knocks."""
         knocks = self._batch.knocks
         known = knocks.get(gb_id)
-        agent = user_agent[:MAX_TEXT_CHARS]
+        agent = _shown(user_agent)
         if known is not None:
             knocks[gb_id] = replace(known, peer=peer, user_agent=agent, last_at=at, knocks=known.knocks + 1)
         elif len(knocks) < MAX_KNOCKING:
@@ -91,7 +91,7 @@ class StoredReports:
 
     def learned(self, device_id: str, **profile: str) -> None:
         """Keep what was learned; an empty value forgets, `faulty` lists sub-devices that do not work."""
-        texts = {name: value[:MAX_TEXT_CHARS] for name, value in profile.items()}
+        texts = {name: _shown(value) for name, value in profile.items()}
         self._batch.learned.setdefault(device_id, {}).update(texts)
         self._directory.learn(device_id, texts)
 
@@ -131,6 +131,11 @@ class StoredReports:
         waiting.attempts[:0] = batch.attempts[-MAX_WAITING_ATTEMPTS // 2 :]
         for device_id, at_us in batch.tests_us.items():
             waiting.tests_us.setdefault(device_id, at_us)
+
+
+def _shown(text: str) -> str:
+    """Return a device's words as they can be stored and shown: one of them must not spoil a batch."""
+    return "".join(c for c in text[:MAX_TEXT_CHARS] if c.isprintable())
 
 
 def _write(tx: Any, batch: _Batch) -> None:
