@@ -126,6 +126,12 @@ async def retire_camera(camera_id: str, house: House, actor: Keeper, language: L
     return reply(camera_form(retired, house, language))
 
 
+@router.get("/{camera_id}/zones", response_model=Page[objects.Zone])
+async def list_camera_zones(camera_id: str, house: House, actor: Reader) -> Response:
+    """List the zones this camera shows, by device and number. Errors: not_found."""
+    return listed([zone.form() for zone in await house.cameras.zones(camera_id, actor=actor)], None)
+
+
 @router.get("/{camera_id}/attempts", response_model=Page[objects.Attempt])
 async def list_camera_attempts(camera_id: str, house: House, actor: Reader, language: Language) -> Response:
     """List what was tried for this picture, newest first, in the caller's language. Errors: not_found."""

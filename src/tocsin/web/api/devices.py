@@ -232,11 +232,18 @@ async def list_attempts(device_id: str, house: House, actor: Reader, language: L
 
 @router.get("/{device_id}/signals", response_model=Page[objects.Signal])
 async def list_device_signals(
-    device_id: str, house: House, actor: Reader, language: Language, after: After = "", limit: Limit = 100
+    device_id: str,
+    house: House,
+    actor: Reader,
+    language: Language,
+    newest_first: bool = False,
+    after: After = "",
+    limit: Limit = 100,
 ) -> Response:
-    """List the signals of a device, newest last. Errors: not_found."""
+    """List the signals of a device, newest last unless `newest_first`. Errors: not_found."""
     await house.devices.device(device_id, actor=actor)
-    return await signal_page(house, SignalFilter(device_id=device_id, after=after), actor, limit, language)
+    wanted = SignalFilter(device_id=device_id, after=after, newest_first=newest_first)
+    return await signal_page(house, wanted, actor, limit, language)
 
 
 def attempt_form(attempt: Attempt, words: Words, language: str) -> dict[str, Any]:

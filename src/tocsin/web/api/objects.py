@@ -598,13 +598,19 @@ class Word(Out):
     en: str
 
 
+class PurposeWord(Word):
+    """Why somebody looks, and for how many minutes at most."""
+
+    limit_min: int
+
+
 class Vocabulary(Out):
     """The keyed lists people choose from."""
 
     false_causes: list[Word]
     dispositions: list[Word]
     park_reasons: list[Word]
-    purposes: list[Word]
+    purposes: list[PurposeWord]
     unit_states: list[Word]
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -38,7 +37,7 @@ class In(BaseModel):
     @classmethod
     def _is_storable(cls, value: Any) -> Any:
         if not _is_text(value):
-            raise PydanticCustomError("not_text", "holds a character that is not text")
+            raise ValueError("holds a character that is not text")
         return value
 
     def given(self) -> dict[str, Any]:

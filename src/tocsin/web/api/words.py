@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from tocsin.domain.access import Actor
+from tocsin.domain.access import PURPOSE_LIMIT_MIN, Actor, Purpose
 from tocsin.domain.dispositions import DISPOSITIONS, FALSE_CAUSES, PARK_REASONS, PURPOSES, Choice
 from tocsin.domain.units import UNIT_STATES
 from tocsin.web.api import objects
@@ -20,17 +20,17 @@ router = APIRouter(prefix="/api/v1", tags=["words"])
 
 @router.get("/words", response_model=objects.Vocabulary)
 async def read_words(_actor: Annotated[Actor, allowed()]) -> Response:
-    """Read the causes, dispositions, park reasons, purposes and unit states in both languages."""
+    """Read the causes, dispositions, park reasons, purposes (with their most minutes) and unit states in both languages."""
     return reply(
         {
             "false_causes": _words(FALSE_CAUSES),
             "dispositions": _words(DISPOSITIONS),
             "park_reasons": _words(PARK_REASONS),
-            "purposes": _words(PURPOSES),
+            "purposes": [{**word, "limit_min": PURPOSE_LIMIT_MIN[Purpose(word["key"])]} for word in _words(PURPOSES)],
             "unit_states": _words(UNIT_STATES),
         }
     )
 
 
-def _words(choices: Iterable[Choice]) -> list[dict[str, str]]:
+def _words(choices: Iterable[Choice]) -> list[dict[str, Any]]:
     return [{"key": choice.key, "zh": choice.zh, "en": choice.en} for choice in choices]
