@@ -452,3 +452,14 @@ async def test_a_changed_registry_is_seen_by_the_next_alarm(intake: Intake, stor
     await take(intake, signal_of(burglary(), after_s=5))
 
     assert [i.place_id for i in await incidents_of(store)] == [SHOP, SCHOOL]
+
+
+@only_sqlite
+async def test_the_rate_meter_counts_what_came_in_since_within_the_scope(intake: Intake, store: AnyStore) -> None:
+    await take(intake, signal_of(burglary(), key="a"), signal_of(burglary(), key="b", after_s=60))
+    await take(intake, signal_of(burglary(), key="c", device_id=BANK_PANEL, account="0233", after_s=60))
+    north = scope(PEOPLE.li, Permission.READ_INCIDENTS)
+    since = START + timedelta(seconds=30)
+
+    assert await store.read(lambda tx: tx.alarms.count_since(since, visible_to=EVERYWHERE)) == 2
+    assert await store.read(lambda tx: tx.alarms.count_since(since, visible_to=north)) == 1

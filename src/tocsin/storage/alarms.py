@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, func, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
@@ -107,12 +107,10 @@ class AlarmRepository:
 
     def count_since(self, since: datetime, *, visible_to: Scope) -> int:
         """Return how many alarms came in since a time (the rate meter)."""
-        rows = self._connection.execute(
-            select(alarms.c.id).where(
-                alarms.c.received_at_us >= to_us(since), within(alarms.c.jurisdiction_code, visible_to, alarms.c.id)
-            )
+        counted = select(func.count()).where(
+            alarms.c.received_at_us >= to_us(since), within(alarms.c.jurisdiction_code, visible_to, alarms.c.id)
         )
-        return len(rows.all())
+        return int(self._connection.execute(counted).scalar_one())
 
 
 _INSERT = Bulk.into(

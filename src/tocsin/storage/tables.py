@@ -362,6 +362,7 @@ Index(
 )
 Index("ix_alarms_scope", alarms.c.jurisdiction_code, alarms.c.id)
 Index("ix_alarms_signal", alarms.c.signal_id)
+Index("ix_alarms_received", alarms.c.received_at_us)
 
 incidents = Table(
     "incidents",

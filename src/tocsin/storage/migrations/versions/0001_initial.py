@@ -55,6 +55,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.create_index("ix_alarms_scope", "alarms", ["jurisdiction_code", "id"], unique=False)
+    op.create_index("ix_alarms_received", "alarms", ["received_at_us"], unique=False)
     op.create_index("ix_alarms_signal", "alarms", ["signal_id"], unique=False)
     op.create_table(
         "assignments",
