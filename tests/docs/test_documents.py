@@ -151,3 +151,31 @@ def test_the_licence_travels_with_the_code() -> None:
 def test_python_runs_the_generator_as_written() -> None:
     command = [sys.executable, "docs/generate.py", "--check"]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+PATH_NAMED = re.compile(r"`((?:src|console|docs|tests|tools|bench|deploy)/[\w./-]+)`")
+NAME_IN_FILE = re.compile(r"`([\w./-]+\.py)`, `(\w+)(?:\.(\w+))?`")
+FUNCTION_IN_FILE = re.compile(r"`(?:(\w+)\.)?(\w+)` in\s+`(src/[\w./-]+\.py)`")
+
+
+def test_every_file_a_document_names_is_there() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in documents()
+        if "design" not in path.parts
+        for name in PATH_NAMED.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists() and not (path.parent / name).exists()
+    ]
+    assert wrong == []
+
+
+def test_every_function_the_tour_names_is_where_it_says() -> None:
+    text = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    named = [(file, [first, second]) for file, first, second in NAME_IN_FILE.findall(text)]
+    named += [(file, [first, second]) for first, second, file in FUNCTION_IN_FILE.findall(text)]
+    assert len(named) > 10
+    wrong = []
+    for file, words in named:
+        code = (ROOT / file).read_text(encoding="utf-8")
+        wrong += [f"{file}: {word}" for word in words if word and not re.search(rf"(?:def|class) {word}\b", code)]
+    assert wrong == []
