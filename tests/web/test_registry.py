@@ -206,6 +206,46 @@ async def test_signals_carry_their_bytes_and_the_reason_they_were_kept_aside(hou
         assert first["next"] == known["id"]
 
 
+async def test_the_signals_of_a_device_are_read_newest_first_when_asked(house: WebHouse) -> None:
+    for key in ("a", "b", "c"):
+        await house.intake.accept(signal_of(burglary(), key=key))
+    async with house.client("li") as client:
+        oldest_first = [one["id"] for one in (await client.get(f"{API}/devices/{PANEL}/signals")).json()["items"]]
+        params = {"newest_first": True, "limit": 2}
+        page = (await client.get(f"{API}/devices/{PANEL}/signals", params=params)).json()
+        rest = await client.get(f"{API}/devices/{PANEL}/signals", params={**params, "after": page["next"]})
+    assert len(oldest_first) == 3
+    assert [one["id"] for one in page["items"]] == [oldest_first[2], oldest_first[1]]
+    assert [one["id"] for one in rest.json()["items"]] == [oldest_first[0]]
+
+
+async def test_a_camera_names_the_zones_it_shows(house: WebHouse) -> None:
+    async with house.client("li") as client:
+        zones = (await client.get(f"{API}/cameras/{WEST_GATE}/zones")).json()["items"]
+        assert zones
+        for zone in zones:
+            assert WEST_GATE in zone["cameras"]
+            own = (await client.get(f"{API}/devices/{zone['device_id']}/zones")).json()["items"]
+            assert zone in own
+        assert (await client.get(f"{API}/cameras/nowhere/zones")).status_code == 404
+    async with house.client("admin") as client:
+        for zone in zones:
+            await client.put(
+                f"{API}/devices/{zone['device_id']}/zones/{zone['number']}/cameras",
+                json={"version": zone["version"], "cameras": []},
+            )
+        assert (await client.get(f"{API}/cameras/{WEST_GATE}/zones")).json()["items"] == []
+
+
+async def test_purposes_say_how_long_one_may_look(house: WebHouse) -> None:
+    async with house.client("li") as client:
+        purposes = (await client.get(f"{API}/words")).json()["purposes"]
+        for word in purposes:
+            body = {"channels": [WEST_GATE], "purpose": word["key"], "minutes": word["limit_min"] + 1}
+            assert (await client.post(f"{API}/views", json=body)).json()["rule"] == "minutes_over_limit"
+    assert {word["key"] for word in purposes} >= {"patrol", "maintenance", "drill"}
+
+
 async def test_units_near_a_point_come_nearest_first(house: WebHouse) -> None:
     for unit, lon in ((CAR, 120.5), ("unit-foot", 120.2)):
         await house.services.units.move(unit, lon, 30.2, house.clock.now())

@@ -14,6 +14,7 @@ from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, check_version, guard, page
 from tocsin.domain.channels import ChannelRecord
+from tocsin.domain.devices import Zone
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction
@@ -83,6 +84,10 @@ class ChannelService(UseCases):
         )
         return found
 
+    async def zones(self, channel_id: str, *, actor: Actor) -> list[Zone]:
+        """Return the zones a channel shows, of devices the actor may see. Errors: NOT_FOUND."""
+        return await self._store.read(_zones, actor, channel_id)
+
     async def change(self, channel_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> ChannelRecord:
         """Change a channel. With owner, place and purpose set by somebody who may commission, it goes into service;
         `stage` may ask for `in_service` in so many words. Errors: INVALID naming the field, NOT_FOUND, CONFLICT,
@@ -132,6 +137,13 @@ def _find(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, An
     found: list[ChannelRecord] = tx.devices.find_channels(
         visible_to=scope(actor, READ), limit=limit, code=code, **narrowed
     )
+    return found
+
+
+def _zones(tx: Any, actor: Actor, channel_id: str) -> list[Zone]:
+    visible = scope(actor, READ)
+    tx.devices.channel(channel_id, visible_to=visible)
+    found: list[Zone] = tx.devices.zones_with(channel_id, visible_to=visible)
     return found
 
 

@@ -111,7 +111,10 @@ class AlarmFilter:
 
 @dataclass(frozen=True, slots=True)
 class SignalFilter:
-    """What a list of signals is narrowed to. Newest last: `after` is the cursor, a signal id."""
+    """What a list of signals is narrowed to. Newest last: `after` is the cursor, a signal id.
+
+    `newest_first` turns the order: `after` then stands for older ones.
+    """
 
     device_id: str = ""
     account: str = ""
@@ -119,3 +122,4 @@ class SignalFilter:
     received_from: datetime | None = None
     received_to: datetime | None = None
     after: str = ""
+    newest_first: bool = False

@@ -255,6 +255,22 @@ class DeviceRepository(ChannelPart):
         found = [_zone(row, cameras.get(row.id, ())) for row in rows]
         return sorted(found, key=lambda zone: (len(zone.number), zone.number))
 
+    def zones_with(self, channel_id: str, *, visible_to: Scope) -> list[Zone]:
+        """Return the zones a channel is linked to, by device and number."""
+        rows = self._connection.execute(
+            select(zones)
+            .join(zone_cameras, zone_cameras.c.zone_id == zones.c.id)
+            .join(devices, devices.c.id == zones.c.device_id)
+            .where(
+                zone_cameras.c.channel_id == channel_id,
+                devices.c.retired_at_us.is_(None),
+                within(devices.c.jurisdiction_code, visible_to, devices.c.id),
+            )
+        ).all()
+        cameras = self._cameras_of([row.id for row in rows])
+        found = [_zone(row, cameras.get(row.id, ())) for row in rows]
+        return sorted(found, key=lambda zone: (zone.device_id, len(zone.number), zone.number))
+
     def zone(self, device_id: str, number: str) -> Zone:
         """Return the zone of that number, as the registry writes it. Errors: NOT_FOUND."""
         row = self._connection.execute(

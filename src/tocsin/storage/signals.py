@@ -194,7 +194,7 @@ class SignalRepository:
         return _stored(row)
 
     def find(self, wanted: SignalFilter, *, visible_to: Scope, limit: int = 100) -> list[StoredSignal]:
-        """Return signals newest last; one of an unknown account belongs to the house."""
+        """Return signals newest last, unless asked the other way; one of an unknown account belongs to the house."""
         column = signals.c
         query = _LISTED.where(self._within(visible_to))
         if wanted.device_id:
@@ -208,8 +208,9 @@ class SignalRepository:
         if wanted.received_to is not None:
             query = query.where(column.received_at_us < to_us(wanted.received_to))
         if wanted.after:
-            query = query.where(column.id > wanted.after)
-        return [_stored(row) for row in self._connection.execute(query.order_by(column.id).limit(limit))]
+            query = query.where(column.id < wanted.after if wanted.newest_first else column.id > wanted.after)
+        order = column.id.desc() if wanted.newest_first else column.id
+        return [_stored(row) for row in self._connection.execute(query.order_by(order).limit(limit))]
 
     def alarm_ids(self, signal_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the alarms each signal raised."""

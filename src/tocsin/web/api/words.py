@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1", tags=["words"])
 
 @router.get("/words", response_model=objects.Vocabulary)
 async def read_words(_actor: Annotated[Actor, allowed()]) -> Response:
-    """Read the causes, dispositions, park reasons, purposes (with their most minutes) and unit states in both languages."""
+    """Read the causes, dispositions, park reasons, purposes with their most minutes, and unit states."""
     return reply(
         {
             "false_causes": _words(FALSE_CAUSES),
