@@ -72,10 +72,10 @@ describe('the age of the frame on screen', () => {
   it('subtracts what lies between the screen and the newest frame', () => {
     expect(shownWall(100_000, 12, 11.5, 12)).toBe(99_500);
   });
-  it('takes the buffered edge when the status names no media time', () => {
-    expect(shownWall(100_000, null, 11, 12)).toBe(99_000);
+  it('counts on from the last status for frames that came since', () => {
+    expect(shownWall(100_000, 12, 12.75, 13)).toBe(100_750);
   });
-  it('never claims a frame newer than the newest', () => {
-    expect(shownWall(100_000, 12, 13, 13)).toBe(100_000);
+  it('never claims a frame newer than what has arrived', () => {
+    expect(shownWall(100_000, 12, 15, 12.5)).toBe(100_500);
   });
 });

@@ -88,8 +88,10 @@ export class StallWatch {
 /** Age after which a picture is called stale: a frozen one must never look live. */
 export const STALE_MS = 2_000;
 
-/** The wall time of the frame on screen: the status names that of the newest frame, `media_time_s` on the stream. */
-export function shownWall(wall_ms: number, media_time_s: number | null, position_s: number, edge_s: number): number {
-  const newest_s = media_time_s ?? edge_s;
-  return wall_ms - Math.max(0, newest_s - position_s) * 1000;
+/**
+ * The wall time of the frame on screen. The status named the time `wall_ms` of the frame at `media_time_s`; others lie
+ * as far from it on the clock as on the stream, also those that came since. A stopped picture stops here too.
+ */
+export function shownWall(wall_ms: number, media_time_s: number, position_s: number, edge_s: number): number {
+  return wall_ms + (Math.min(position_s, edge_s) - media_time_s) * 1000;
 }

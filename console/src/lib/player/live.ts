@@ -96,7 +96,7 @@ export class LivePlayer {
   #isStopped = false;
   #isOnScreen = true;
   #stalls = new StallWatch();
-  #status: { wall_ms: number; media_time_s: number | null; heard_ms: number; state: string } | null = null;
+  #status: { wall_ms: number; media_time_s: number; heard_ms: number } | null = null;
   #stat_ms = 0;
   #state: PlayerState = {
     phase: 'starting',
@@ -207,9 +207,8 @@ export class LivePlayer {
             ? null
             : {
                 wall_ms: frame.wall_ms,
-                media_time_s: frame.media_time_s,
+                media_time_s: frame.media_time_s ?? this.#stretches().at(-1)?.[1] ?? 0,
                 heard_ms: this.#options.now(),
-                state: frame.state,
               };
         this.#show({ reason: frame.reason, isConverted: frame.converted || this.#state.isConverted });
         break;
