@@ -1,4 +1,4 @@
-"""uvicorn as we run it: no compression on sockets, small client messages, the raw transport lent to the feed."""
+"""uvicorn as we run it: slow senders are ended, sockets are not compressed, their transport is lent to the feed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -17,6 +18,8 @@ TRANSPORT = "tocsin.transport"
 CLIENT_MESSAGE_BYTES = 64 * 1024
 DEAD_AFTER_MS = 30_000
 BACKLOG = 2_048
+REQUEST_WITHIN_S = 20.0
+MAX_CONNECTIONS = 4_000
 
 
 class FeedProtocol(WebSocketsSansIOProtocol):
@@ -33,6 +36,37 @@ class FeedProtocol(WebSocketsSansIOProtocol):
             _end_when_unacknowledged(self.transport)
 
 
+class PatientProtocol(H11Protocol):
+    """Ends connections whose request does not arrive whole in time: a slow sender holds nothing for long."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        state = repr(self.conn.their_state)
+        if state == "SEND_BODY" or (state == "IDLE" and self.conn.trailing_data[0]):
+            self._wait()
+        else:
+            self._rest()
+
+    def _wait(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_WITHIN_S, self.transport.abort)
+
+    def _rest(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 class Server(uvicorn.Server):
     """A uvicorn server without signal handlers of its own: `app.py` owns the end."""
 
@@ -45,11 +79,12 @@ class Server(uvicorn.Server):
         await self.serve(sockets=listeners)
 
 
-def make_server(app: ASGIApp) -> Server:
+def make_server(app: ASGIApp, *, max_connections: int = MAX_CONNECTIONS) -> Server:
     """Return a server for `app`; call `serve_on(sockets)`, end it with `should_exit = True`."""
     config = uvicorn.Config(
         app,
         loop="none",
+        http=PatientProtocol,
         ws=FeedProtocol,
         ws_per_message_deflate=False,
         ws_max_size=CLIENT_MESSAGE_BYTES,
@@ -60,6 +95,7 @@ def make_server(app: ASGIApp) -> Server:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
+        limit_concurrency=max_connections,
         timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=64 * 1024,
     )

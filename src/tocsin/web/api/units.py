@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -54,6 +54,14 @@ class UnitPatch(In):
     version: Version
     state: UnitState
     reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class FixIn(In):
+    """Where a unit is, degrees WGS-84, and when it was there; a time ahead of ours counts as now."""
+
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    fix_at: AwareDatetime
 
 
 @router.get("", response_model=Page[objects.Unit])
@@ -107,6 +115,16 @@ async def set_unit(
     """Set a unit's state; its assignment and incident follow. Errors: not_found, conflict, invalid."""
     changed = await house.units.set_state(unit_id, body.state, actor=actor, version=body.version, reason=body.reason)
     return reply(unit_form(changed))
+
+
+@router.post("/{unit_id}/fix", response_model=objects.Unit)
+async def note_fix(
+    unit_id: str, house: House, actor: Annotated[Actor, allowed(Permission.SET_UNIT)], body: FixIn
+) -> Response:
+    """Note where a unit is; a fix older than the one known changes nothing. Errors: not_found, invalid."""
+    known = await house.units.get(unit_id, actor=actor)
+    moved = await house.units.move(unit_id, body.lon, body.lat, min(body.fix_at, house.clock.now()))
+    return reply(unit_form(moved or known))
 
 
 def _form(found: NearUnit, is_measured: bool) -> dict[str, Any]:
