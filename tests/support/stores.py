@@ -1,6 +1,6 @@
 """Stores for tests: every storage test runs on SQLite and on PostgreSQL.
 
-In a test module or conftest: `from tests.support.stores import *  # noqa` gives the fixtures `store`, `clock`, `heads_path`.
+In a conftest: `from tests.support.stores import clock, database_url, heads_path, postgresql_server, store`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import pytest
 
 from tests.support.clocks import FixedClock
 from tests.support.postgresql import cluster
-from tocsin.base.ids import new_id
+from tocsin.domain.audit import GENESIS
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.store import AnyStore, make_store
+from tocsin.storage.tables import metadata
 
 __all__ = ["clock", "database_url", "heads_path", "postgresql_server", "store"]
 
@@ -48,12 +49,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         schema.prepare(url)
         yield url
         return
-    server = request.getfixturevalue("postgresql_server")
-    template = _template(server)
-    name = "t" + new_id().replace("-", "")
-    asyncio.run(_execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    yield server.rsplit("/", 1)[0] + f"/{name}"
-    asyncio.run(_execute(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    url = _migrated(request.getfixturevalue("postgresql_server"))
+    yield url
+    asyncio.run(_empty(url))
 
 
 @pytest.fixture
@@ -64,21 +62,30 @@ async def store(database_url: str, heads_path: Path, clock: FixedClock) -> Async
     await made.stop()
 
 
-_templates: dict[str, str] = {}
+_migrated_servers: dict[str, str] = {}
 
 
-def _template(server: str) -> str:
-    """Migrate one database and copy it for each test: migrations run once, not a hundred times."""
-    if server not in _templates:
-        name = "template_" + new_id().replace("-", "")
-        asyncio.run(_execute(server, f'CREATE DATABASE "{name}"'))
-        schema.prepare(server.rsplit("/", 1)[0] + f"/{name}")
-        _templates[server] = name
-    return _templates[server]
+def _migrated(server: str) -> str:
+    """Return the URL of a migrated database; migrations run once a session, the tables are emptied after each test."""
+    if server not in _migrated_servers:
+        asyncio.run(_execute(server, 'CREATE DATABASE "tests"'))
+        _migrated_servers[server] = server.rsplit("/", 1)[0] + "/tests"
+        schema.prepare(_migrated_servers[server])
+    return _migrated_servers[server]
 
 
-async def _execute(server: str, statement: str) -> Any:
-    connection = await asyncpg.connect(server)
+async def _empty(url: str) -> None:
+    tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    await _execute(
+        url,
+        f"TRUNCATE {tables} RESTART IDENTITY;"
+        f"INSERT INTO chain (id, audit_seq, audit_hash, feed_seq) VALUES (1, 0, '{GENESIS}', 0);"
+        f"UPDATE alembic_version SET version_num = '{schema.latest()}'",
+    )
+
+
+async def _execute(url: str, statement: str) -> Any:
+    connection = await asyncpg.connect(url)
     try:
         return await connection.execute(statement)
     finally:
