@@ -150,6 +150,16 @@ def test_the_readers_panel_is_taken_and_shows_its_camera(demo: Demo) -> None:
     assert known["camera"] in [channel["id"] for channel in whole["channels"]]
 
 
+def test_the_units_drive_their_beats(demo: Demo) -> None:
+    def _positions() -> dict[str, tuple[float, float]]:
+        units = demo.ask("GET", "/api/v1/units")[1]["items"]
+        return {unit["call_sign"]: (unit["lon"], unit["lat"]) for unit in units}
+
+    before = _positions()
+    assert len(before) == 11
+    demo.wait("every unit elsewhere", lambda: all(_positions()[sign] != at for sign, at in before.items()))
+
+
 def test_the_console_and_the_map_are_served(demo: Demo) -> None:
     status, page = demo.ask("GET", "/")
     assert status == 200
