@@ -55,7 +55,7 @@ console: $(STAMPS)/setup
 
 docs: $(STAMPS)/dev
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
 bench: $(STAMPS)/dev
 	@$(BIN)/python tools/console.py
