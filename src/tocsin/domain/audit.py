@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from tocsin.base.times import to_us
+from tocsin.base.words import Words
 
 GENESIS = "0" * 64
 
@@ -71,10 +73,52 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with the chain."""
+    """One thing that is wrong with the chain: in English, and as a key of `PROBLEM_WORDS` with its parameters."""
 
     seq: int
     what: str
+    key: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+PROBLEM_WORDS: Final = Words(
+    {
+        "heads_line": ("audit.heads line {line} is not a head", "audit.heads 第 {line} 行不是链头"),
+        "heads_two": (
+            "audit.heads holds two different heads for record {seq}",
+            "audit.heads 中第 {seq} 条记录有两个不同的链头",
+        ),
+        "missing_one": ("records {first} are missing before record {seq}", "第 {seq} 条之前缺少第 {first} 条记录"),
+        "missing": (
+            "records {first} to {last} are missing before record {seq}",
+            "第 {seq} 条之前缺少第 {first} 至 {last} 条记录",
+        ),
+        "broken_link": (
+            "record {seq} does not follow record {before}: the link is broken",
+            "第 {seq} 条与第 {before} 条不衔接：链已断开",
+        ),
+        "changed": (
+            "record {seq} was changed: its content does not give its hash",
+            "第 {seq} 条记录被改动：内容与其哈希值不符",
+        ),
+        "not_kept": (
+            "record {seq} is not the one whose head was kept in audit.heads",
+            "第 {seq} 条记录与 audit.heads 保存的链头不一致",
+        ),
+        "cut": (
+            "the chain ends at record {last}, but audit.heads saw record {seq}: the tail was cut",
+            "链止于第 {last} 条，而 audit.heads 曾记到第 {seq} 条：末尾被截断",
+        ),
+        "gone": (
+            "record {seq}, whose head was kept in audit.heads, is gone",
+            "audit.heads 保存过链头的第 {seq} 条记录已不存在",
+        ),
+    }
+)
+
+
+def _problem(seq: int, key: str, **params: object) -> Problem:
+    return Problem(seq, PROBLEM_WORDS.text(key, "en", {"seq": seq, **params}), key, {"seq": seq, **params})
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -155,7 +199,7 @@ def read_heads(lines: Iterable[str]) -> Iterator[Head | Problem]:
         elif number == len(all_lines) and not line.endswith("\n"):
             break
         elif words:
-            yield Problem(0, f"audit.heads line {number} is not a head")
+            yield _problem(0, "heads_line", line=number)
     yield from pending.values()
 
 
@@ -170,26 +214,23 @@ def verify(records: Iterable[AuditRecord], heads: Iterable[Head | Problem]) -> I
             yield head
         elif head.confirmed:
             if known.get(head.seq, head.hash) != head.hash:
-                yield Problem(head.seq, f"audit.heads holds two different heads for record {head.seq}")
+                yield _problem(head.seq, "heads_two")
             known[head.seq] = head.hash
 
     last_seq, last_hash = 0, GENESIS
     for record in records:
         if record.seq != last_seq + 1:
-            missing = f"{last_seq + 1}" if record.seq == last_seq + 2 else f"{last_seq + 1} to {record.seq - 1}"
-            yield Problem(record.seq, f"records {missing} are missing before record {record.seq}")
+            key = "missing_one" if record.seq == last_seq + 2 else "missing"
+            yield _problem(record.seq, key, first=last_seq + 1, last=record.seq - 1)
         elif record.prev_hash != last_hash:
-            yield Problem(record.seq, f"record {record.seq} does not follow record {last_seq}: the link is broken")
+            yield _problem(record.seq, "broken_link", before=last_seq)
         if expected_hash(record) != record.hash:
-            yield Problem(record.seq, f"record {record.seq} was changed: its content does not give its hash")
+            yield _problem(record.seq, "changed")
         if record.seq in known and known.pop(record.seq) != record.hash:
-            yield Problem(record.seq, f"record {record.seq} is not the one whose head was kept in audit.heads")
+            yield _problem(record.seq, "not_kept")
         last_seq, last_hash = record.seq, record.hash
     beyond = [seq for seq in known if seq > last_seq]
     if beyond:
-        yield Problem(
-            max(beyond),
-            f"the chain ends at record {last_seq}, but audit.heads saw record {max(beyond)}: the tail was cut",
-        )
+        yield _problem(max(beyond), "cut", last=last_seq)
     for seq in sorted(seq for seq in known if seq <= last_seq):
-        yield Problem(seq, f"record {seq}, whose head was kept in audit.heads, is gone")
+        yield _problem(seq, "gone")

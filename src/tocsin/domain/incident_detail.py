@@ -87,6 +87,8 @@ class IncidentFilter:
     jurisdiction_id: str = ""
     priority_at_most: int | None = None
     verdict: str = ""
+    kind: str = ""
+    disposition: str = ""
     opened_from: datetime | None = None
     opened_to: datetime | None = None
     text: str = ""

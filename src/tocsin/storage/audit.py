@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, Row, select
 
 from tocsin.domain.audit import AuditRecord
-from tocsin.storage.tables import audit, chain
+from tocsin.storage.tables import (
+    alarms,
+    audit,
+    chain,
+    channels,
+    devices,
+    incidents,
+    jurisdictions,
+    places,
+    plans,
+    units,
+    users,
+    zones,
+)
 
 CHUNK_ROWS = 5_000
+CHUNK_IDS = 500
+ID_LENGTH = 36
 
 
 class AuditRepository:
@@ -49,6 +64,7 @@ class AuditRepository:
         actor: str = "",
         action: str = "",
         subject: str = "",
+        outcome: str = "",
         from_us: int | None = None,
         to_us: int | None = None,
         before_seq: int | None = None,
@@ -71,6 +87,8 @@ class AuditRepository:
             query = query.where(audit.c.action.startswith(action, autoescape=True))
         if subject:
             query = query.where(audit.c.subject_id == subject)
+        if outcome:
+            query = query.where(audit.c.outcome == outcome)
         if from_us is not None:
             query = query.where(audit.c.at_us >= from_us)
         if to_us is not None:
@@ -78,6 +96,35 @@ class AuditRepository:
         if before_seq is not None:
             query = query.where(audit.c.seq < before_seq)
         return [_record(row) for row in self._connection.execute(query)]
+
+    def names(self, ids: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return kind, name and English name of whatever the registry knows under `ids`; other texts are left out."""
+        wanted = sorted(one for one in ids if 0 < len(one) <= ID_LENGTH)
+        found: dict[str, dict[str, str]] = {}
+        for kind, key, name, name_en in _NAMED:
+            for start in range(0, len(wanted), CHUNK_IDS):
+                rows = self._connection.execute(
+                    select(key.label("id"), name.label("name"), name_en.label("name_en")).where(
+                        key.in_(wanted[start : start + CHUNK_IDS])
+                    )
+                )
+                for row in rows:
+                    found[row.id] = {"kind": kind, "name": row.name, "name_en": row.name_en}
+        return found
+
+
+_NAMED = (
+    ("user", users.c.id, users.c.name, users.c.name),
+    ("incident", incidents.c.id, incidents.c.number, incidents.c.number),
+    ("alarm", alarms.c.id, alarms.c.number, alarms.c.number),
+    ("device", devices.c.id, devices.c.name, devices.c.name_en),
+    ("channel", channels.c.id, channels.c.name, channels.c.name_en),
+    ("zone", zones.c.id, zones.c.number, zones.c.number),
+    ("place", places.c.id, places.c.name, places.c.name_en),
+    ("jurisdiction", jurisdictions.c.id, jurisdictions.c.name, jurisdictions.c.name_en),
+    ("unit", units.c.id, units.c.call_sign, units.c.call_sign),
+    ("plan", plans.c.id, plans.c.name, plans.c.name_en),
+)
 
 
 def _record(row: Row[tuple[object, ...]]) -> AuditRecord:

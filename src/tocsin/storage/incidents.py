@@ -194,7 +194,7 @@ def _clauses(wanted: IncidentFilter) -> list[Any]:
         clauses.append(column.owner_id == wanted.owner_id)
     if wanted.is_unclaimed:
         clauses.append(column.owner_id.is_(None))
-    for name in ("place_id", "jurisdiction_id", "verdict"):
+    for name in ("place_id", "jurisdiction_id", "verdict", "kind", "disposition"):
         if value := getattr(wanted, name):
             clauses.append(column[name] == value)
     if wanted.device_id:

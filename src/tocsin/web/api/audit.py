@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -14,10 +14,10 @@ from starlette.responses import Response
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso_us, optional_us
 from tocsin.domain.access import Actor, Permission, Scope, scope
-from tocsin.domain.audit import AuditRecord, Head, Problem, read_heads, verify
+from tocsin.domain.audit import PROBLEM_WORDS, AuditRecord, Head, Problem, read_heads, verify
 from tocsin.web.api import objects
-from tocsin.web.api.shapes import After, Filter, Limit, Moment, Page, page, reply, whole_number
-from tocsin.web.deps import House, allowed
+from tocsin.web.api.shapes import After, Filter, Limit, Moment, reply, whole_number
+from tocsin.web.deps import House, Language, allowed
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Reader = Annotated[Actor, allowed(Permission.READ_AUDIT)]
@@ -25,33 +25,39 @@ MOST_PROBLEMS = 200
 _checking = asyncio.Lock()
 
 
-@router.get("", response_model=Page[objects.AuditRecord])
+@router.get("", response_model=objects.AuditPage)
 async def list_audit(
     house: House,
     actor: Reader,
     by: Annotated[str, Query(alias="actor", max_length=100, description="id of who did it")] = "",
     action: Filter = "",
     subject: Filter = "",
+    outcome: Annotated[Literal["", "done", "refused"], Query(description="what was done, or what was refused")] = "",
     at_from: Annotated[Moment | None, Query(alias="from")] = None,
     at_to: Annotated[Moment | None, Query(alias="to")] = None,
     after: After = "",
     limit: Limit = 100,
 ) -> Response:
-    """List records, newest first; `action` is a word or the beginning of one, such as `incident.`."""
-    forms = await house.store.read(
+    """List records, newest first; `action` is a word or the beginning of one, such as `incident.`.
+
+    `names` says what the ids in the records are called today; the chain itself holds no names.
+    """
+    forms, names = await house.store.read(
         _find,
         scope(actor, Permission.READ_AUDIT),
         {
             "actor": by,
             "action": action,
             "subject": subject,
+            "outcome": outcome,
             "from_us": optional_us(at_from),
             "to_us": optional_us(at_to),
             "before_seq": whole_number(after),
             "limit": limit,
         },
     )
-    return page(forms, limit, key="seq")
+    following = str(forms[-1]["seq"]) if len(forms) >= limit else None
+    return reply({"items": forms, "next": following, "names": names})
 
 
 @router.get("/head", response_model=objects.AuditHead)
@@ -61,7 +67,7 @@ async def read_audit_head(house: House, _actor: Reader) -> Response:
 
 
 @router.post("/verify", response_model=objects.AuditVerdict)
-async def verify_audit(house: House, _actor: Reader) -> Response:
+async def verify_audit(house: House, _actor: Reader, language: Language) -> Response:
     """Check the whole chain against the heads kept beside it: edits, deletions, insertions, swaps, a cut tail.
 
     Errors: too_many while another check runs.
@@ -75,7 +81,10 @@ async def verify_audit(house: House, _actor: Reader) -> Response:
         {
             "holds": not problems,
             "checked": checked,
-            "problems": [{"seq": problem.seq, "what": problem.what} for problem in problems],
+            "problems": [
+                {"seq": problem.seq, "what": PROBLEM_WORDS.text(problem.key, language, problem.params) or problem.what}
+                for problem in problems
+            ],
         }
     )
 
@@ -87,12 +96,23 @@ def audit_head(tx: Any) -> dict[str, Any]:
     return {"seq": seq, "hash": digest, "at": iso_us(newest[0].at_us) if newest else None}
 
 
-def _find(tx: Any, visible_to: Scope, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+def _find(tx: Any, visible_to: Scope, wanted: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     records: list[AuditRecord] = tx.audit.find(
         codes=visible_to.prefixes, includes_house=visible_to.includes_house, **wanted
     )
-    names = names_of(tx, [record.actor_id for record in records if record.actor_kind == "user"])
-    return [record_form(record, names.get(record.actor_id, "")) for record in records]
+    people = names_of(tx, [record.actor_id for record in records if record.actor_kind == "user"])
+    forms = [record_form(record, people.get(record.actor_id, "")) for record in records]
+    return forms, tx.audit.names(_named(records))
+
+
+def _named(records: Sequence[AuditRecord]) -> set[str]:
+    """Return every id that records mention: their subject, and the texts of their detail."""
+    found: set[str] = set()
+    for record in records:
+        found.add(record.subject_id)
+        for value in msgspec.json.decode(record.detail).values():
+            found.update(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
+    return found
 
 
 def names_of(tx: Any, user_ids: Sequence[str]) -> dict[str, str]:

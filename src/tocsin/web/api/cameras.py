@@ -122,7 +122,6 @@ async def change_camera(camera_id: str, house: House, actor: Keeper, language: L
 async def retire_camera(camera_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
     """Take a camera out of service for good; views of it end. Errors: not_found, conflict."""
     retired = await house.cameras.retire(camera_id, actor=actor, version=body.version)
-    await house.views.end_of_channels([camera_id], "retired")
     return reply(camera_form(retired, house, language))
 
 

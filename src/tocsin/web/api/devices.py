@@ -170,7 +170,6 @@ async def change_device(device_id: str, house: House, actor: Keeper, language: L
 async def retire_device(device_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
     """Retire a device and its cameras; views of them end. Errors: not_found, conflict."""
     retired = await house.devices.retire(device_id, actor=actor, version=body.version)
-    await house.views.end_of_channels(await house.store.read(_channel_ids, device_id), "retired")
     return reply(_form(retired, language))
 
 
@@ -271,10 +270,6 @@ def attempt_form(attempt: Attempt, words: Words, language: str) -> dict[str, Any
         "failure_words": words.text(attempt.failure, language, failed) if attempt.failure else "",
         "steps": steps,
     }
-
-
-def _channel_ids(tx: Any, device_id: str) -> list[str]:
-    return [channel.id for channel in tx.devices.channels_of([device_id])]
 
 
 def _form(device: Device, language: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from tocsin.base.times import iso
-from tocsin.domain.access import Actor, Permission, Scope, scope
+from tocsin.domain.access import ROLE_PERMISSIONS, ROLE_PURPOSES, Actor, Permission, Scope, scope
 from tocsin.web.api import objects
 from tocsin.web.api.audit import audit_head
 from tocsin.web.api.shapes import Page, listed, reply
@@ -64,6 +64,22 @@ async def list_settings(house: House, _actor: Annotated[Actor, allowed(Permissio
                 "unit": one.unit,
             }
             for one in house.settings()
+        ],
+        None,
+    )
+
+
+@router.get("/roles", response_model=Page[objects.Role])
+async def list_roles(_actor: Annotated[Actor, allowed(Permission.MANAGE_USERS)]) -> Response:
+    """List the roles with what each may do."""
+    return listed(
+        [
+            {
+                "role": role.value,
+                "permissions": sorted(permission.value for permission in permissions),
+                "purposes": sorted(purpose.value for purpose in ROLE_PURPOSES[role]),
+            }
+            for role, permissions in ROLE_PERMISSIONS.items()
         ],
         None,
     )

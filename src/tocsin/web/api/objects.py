@@ -494,6 +494,22 @@ class AuditRecord(Out):
     prev_hash: str
 
 
+class Name(Out):
+    """What an id is called; `kind` says what it is."""
+
+    kind: str
+    name: str
+    name_en: str
+
+
+class AuditPage(Out):
+    """A page of the audit, with the names of the ids its records mention."""
+
+    items: list[AuditRecord]
+    next: str | None = None
+    names: dict[str, Name]
+
+
 class AuditHead(Out):
     """The newest link."""
 
@@ -577,6 +593,14 @@ class Status(Out):
     alarms_last_10_min: int
     audit_head: HeadRef | None
     notices: list[Notice]
+
+
+class Role(Out):
+    """What a role may do, and for which purposes it may look."""
+
+    role: str
+    permissions: list[str]
+    purposes: list[str]
 
 
 class Setting(Out):
