@@ -106,6 +106,7 @@ class Feed {
     }
     if (frame.server_time) now.heardServer(frame.server_time);
     this.heard_ms = now.exact();
+    if (frame.server_time) this.delay_ms = Math.max(0, this.heard_ms - Date.parse(frame.server_time));
     if (frame.type === 'hello') {
       this.state = 'live';
       this.#attempt = 0;
