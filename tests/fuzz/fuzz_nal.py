@@ -1,7 +1,6 @@
 """Fuzz target: NAL units, parameter sets, access units and audio frames."""
 
 from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS, annex_b
-
 from tocsin.protocols.rtp.access_unit import Assembler, ParameterSets
 from tocsin.protocols.rtp.audio import split_adts
 from tocsin.protocols.rtp.nal import MAX_NALS, split_nals, unescape

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS, annex_b
 
+from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS, annex_b
 from tocsin.protocols.rtp import h264, h265
 from tocsin.protocols.rtp.access_unit import MAX_ACCESS_UNIT_BYTES, Assembler, ParameterSets, sniff_codec
 from tocsin.protocols.rtp.nal import MAX_NALS, BitReader, join_nals, split_nals, unescape

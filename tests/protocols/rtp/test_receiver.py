@@ -5,8 +5,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.nals import H264_PPS, H264_SPS, annex_b
 
+from tests.support.nals import H264_PPS, H264_SPS, annex_b
 from tocsin.protocols.rtp.access_unit import AccessUnit
 from tocsin.protocols.rtp.audio import AudioUnit
 from tocsin.protocols.rtp.packet import RtpPacket, SenderReport, build_packet, build_sender_report
