@@ -143,7 +143,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         sip, directory, reports, clock, nonce_secret=_nonce_secret(vault, settings), config=_gb_config(settings)
     )
     streams = LiveStreams(
-        link, gb28181, clock, public_host=settings.media.host, idle_stop_s=settings.media.stop_after_s
+        link,
+        gb28181,
+        clock,
+        public_host=settings.media.host,
+        idle_stop_s=settings.media.stop_after_s,
+        channel_of=directory.channel,
     )
     gb28181.on_ended(streams.source_ended)
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock)

@@ -43,6 +43,7 @@ class Session:
 
     async def close(self, reason):
         self._source.closed.append(reason)
+        await self._source.may_close.wait()
 
 
 class Source:
@@ -52,6 +53,8 @@ class Source:
         self.opened = 0
         self.closed = []
         self.fails_with = ""
+        self.may_close = asyncio.Event()
+        self.may_close.set()
 
     async def open_live(self, channel, media):
         self.opened += 1
@@ -63,7 +66,10 @@ class Source:
 class House:
     def __init__(self):
         self.link, self.source, self.clock = Link(), Source(), FixedClock()
-        self.streams = LiveStreams(self.link, self.source, self.clock, public_host="127.0.0.1")
+        self.in_use = {"ch": CHANNEL}
+        self.streams = LiveStreams(
+            self.link, self.source, self.clock, public_host="127.0.0.1", channel_of=self.in_use.get
+        )
 
     async def open(self, view_id="view"):
         url = await self.streams.open_view(
@@ -179,6 +185,32 @@ async def test_a_viewer_that_comes_back_after_the_stop_starts_the_upstream_again
     house.link.events.on_demand("ch")
     await settle()
     assert house.source.opened == 2
+    await house.streams.stop()
+
+
+async def test_a_view_opened_while_the_camera_is_told_to_stop_starts_it_again():
+    house = House()
+    await house.open()
+    house.source.may_close.clear()
+    await house.pass_time(IDLE_STOP_S)
+    assert house.source.closed == ["idle"]
+    await house.open("another")
+    assert house.source.opened == 1
+    house.source.may_close.set()
+    await settle()
+    assert (house.source.opened, house.state.state) == (2, "starting")
+    await house.streams.stop()
+
+
+async def test_a_retired_channel_is_told_to_stop_though_somebody_still_watches():
+    house = House()
+    await house.open()
+    house.link.events.on_viewer("view", "v", "ch", "opened")
+    await house.pass_time(1)
+    assert house.source.closed == []
+    house.in_use.clear()
+    await house.pass_time(1)
+    assert (house.source.closed, house.state.state) == (["idle"], "idle")
     await house.streams.stop()
 
 

@@ -21,6 +21,7 @@ from tocsin.domain.places import Jurisdiction
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.registry import MANAGE, READ, subtree_code
 from tocsin.domain.store import Store
+from tocsin.domain.views import end_views
 
 T = TypeVar("T")
 COMMISSION: Final = Permission.COMMISSION_CAMERA
@@ -98,7 +99,7 @@ class ChannelService(UseCases):
         return saved
 
     async def retire(self, channel_id: str, *, actor: Actor, version: int) -> ChannelRecord:
-        """Take a channel out of service for good. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+        """Take a channel out of service for good and end the views of it. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
         saved = await self._do(actor, "channel.retired", channel_id, _retire, channel_id, version)
         await self._directory.refresh(saved.device_id)
         return saved
@@ -214,6 +215,7 @@ def _commissioned(
 
 def _retire(tx: Any, actor: Actor, now: datetime, channel_id: str, version: int) -> ChannelRecord:
     known = _managed(tx, actor, channel_id, version)
+    end_views(tx, tx.views.live_of_channels([channel_id]), reason="retired", by=actor.ref)
     saved: ChannelRecord = tx.devices.save_channel(replace(known, stage=rules.RETIRED, retired_at=now))
     tx.record(
         events.ChannelRetired(

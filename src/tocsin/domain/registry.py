@@ -24,6 +24,7 @@ from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
+from tocsin.domain.views import end_views
 
 T = TypeVar("T")
 READ = Permission.READ_REGISTRY
@@ -291,7 +292,9 @@ class DeviceService(UseCases):
         return saved
 
     async def retire(self, device_id: str, *, actor: Actor, version: int) -> Device:
-        """Retire a device and its channels: the receivers no longer know it. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+        """Retire a device and its channels, and end the views of them: the receivers no longer know it. Errors:
+        NOT_FOUND, CONFLICT, FORBIDDEN.
+        """
         saved: Device = await self._do(actor, "device.retired", device_id, _retire_device, device_id, version)
         await self._directory.refresh(device_id)
         return saved
@@ -427,6 +430,7 @@ def _change_device(
             replace(channel, jurisdiction_id=home.id, jurisdiction_code=home.code)
             for channel in tx.devices.channels_of([device_id])
         ]
+        end_views(tx, tx.views.live_of_channels([c.id for c in moved]), reason="moved", by=actor.ref)
         for channel in tx.devices.save_channels(moved):
             tx.record(
                 events.ChannelChanged(
@@ -470,6 +474,7 @@ def _retire_device(tx: Any, actor: Actor, now: datetime, device_id: str, version
     )
     saved: Device = tx.devices.save(retired)
     channels = [c for c in tx.devices.channels_of([device_id]) if c.retired_at is None]
+    end_views(tx, tx.views.live_of_channels([c.id for c in channels]), reason="retired", by=actor.ref)
     for channel in tx.devices.save_channels([replace(c, stage="retired", retired_at=now) for c in channels]):
         tx.record(
             events.ChannelRetired(

@@ -22,6 +22,7 @@ from tocsin.domain.people import Session, SessionRow, User, actor_of, lock_after
 from tocsin.domain.places import Jurisdiction
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
+from tocsin.domain.views import end_views
 
 T = TypeVar("T")
 MANAGE: Final = Permission.MANAGE_USERS
@@ -59,16 +60,11 @@ class UserService(UseCases):
         self._unknown: OrderedDict[str, tuple[int, datetime | None]] = OrderedDict()
         self._seen: dict[str, datetime] = {}
         self._listeners: list[Callable[[Sequence[str]], None]] = []
-        self._rights_listeners: list[Callable[[str], None]] = []
         self._changes = 0
 
     def on_ended(self, listener: Callable[[Sequence[str]], None]) -> None:
-        """Call `listener` with the ids of sessions that were ended, so that feeds and views end with them."""
+        """Call `listener` with the ids of sessions that were ended, so that feeds end with them."""
         self._listeners.append(listener)
-
-    def on_rights_changed(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the id of a user whose roles or jurisdictions changed, so that views end with them."""
-        self._rights_listeners.append(listener)
 
     # --- every request ---
 
@@ -202,9 +198,6 @@ class UserService(UseCases):
         saved, ended = await self._do(actor, "user.changed", user_id, _change, user_id, changes, version)
         self._forget_user(user_id)
         self._tell(ended)
-        if {"roles", "jurisdiction_ids"} & changes.keys():
-            for listener in self._rights_listeners:
-                listener(user_id)
         return saved
 
     async def set_password(self, user_id: str, password: str, *, actor: Actor, current: str | None = None) -> None:
@@ -377,6 +370,7 @@ def _end(tx: Any, rows: Sequence[SessionRow], user: User, actor: ActorRef, reaso
     tx.users.end_sessions([row.id for row in rows], tx.now)
     code = _home_code(tx, user)
     for row in rows:
+        end_views(tx, tx.views.live_of_session(row.id), reason=reason, by=actor)
         tx.record(
             events.SignedOut(
                 subject_id=user.id, at=tx.now, jurisdiction_code=code, actor=actor, session_id=row.id, reason=reason
@@ -387,6 +381,8 @@ def _end(tx: Any, rows: Sequence[SessionRow], user: User, actor: ActorRef, reaso
 
 def _set_duty(tx: Any, session: Session, on_duty: bool) -> None:
     tx.users.set_duty(session.id, on_duty)
+    if not on_duty:
+        end_views(tx, tx.views.live_of_session(session.id), reason="off_duty", by=session.actor.ref)
     if session.is_on_duty != on_duty:
         tx.record(
             events.DutyChanged(
@@ -488,6 +484,8 @@ def _change(
     named = tuple(sorted(changes.keys() - {"disabled"}))
     if named:
         has_roles, has_homes = saved.roles != known.roles, saved.jurisdiction_ids != known.jurisdiction_ids
+        if has_roles or has_homes:  # whatever was open was granted by rights that are gone
+            end_views(tx, tx.views.live_of_user(user_id), reason="rights_changed", by=actor.ref)
         tx.record(
             events.UserChanged(
                 subject_id=user_id,

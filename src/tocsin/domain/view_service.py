@@ -126,14 +126,6 @@ class ViewService(UseCases):
         """End the views of a session that ended; return how many."""
         return await self._store.run(_end_of_session, session_id, reason)
 
-    async def end_of_user(self, user_id: str, reason: str) -> int:
-        """End the views of somebody who lost the right to look; return how many."""
-        return await self._store.run(_end_of_user, user_id, reason)
-
-    async def end_of_channels(self, channel_ids: Sequence[str], reason: str) -> int:
-        """End the views of channels that left service; return how many."""
-        return await self._store.run(_end_of_channels, tuple(channel_ids), reason)
-
     # --- telling the media side ---
 
     def hear(self, announcements: Sequence[Announced]) -> None:
@@ -185,14 +177,6 @@ def _expire(tx: Any) -> int:
 
 def _end_of_session(tx: Any, session_id: str, reason: str) -> int:
     return len(end_views(tx, tx.views.live_of_session(session_id), reason=reason, by=SYSTEM))
-
-
-def _end_of_user(tx: Any, user_id: str, reason: str) -> int:
-    return len(end_views(tx, tx.views.live_of_user(user_id), reason=reason, by=SYSTEM))
-
-
-def _end_of_channels(tx: Any, channel_ids: Sequence[str], reason: str) -> int:
-    return len(end_views(tx, tx.views.live_of_channels(channel_ids), reason=reason, by=SYSTEM))
 
 
 def _first_frame(tx: Any, view_id: str, channel_id: str, actor: Actor) -> bool:

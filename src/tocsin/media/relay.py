@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -73,19 +74,30 @@ class _Upstream:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_reason: str = ""
     idle_since_s: float = 0.0
+    is_ending: bool = False
+    is_wanted_again: bool = False
 
 
 class LiveStreams:
     """Opens views, keeps one upstream a channel alive while it is wanted, and knows how each is doing."""
 
     def __init__(
-        self, link: Link, source: LiveSource, clock: Clock, *, public_host: str, idle_stop_s: float = IDLE_STOP_S
+        self,
+        link: Link,
+        source: LiveSource,
+        clock: Clock,
+        *,
+        public_host: str,
+        idle_stop_s: float = IDLE_STOP_S,
+        channel_of: Callable[[str], Channel | None] | None = None,
     ) -> None:
+        """`channel_of` says which channels are in use; the upstream of one that left is stopped at the next sweep."""
         self._link = link
         self._source = source
         self._clock = clock
         self._public_host = public_host
         self._idle_stop_s = idle_stop_s
+        self._channel_of = channel_of
         self._upstreams: dict[str, _Upstream] = {}
         self._sweeper: asyncio.Task[None] | None = None
         events = link.events
@@ -105,6 +117,8 @@ class LiveStreams:
         tasks = [upstream.task for upstream in self._upstreams.values() if upstream.task is not None]
         if self._sweeper is not None:
             tasks.append(self._sweeper)
+        for upstream in self._upstreams.values():
+            upstream.is_wanted_again, upstream.is_ending = False, False
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,7 +195,15 @@ class LiveStreams:
     def _ensure_running(self, upstream: _Upstream) -> None:
         if upstream.task is None or upstream.task.done():
             upstream.state, upstream.reason = "starting", ""
+            upstream.is_ending = upstream.is_wanted_again = False
             upstream.task = asyncio.create_task(self._run(upstream), name=f"live {upstream.channel.id}")
+            upstream.task.add_done_callback(lambda _task: self._ended(upstream))
+        elif upstream.is_ending:
+            upstream.is_wanted_again = True  # the camera is being told to stop: it is asked again right after
+
+    def _ended(self, upstream: _Upstream) -> None:
+        if upstream.is_wanted_again:
+            self._ensure_running(upstream)
 
     async def _run(self, upstream: _Upstream) -> None:
         """Keep the upstream open until it is cancelled; after a failure or a loss, try again with growing pauses."""
@@ -240,13 +262,16 @@ class LiveStreams:
             self.sweep()
 
     def sweep(self) -> None:
-        """Stop upstreams that nobody watched for the idle time, and forget those idle for long."""
+        """Stop upstreams that nobody watched for the idle time or whose channel was retired; forget the long idle."""
         now_s = self._clock.monotonic()
         for stream_id, upstream in list(self._upstreams.items()):
             is_running = upstream.task is not None and not upstream.task.done()
-            if is_running and not upstream.viewers and now_s >= upstream.keep_until_s:
+            is_retired = self._channel_of is not None and self._channel_of(stream_id) is None
+            if is_running and (is_retired or (not upstream.viewers and now_s >= upstream.keep_until_s)):
                 assert upstream.task is not None
-                upstream.task.cancel()
+                if not upstream.is_ending:
+                    upstream.is_ending = True
+                    upstream.task.cancel()
             elif not is_running and not upstream.viewers and now_s - upstream.idle_since_s > FORGET_AFTER_S:
                 del self._upstreams[stream_id]
 
