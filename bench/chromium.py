@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser")
 SYSTEM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/snap/bin")
@@ -32,11 +32,16 @@ def chromium_path() -> str:
     raise RuntimeError("Chromium is not installed (Debian: apt-get install chromium)")
 
 
+def launch(playwright: Playwright, *arguments: str) -> Browser:
+    """Start a headless Chromium."""
+    return playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGUMENTS, *arguments])
+
+
 @contextlib.contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
     """Run a headless Chromium until the block ends."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGUMENTS, *arguments])
+        browser = launch(playwright, *arguments)
         try:
             yield browser
         finally:

@@ -1,4 +1,4 @@
-"""first-picture: from the request for a view to the first fragment, cold and warm; the age of the picture on the screen."""
+"""first-picture: from the request for a view to the first fragment, cold and warm; the age of the picture on screen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Panels for benches, in a process of their own: frames are made before the clock starts, so that what is measured is the
-server. Reads a plan as JSON on standard input, prints a report as JSON.
+"""Panels for benches, in a process of their own.
 
-Plan: {"port", "panels": [[account, key hex or ""]], "connections", "rate_per_s" (0: closed loop, as fast as acknowledged),
+Frames are made before the clock starts, so that what is measured is the server. Reads a plan as JSON on standard input, prints a report as JSON.
+
+Plan: {"port", "panels": [[account, key hex or ""]], "connections", "rate_per_s" (0: as fast as acknowledged),
 "seconds", "alarm_share", "retry_share", "seed", "tag", "first"}
 Report: {"sent", "acknowledged", "refused", "unanswered", "seconds", "latencies_ms": {"p50", "p95", "p99", "max"},
 "texts": number of distinct signals, "next": first free sequence}

@@ -35,7 +35,7 @@ class Stage:
 def stage(
     channels: int, *, live: bool, width: int = 1280, height: int = 720, bitrate_bps: int = 2_000_000
 ) -> Iterator[Stage]:
-    """Start a server and a recorder with `channels`; `live` encodes each picture when it is due, else a loop is replayed."""
+    """Start a server and a recorder with `channels`; `live` encodes each picture when due, else a loop is replayed."""
     with server() as running:
         town = running.call("GET", "/jurisdictions")["items"][0]
         defaults = {"owner": "Bench", "purpose": "measuring"}
