@@ -28,6 +28,7 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
+from tocsin.domain.keys import KeyRollover
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.registry import DeviceService, PlaceService
@@ -151,7 +152,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         channel_of=directory.channel,
     )
     gb28181.on_ended(streams.source_ended)
-    dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock)
+    dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
     # use cases
     views = ViewService(store, directory, streams)

@@ -65,6 +65,7 @@ def spawn_all(
         Timed("incidents", TIMED_S, lambda: run_incidents(store)),
         Timed("views", TIMED_S, views.expire),
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
+        Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
         Timed("trim", TRIM_S, lambda: trim(store)),
     ]

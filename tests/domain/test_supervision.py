@@ -297,3 +297,38 @@ async def test_a_longer_interval_counts_at_once(small_house: House) -> None:
     assert small_house.intake.codes == []
     await small_house.pass_time(10)
     assert small_house.intake.codes == ["comms.path_failed"]
+
+
+async def _faults(house: House, panel: str) -> list[tuple[str, dict[str, object]]]:
+    await house.supervision.settle()
+    return [(fault.key, dict(fault.params)) for fault in (await house.device(panel)).faults]
+
+
+async def test_what_a_bad_frame_showed_stands_until_the_next_good_one(small_house: House) -> None:
+    (panel,) = await _panels(small_house, 1)
+    for _ in range(3):
+        small_house.supervision.note_fault(panel, small_house.clock.now(), "security.downgrade")
+    small_house.supervision.note_fault("nobody", small_house.clock.now(), "security.downgrade")
+    assert await _faults(small_house, panel) == [("security.downgrade", {})]
+    (fault,) = (await small_house.device(panel)).faults
+    assert "Switch encryption on" in str(fault.form()["words_en"])
+    assert "启用加密" in str(fault.form()["words_zh"])
+    small_house.supervision.touch(panel, small_house.clock.now())
+    assert await _faults(small_house, panel) == []
+    small_house.supervision.touch(panel, small_house.clock.now())
+    assert (await small_house.facts("device.changed")).count(panel) == 4  # entered, online, opened, closed
+
+
+async def test_a_wrong_clock_stands_until_a_frame_is_in_time_and_outlives_a_restart(small_house: House) -> None:
+    (panel,) = await _panels(small_house, 1)
+    now = small_house.clock.now()
+    small_house.supervision.note_fault(panel, now, "clock.skew", -3600.2)
+    small_house.supervision.touch(panel, now, skew_s=-3590.0)
+    assert await _faults(small_house, panel) == [("clock.skew", {"skew_s": -3600})]
+    small_house.supervision.touch(panel, now, skew_s=-3500.0)
+    assert await _faults(small_house, panel) == [("clock.skew", {"skew_s": -3500})]
+    small_house.supervision, _ = await _restarted(small_house)
+    small_house.supervision.touch(panel, now, skew_s=-3500.0)
+    assert await _faults(small_house, panel) == [("clock.skew", {"skew_s": -3500})]
+    small_house.supervision.touch(panel, now)
+    assert await _faults(small_house, panel) == []

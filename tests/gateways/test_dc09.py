@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tests.support.clocks import START, FixedClock
-from tests.support.dc09 import FixedAccounts, NotedTouches, WaitingIntake
+from tests.support.dc09 import FixedAccounts, NotedKeys, NotedTouches, WaitingIntake
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import EventKind
 from tocsin.domain.directory import Dc09Account
@@ -33,7 +33,8 @@ class House:
         self.intake = WaitingIntake(commits_at_once=commits_at_once)
         self.accounts = FixedAccounts(PLAIN, KEYED)
         self.supervision = NotedTouches()
-        self.gateway = Dc09Gateway(config, self.intake, self.accounts, self.supervision, self.clock)
+        self.keys = NotedKeys()
+        self.gateway = Dc09Gateway(config, self.intake, self.accounts, self.supervision, self.clock, self.keys)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         for _ in range(5000):
@@ -239,10 +240,34 @@ async def test_the_old_key_works_until_the_new_one_has_been_used_once(start):
         house.accounts.by_text["5678"] = Dc09Account("device-2", "5678", keys=(KEY, OLD_KEY))
         assert len(await peer.ask(burglary("5678", OLD_KEY, sequence=1))) == 1
         assert house.intake.signals[-1].flags == ("old_key",)
+        assert house.keys.confirmations == []
         assert len(await peer.ask(burglary("5678", KEY, sequence=2))) == 1
         peer.writer.write(burglary("5678", OLD_KEY, sequence=3))
         assert await peer.is_silent(house)
         assert house.intake.signals[-1].quarantine == "key_mismatch"
+        assert house.keys.confirmations == [("device-2", KEY)]
+
+
+async def test_what_a_refused_or_skewed_frame_shows_is_told_of_its_device(start):
+    async with start() as house, dial(house) as peer:
+        house.accounts.by_text["9999"] = Dc09Account("device-3", "9999")
+        peer.writer.write(burglary("5678"))
+        peer.writer.write(burglary("5678", OLD_KEY))
+        peer.writer.write(burglary("9999", KEY))
+        peer.writer.write(burglary("0000"))  # nobody's
+        peer.writer.write(burglary("0000", KEY))
+        late = Sender("5678", key=AesKey(KEY), clock_offset_s=-3600.0)
+        await peer.ask(late.send("SIA-DCS", b"#5678|Nri1/BA003", START))
+        assert house.supervision.faults == [
+            ("device-2", "security.downgrade", 0.0),
+            ("device-2", "security.key_mismatch", None),
+            ("device-3", "security.key_missing", None),
+            ("device-2", "clock.skew", -3600.0),
+        ]
+        assert house.supervision.touches == []
+        local = Sender("1234", clock_offset_s=8 * 3600.0)
+        await peer.ask(local.send("SIA-DCS", b"#1234|Nri1/BA003", START), burglary("5678", KEY, sequence=9))
+        assert house.supervision.skews == [8 * 3600.0, None]
 
 
 async def test_a_legacy_token_is_kept_raw_and_acknowledged_as_an_undecoded_signal(start):

@@ -61,6 +61,22 @@ class NotedTouches:
 
     def __init__(self) -> None:
         self.touches: list[tuple[str, str]] = []
+        self.skews: list[float | None] = []
+        self.faults: list[tuple[str, str, float | None]] = []
 
-    def touch(self, device_id: str, at: datetime, path: str = "") -> None:
+    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
         self.touches.append((device_id, path))
+        self.skews.append(skew_s)
+
+    def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:
+        self.faults.append((device_id, key, skew_s))
+
+
+class NotedKeys:
+    """Remembers which new keys were used."""
+
+    def __init__(self) -> None:
+        self.confirmations: list[tuple[str, bytes]] = []
+
+    def confirmed(self, device_id: str, key: bytes) -> None:
+        self.confirmations.append((device_id, key))

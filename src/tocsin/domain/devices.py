@@ -40,14 +40,30 @@ WORDS: Final = Words(
         "comms.signed_off": ("The device signed off.", "设备已主动注销。"),
         "test.late": ("The periodic test is late by {late_s} s.", "定期测试已逾期 {late_s} 秒。"),
         "security.downgrade": (
-            "It sent an unencrypted message although a key is set.",
-            "该设备已设置密钥，却发送了未加密的报文。",
+            "It sent an unencrypted message although a key is set; it was kept and not acted upon. Switch encryption on"
+            " in the panel, or remove the key here if the panel cannot encrypt.",
+            "该设备已设置密钥，却发送了未加密的报文，报文已留存但未处理。请在主机上启用加密；主机不支持加密时，请在此移除密钥。",
         ),
         "security.key_mismatch": (
-            "Its messages cannot be read with the key set here.",
-            "用平台设置的密钥无法解密其报文。",
+            "Its messages cannot be read with the key set here and get no answer. Enter the panel's key on this page,"
+            " or set this key in the panel.",
+            "用平台设置的密钥无法解密其报文，平台不予应答。请在本页录入主机的密钥，或在主机上设置同一密钥。",
         ),
-        "clock.skew": ("Its clock is off by {skew_s} s.", "设备时钟偏差 {skew_s} 秒。"),
+        "security.key_missing": (
+            "It sends encrypted messages, but no key is set here, so they cannot be read or answered. Enter the panel's"
+            " key on this page.",
+            "设备发送加密报文，但平台未设置密钥，无法解密和应答。请在本页录入主机的密钥。",
+        ),
+        "clock.skew": (
+            "Its clock is off by {skew_s} s. Set the panel's clock; if it sends local time, enter its offset from UTC"
+            " on this page.",
+            "设备时钟偏差 {skew_s} 秒。请校准主机时钟；主机发送本地时间时，请在本页填写与 UTC 的时差。",
+        ),
+        "zone.unknown": (
+            "It reported zones that are not entered here: {zones}. Enter them, so that their place and cameras are"
+            " known.",
+            "设备上报了未录入的防区：{zones}。请录入这些防区，以便关联位置和摄像机。",
+        ),
         "registry.account_taken": (
             "Another device already has this account.",
             "该账号已被其他设备使用。",

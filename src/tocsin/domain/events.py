@@ -609,6 +609,13 @@ class DeviceSecretSet(DeviceFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKeyConfirmed(DeviceFact):
+    """A device has used its new key; the previous one is no longer taken."""
+
+    ACTION: ClassVar[str] = "device.key_confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStateChanged(DeviceFact):
     """A device is heard again, or no longer (nobody's act)."""
 

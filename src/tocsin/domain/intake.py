@@ -30,6 +30,7 @@ from tocsin.domain.intake_rules import (
 )
 from tocsin.domain.signals import Receipt, Signal, SignalState, StoredSignal
 from tocsin.domain.store import Store
+from tocsin.domain.zone_faults import UnknownZones
 
 Rules = Callable[[Signal], Reading]
 MAX_AWAITED_ACKS = 20_000
@@ -43,6 +44,7 @@ class Intake:
         self._rules = rules
         self._awaited_acks: dict[str, str] = {}
         self._memory = IntakeMemory()
+        self.unknown_zones = UnknownZones()
         store.batch("intake", self.accept_many)
         store.batch("intake.ack", self.note_acks)
 
@@ -128,6 +130,7 @@ class Intake:
             if (number := names_zone(event))
         }
         zones = memory.zones(tx, wanted)
+        self.unknown_zones.note(pair for pair in wanted if zones.get(pair) is None)
         group = IncidentGroup(tx, memory)
         failed: dict[str, Origin] = {}
         drafts: list[Draft] = []

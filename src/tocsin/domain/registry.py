@@ -25,6 +25,7 @@ from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
 from tocsin.domain.views import end_views
+from tocsin.domain.zone_faults import note_entered
 
 T = TypeVar("T")
 READ = Permission.READ_REGISTRY
@@ -521,6 +522,7 @@ def _add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mappi
     if tx.devices.has_zone(device_id, made.number):
         raise TocsinError(ErrorCode.CONFLICT, f"zone {made.number} exists", key="registry.zone_taken", field="number")
     tx.devices.add_zone(made)
+    note_entered(tx, device, made, now)
     _record(tx, events.ZoneAdded, device, actor, now, zone_id=made.id, number=made.number)
     return made
 

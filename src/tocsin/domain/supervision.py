@@ -33,6 +33,10 @@ STEP_S: Final = 2.0
 LONG_INTERVAL_S: Final = 600.0
 TEST_CHECK_S: Final = 60.0
 STILL_FAILED_SHARE: Final = 0.2
+SKEW_TOLD_AGAIN_S: Final = 60.0  # a drifting clock is told anew only when it has moved this far
+
+CLOCK_SKEW: Final = "clock.skew"
+FRAME_FAULTS: Final = ("security.", "clock.")  # opened by what a frame showed, closed by the next good one
 
 _FAULT_OF_REASON: Final = {
     "register.removed": "comms.signed_off",
@@ -75,6 +79,7 @@ class _Watch:
         "device_id",
         "dropped_at",
         "fault_key",
+        "frame_faults",
         "grace_s",
         "group",
         "interval_s",
@@ -107,6 +112,7 @@ class _Watch:
         self.registered_until = device.registered_until if self.is_sip else None
         self.is_raised = False
         self.fault_key = ""
+        self.frame_faults: dict[str, float] | None = None  # open ones with the figure last told
         self.paths: dict[str, list[Any]] | None = None
         self.test_interval_s = device.test_interval_s
         self.test_base = device.last_test_at or now
@@ -147,6 +153,7 @@ class _Watch:
             "dropped_at",
             "is_raised",
             "fault_key",
+            "frame_faults",
             "paths",
             "test_misses",
         ):
@@ -204,13 +211,17 @@ class Supervision:
 
     # --- signs of life: called for every frame ---
 
-    def touch(self, device_id: str, at: datetime, path: str = "") -> None:
-        """Note a sign of life of a panel; `path` names the way it came when the panel says so."""
+    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+        """Note a good frame of a panel: `path` names the way it came when the panel says so, `skew_s` how far ahead
+        its clock is when that is too far. Faults that an earlier frame showed are over.
+        """
         watch = self._watches.get(device_id)
         if watch is None:
             return
         self._heard[device_id] = (at, "", "")
         watch.base = at
+        if watch.frame_faults or skew_s is not None:
+            self._note_good_frame(watch, at, skew_s)
         if path:
             self._touch_path(watch, at, path)
         if not watch.is_online:
@@ -225,6 +236,26 @@ class Supervision:
         watch.base = at
         if not watch.is_online:
             self._rise(watch, at)
+
+    def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:
+        """Note what a refused frame showed of a device: a fault of `FRAME_FAULTS`, until its next good frame."""
+        watch = self._watches.get(device_id)
+        if watch is None:
+            return
+        if watch.frame_faults is None:
+            watch.frame_faults = {}
+        told = watch.frame_faults.get(key)
+        if told is None or (skew_s is not None and abs(told - skew_s) > SKEW_TOLD_AGAIN_S):
+            watch.frame_faults[key] = skew_s or 0.0
+            self._fault(watch, at, key, {} if skew_s is None else {"skew_s": round(skew_s)})
+
+    def _note_good_frame(self, watch: _Watch, at: datetime, skew_s: float | None) -> None:
+        for key in list(watch.frame_faults or ()):
+            if (key != CLOCK_SKEW or skew_s is None) and watch.frame_faults is not None:
+                del watch.frame_faults[key]
+                self._fault(watch, at, key, None)
+        if skew_s is not None:
+            self.note_fault(watch.device_id, at, CLOCK_SKEW, skew_s)
 
     def registered(self, device_id: str, at: datetime, expires_s: int, peer: str, transport: str) -> None:
         """Note a granted SIP registration."""
@@ -284,6 +315,8 @@ class Supervision:
                 continue
             if fault.key == "test.late":
                 watch.test_misses = int(fault.params.get("misses", 1))
+            elif fault.key.startswith(FRAME_FAULTS):
+                watch.frame_faults = {**(watch.frame_faults or {}), fault.key: float(fault.params.get("skew_s", 0))}
             elif not watch.is_online:
                 watch.fault_key = fault.key
                 watch.is_raised = bool(fault.params.get("raised"))
@@ -580,7 +613,9 @@ class Supervision:
 
 
 def _read_start(tx: Any) -> tuple[int | None, list[Any]]:
-    return tx.devices.mark(LAST_ALIVE), [*tx.devices.open_faults("comms."), *tx.devices.open_faults("test.")]
+    return tx.devices.mark(LAST_ALIVE), [
+        fault for prefix in ("comms.", "test.", *FRAME_FAULTS) for fault in tx.devices.open_faults(prefix)
+    ]
 
 
 def _mark_alive(tx: Any, now: datetime) -> None:

@@ -37,7 +37,7 @@ from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.dc09.frame import BadFrame, Frame
 from tocsin.protocols.dc09.messages import LINK_TESTS
 from tocsin.protocols.dc09.payload import Payload, read_payload
-from tocsin.protocols.dc09.session import AccountRules, Received, Receiver, Verdict
+from tocsin.protocols.dc09.session import AccountRules, Flag, Reason, Received, Receiver, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,13 @@ STALLED_AFTER_S: Final = 2.0
 NOTED_AGAIN_AFTER_S: Final = 60.0
 MAX_NOTED: Final = 4096
 STOP_WAIT_S: Final = 3.0
+
+_FAULT_OF_REASON: Final[dict[str, str]] = {
+    Reason.DOWNGRADE: "security.downgrade",
+    Reason.KEY_MISMATCH: "security.key_mismatch",
+    Reason.UNKNOWN_KEY: "security.key_missing",
+    Reason.CLOCK: "clock.skew",
+}
 
 
 class Intake(Protocol):
@@ -68,8 +75,18 @@ class Accounts(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: datetime, path: str = "") -> None:
-        """Note that the device was heard."""
+    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+        """Note a good frame of the device; `skew_s` is how far ahead its clock is when that is too far."""
+
+    def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:
+        """Note what is wrong with the device, until its next good frame."""
+
+
+class Keys(Protocol):
+    """Who keeps the keys."""
+
+    def confirmed(self, device_id: str, key: bytes) -> None:
+        """Note that a device has used its new key: the previous one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +127,13 @@ class Dc09Gateway:
     """Receives DC-09 for one address and port."""
 
     def __init__(
-        self, config: Dc09Config, intake: Intake, accounts: Accounts, supervision: Supervision, clock: Clock
+        self,
+        config: Dc09Config,
+        intake: Intake,
+        accounts: Accounts,
+        supervision: Supervision,
+        clock: Clock,
+        keys: Keys | None = None,
     ) -> None:
         self.config = config
         self.counters: Counter[str] = Counter()
@@ -123,6 +146,7 @@ class Dc09Gateway:
         self._intake = intake
         self._accounts = accounts
         self._supervision = supervision
+        self._keys = keys
         self._receiver = Receiver(self._find_account, answers_duh=config.answers_duh)
         self._rules: dict[str, tuple[Dc09Account, AccountRules]] = {}
         self._exempt = tuple(ipaddress.ip_network(text, strict=False) for text in config.exempt_networks)
@@ -219,6 +243,9 @@ class Dc09Gateway:
         self.counters[f"refused_{received.reason}"] += 1
         is_repeating = received.header is not None and received.header.token in LINK_TESTS
         is_new = self._is_new(received.account, received.reason)
+        fault = _FAULT_OF_REASON.get(received.reason)
+        if fault is not None and received.owner:
+            self._supervision.note_fault(received.owner, now, fault, self._skew_s(received, now))
         if is_new:
             log.warning("dc09 signal put aside", reason=received.reason, account=received.account, peer=answer.peer)
         if received.verdict is Verdict.CLOCK_REFUSED:
@@ -304,9 +331,17 @@ class Dc09Gateway:
     def _touch(self, received: Received, now: datetime) -> None:
         message = received.message
         path = xdata.first(message.xdata, xdata.Letter.PATH) if message is not None and message.xdata else None
-        self._supervision.touch(received.owner, now, path.text if path is not None else "")
+        skew_s = self._skew_s(received, now) if Flag.CLOCK_SKEW in received.flags else None
+        self._supervision.touch(received.owner, now, path.text if path is not None else "", skew_s)
         if received.key is not None and received.key_index == 0:
             self._confirm_key(received.owner)
+
+    def _skew_s(self, received: Received, now: datetime) -> float | None:
+        """Return how far ahead of ours the clock of a message's sender is; None when it told no time."""
+        message = received.message
+        if message is None or message.sent_at is None:
+            return None
+        return (message.sent_at - now).total_seconds() - self._rules[received.owner][1].clock_offset_s
 
     def _find_account(self, receiver: str, prefix: str, account: str) -> AccountRules | None:
         found = self._accounts.dc09_account(receiver, prefix, account)
@@ -333,6 +368,8 @@ class Dc09Gateway:
         if len(rules.keys) > 1:
             self._rules[device_id] = (found, replace(rules, keys=rules.keys[:1]))
             log.info("dc09 new key in use", device_id=device_id)
+            if self._keys is not None:
+                self._keys.confirmed(device_id, found.keys[0])
 
     def _is_new(self, account: str, reason: str) -> bool:
         """Say whether this has not been seen within a minute; the memory of it is bounded."""
