@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from bench import alarm_ingest, relay, sip_keepalive, start
+from bench import alarm_ingest, alarm_to_screen, first_picture, relay, sip_keepalive, start
 from bench.report import Bench
 
 BENCHES: dict[str, Bench] = {
-    bench.name: bench for bench in (alarm_ingest.BENCH, sip_keepalive.BENCH, relay.BENCH, start.BENCH)
+    bench.name: bench
+    for bench in (
+        alarm_ingest.BENCH,
+        alarm_to_screen.BENCH,
+        sip_keepalive.BENCH,
+        relay.BENCH,
+        first_picture.BENCH,
+        start.BENCH,
+    )
 }

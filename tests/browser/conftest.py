@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
-from bench.chromium import chromium
+from bench.chromium import launch
 from tests.browser.seat import NOTE_TONES, Seat
 from tests.browser.town import Town, running_town
 
@@ -51,10 +51,18 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Chromium. It ends with this folder's last test: it keeps the thread's event loop, which others need."""
-    with chromium() as running:
+def playwright() -> Iterator[Playwright]:
+    """The driver. It ends with this folder's last test: it keeps the thread's event loop, which others need."""
+    with sync_playwright() as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium."""
+    running = launch(playwright)
+    yield running
+    running.close()
 
 
 @pytest.fixture
@@ -88,7 +96,7 @@ def open_seat(request: pytest.FixtureRequest, town: Town, browser: Browser) -> I
             folder = SCREENSHOTS / "failed"
             folder.mkdir(parents=True, exist_ok=True)
             seat.page.screenshot(path=folder / f"{request.node.name}-{n}.png")
-            print(f"seat {n}: {seat.page.url}; errors: {seat.errors}")
+            request.node.add_report_section("teardown", f"seat {n}", f"{seat.page.url}\nerrors: {seat.errors}")
         seat.context.close()
     strangers = [url for seat in seats for url in seat.strangers()]
     assert strangers == [], "something was asked of another host"

@@ -75,10 +75,22 @@ class Seat:
         who = person or self.town.person
         self.page.goto(self.town.url + path)
         self.page.locator("input[name=username]").fill(who.username)
+        assert self.page.evaluate("document.documentElement.lang") == self.language  # the browser's own, unasked
+        self.page.locator(
+            f"button[lang={self.language}]"
+        ).click()  # chosen at this desk: not what the account last used
         self.page.locator("input[name=password]").fill(who.password)
         self.page.keyboard.press("Enter")
         self.page.locator("main#main").wait_for()
         return self
+
+    def cut(self) -> None:
+        """Take the network from this page."""
+        self.context.set_offline(True)
+
+    def mend(self) -> None:
+        """Give the network back."""
+        self.context.set_offline(False)
 
     # --- the room ---------------------------------------------------------------------------------------------------
 
