@@ -141,7 +141,13 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     link = MediaLink(_link_settings(settings, stack), clock)
     sip = SipGateway(_sip_config(settings), clock, new_token)
     gb28181 = Gb28181Gateway(
-        sip, directory, reports, clock, nonce_secret=_nonce_secret(vault, settings), config=_gb_config(settings)
+        sip,
+        directory,
+        reports,
+        clock,
+        intake=intake,
+        nonce_secret=_nonce_secret(vault, settings),
+        config=_gb_config(settings),
     )
     streams = LiveStreams(
         link,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from tests.support.dc09 import WaitingIntake
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.attempts import Attempt
@@ -235,6 +236,7 @@ class House:
         self.reports = Reports()
         self.directory = KnownDevices(*devices)
         self.media = LoopbackMedia()
+        self.intake = WaitingIntake()
         self.sip = SipGateway(SipConfig(port=port, timers=timers), self.clock, words("s"))
         live = LiveConfig(answer_within_s=0.6, media_within_s=0.4, connect_pause_s=0.01)
         options = {"query_catalog": False, "live": live, "server_id": SERVER_ID, "realm": REALM, **config}
@@ -243,6 +245,7 @@ class House:
             self.directory,  # type: ignore[arg-type]
             self.reports,
             self.clock,
+            intake=self.intake,
             nonce_secret=b"secret",
             config=GbConfig(**options),  # type: ignore[arg-type]
         )

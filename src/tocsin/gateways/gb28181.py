@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import DeviceReports
 from tocsin.domain.directory import Channel, Directory, SipDevice
 from tocsin.domain.video import MediaPorts
+from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
@@ -94,6 +96,7 @@ class Gb28181Gateway:
         reports: DeviceReports,
         clock: Clock,
         *,
+        intake: Intake,
         nonce_secret: bytes,
         config: GbConfig,
     ) -> None:
@@ -106,6 +109,7 @@ class Gb28181Gateway:
             config.realm, Nonces(nonce_secret), shortest_s=config.min_expires_s, longest_s=config.max_expires_s
         )
         self.table = DeviceTable()
+        self._alarms = AlarmKeeper(intake)
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))
         self.catalogs = CatalogReader(
@@ -382,6 +386,11 @@ class Gb28181Gateway:
             self.catalogs.unreadable(device, document.reason)
             return self._sip.reply_to(request, peer, 400 if document.reason == "document_type" else 200)
         self._learn_charset(device, document)
+        if document.kind == "notify" and document.cmd_type.lower() == "alarm":
+            self._alarms.keep(
+                device, document, request.body, peer, self._clock.now(), partial(self._sip.answer, request, peer)
+            )
+            return None
         self._dispatch(device, document, peer)
         return self._sip.reply_to(request, peer, 200)
 

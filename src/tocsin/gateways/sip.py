@@ -175,7 +175,7 @@ class SipGateway:
         self._is_open = False
 
     def handle(self, method: str, handler: Handler) -> None:
-        """Route requests of a method to a handler; it returns the response or None to stay silent."""
+        """Route requests of a method to a handler; it returns the response, or None: silence, or an `answer` later."""
         self._handlers[method] = handler
 
     def use_short_way(self, recognise: ShortWay) -> None:
@@ -481,6 +481,16 @@ class SipGateway:
         if request.method in ("BYE", "CANCEL", "INFO", "NOTIFY"):
             return self.reply_to(request, peer, 481)
         return self.reply_to(request, peer, 405, [("Allow", self._allowed())])
+
+    def answer(self, request: Request, peer: Peer, status: int | None) -> None:
+        """Answer a request whose handler returned None; with no status its repetition is taken as a new one."""
+        key = server_key(request, f"{peer.host}:{peer.port}/{peer.transport}")
+        if status is None:
+            self._server_side.forget(key)
+            return
+        data = self.reply_to(request, peer, status).encode()
+        self._server_side.answer(key, data, self.now())
+        self.send(peer, data)
 
     def reply_to(self, request: Request, peer: Peer, status: int, headers: Iterable[tuple[str, str]] = ()) -> Response:
         """Return a response with our tag and the observed source."""
