@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 MAX_ALARM_BYTES: Final = 64 * 1024
 MAX_WAITING: Final = 1024
-TOKEN: Final = "Alarm"
+COMMAND: Final = "Alarm"
 
 
 class Intake(Protocol):
@@ -98,7 +98,7 @@ def _signal(device: RegisteredDevice, document: Document, body: bytes, peer: Pee
         raw=body,
         received_at=now,
         device_id=device.device_id,
-        token=TOKEN,
+        token=COMMAND,
         dedup_key=f"alarm|{source}|{code}|{at}" if at else "",
         events=(event,),
         quarantine="undecoded",
