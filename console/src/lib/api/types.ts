@@ -416,6 +416,8 @@ export interface Word {
   key: string;
   zh: string;
   en: string;
+  /** The most minutes of a view, with purposes. */
+  limit_min?: number;
 }
 
 export interface Vocabulary {
