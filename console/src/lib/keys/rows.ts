@@ -25,3 +25,6 @@ export function arrowKeys(list: HTMLElement): () => void {
 export function focusFirstRow(list: HTMLElement | null): void {
   list?.querySelector<HTMLElement>('[data-row]')?.focus();
 }
+
+/** Nothing on the page has the focus: an arrow may mean the list. */
+export const isNowhere = (): boolean => document.activeElement === document.body || document.activeElement?.id === 'main';

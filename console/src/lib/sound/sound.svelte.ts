@@ -20,6 +20,12 @@ class Loudspeaker {
     this.#next();
   }
 
+  /** Plays one rhythm once, for somebody who asks what it sounds like. To be called from a click or a key press. */
+  async demonstrate(sound: Sound): Promise<void> {
+    await this.unlock({ isAudible: false });
+    this.#play(RHYTHMS[sound]);
+  }
+
   /** Sounds for `reason` (an incident, a notice) until `end(reason)`. */
   begin(reason: string, sound: Sound): void {
     if (this.#reasons.get(reason) === sound) return;

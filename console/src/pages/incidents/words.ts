@@ -68,8 +68,10 @@ const VIEW_END: Readonly<Record<string, () => string>> = {
   closed: m.incidents_view_end_closed,
   expired: m.incidents_view_end_expired,
   claimed: m.incidents_view_end_claimed,
-  claimed_by_other: m.incidents_view_end_claimed,
   incident_closed: m.incidents_view_end_incident,
+  session_ended: m.incidents_view_end_session,
+  revoked: m.incidents_view_end_revoked,
+  retired: m.incidents_view_end_retired,
 };
 
 export const viewEndWords = (reason: string): string => VIEW_END[reason]?.() ?? m.incidents_view_end_other();

@@ -1,0 +1,330 @@
+/** The audit in words: what was done, to what, by which rule it was refused, and what the details mean. */
+import * as m from '$m';
+import type { AuditRecord } from '$lib/api/types';
+import { language } from '$lib/i18n/language.svelte';
+import { clockTime, count, dateTime, toMs } from '$lib/i18n/time';
+import { vocabulary } from '$lib/state/vocabulary.svelte';
+
+export interface NamedThing {
+  kind: string;
+  name: string;
+  name_en: string;
+}
+export type Names = Readonly<Record<string, NamedThing>>;
+
+export const ACTION: Readonly<Record<string, () => string>> = {
+  'alarm.raised': m.audit_alarm_raised,
+  'alarm.restored': m.audit_alarm_restored,
+  'channel.changed': m.audit_channel_changed,
+  'channel.commissioned': m.audit_channel_commissioned,
+  'channel.discovered': m.audit_channel_discovered,
+  'channel.gone': m.audit_channel_gone,
+  'channel.retired': m.audit_channel_retired,
+  'channel.returned': m.audit_channel_returned,
+  'device.added': m.audit_device_added,
+  'device.changed': m.audit_device_changed,
+  'device.retired': m.audit_device_retired,
+  'device.secret_set': m.audit_device_secret_set,
+  'incident.assignment_advanced': m.audit_incident_assignment_advanced,
+  'incident.attended': m.audit_incident_attended,
+  'incident.claimed': m.audit_incident_claimed,
+  'incident.closed': m.audit_incident_closed,
+  'incident.first_frame': m.audit_incident_first_frame,
+  'incident.lease_expired': m.audit_incident_lease_expired,
+  'incident.note_added': m.audit_incident_note_added,
+  'incident.opened': m.audit_incident_opened,
+  'incident.parked': m.audit_incident_parked,
+  'incident.presented': m.audit_incident_presented,
+  'incident.released': m.audit_incident_released,
+  'incident.reopened': m.audit_incident_reopened,
+  'incident.returned': m.audit_incident_returned,
+  'incident.stamp_corrected': m.audit_incident_stamp_corrected,
+  'incident.step_done': m.audit_incident_step_done,
+  'incident.step_overdue': m.audit_incident_step_overdue,
+  'incident.step_skipped': m.audit_incident_step_skipped,
+  'incident.unattended': m.audit_incident_unattended,
+  'incident.undone': m.audit_incident_undone,
+  'incident.unit_assigned': m.audit_incident_unit_assigned,
+  'incident.verdict': m.audit_incident_verdict,
+  'jurisdiction.added': m.audit_jurisdiction_added,
+  'jurisdiction.changed': m.audit_jurisdiction_changed,
+  'notice.raised': m.audit_notice_raised,
+  'notice.cleared': m.audit_notice_cleared,
+  'place.added': m.audit_place_added,
+  'place.changed': m.audit_place_changed,
+  'place.retired': m.audit_place_retired,
+  'plan.saved': m.audit_plan_saved,
+  'session.duty_changed': m.audit_session_duty_changed,
+  'session.signed_in': m.audit_session_signed_in,
+  'session.signed_out': m.audit_session_signed_out,
+  'session.token_made': m.audit_session_token_made,
+  'signal.quarantined': m.audit_signal_quarantined,
+  'signal.reprocessed': m.audit_signal_reprocessed,
+  'signal.unprocessed': m.audit_signal_unprocessed,
+  'unit.added': m.audit_unit_added,
+  'unit.changed': m.audit_unit_changed,
+  'user.added': m.audit_user_added,
+  'user.changed': m.audit_user_changed,
+  'user.disabled': m.audit_user_disabled,
+  'user.enabled': m.audit_user_enabled,
+  'user.password_set': m.audit_user_password_set,
+  'view.opened': m.audit_view_opened,
+  'view.ended': m.audit_view_ended,
+  'zone.added': m.audit_zone_added,
+  'zone.changed': m.audit_zone_changed,
+  'zone.linked': m.audit_zone_linked,
+  // A route refused before any use case was asked is kept under the permission it needs.
+  handle_incident: m.audit_asked_handle_incident,
+  supervise_incident: m.audit_asked_supervise_incident,
+  view_live: m.audit_asked_view_live,
+  manage_registry: m.audit_asked_manage_registry,
+  manage_users: m.audit_asked_manage_users,
+  manage_plans: m.audit_asked_manage_plans,
+  read_audit: m.audit_asked_read_audit,
+  read_registry: m.audit_asked_read_registry,
+  read_incidents: m.audit_asked_read_incidents,
+  manage_settings: m.audit_asked_manage_settings,
+  commission_camera: m.audit_asked_commission_camera,
+  set_unit: m.audit_asked_set_unit,
+};
+
+export const actionWords = (action: string): string => ACTION[action]?.() ?? action;
+
+/** The families the action filter offers, by the beginning of their word. */
+export const FAMILIES: readonly (readonly [string, () => string])[] = [
+  ['incident.', m.audit_family_incident],
+  ['alarm.', m.audit_family_alarm],
+  ['view.', m.audit_family_view],
+  ['session.', m.audit_family_session],
+  ['user.', m.audit_family_user],
+  ['device.', m.audit_family_device],
+  ['zone.', m.audit_family_zone],
+  ['channel.', m.audit_family_channel],
+  ['place.', m.audit_family_place],
+  ['jurisdiction.', m.audit_family_jurisdiction],
+  ['plan.', m.audit_family_plan],
+  ['unit.', m.audit_family_unit],
+  ['signal.', m.audit_family_signal],
+  ['notice.', m.audit_family_notice],
+];
+
+const SUBJECT: Readonly<Record<string, () => string>> = {
+  incident: m.audit_subject_incident,
+  alarm: m.audit_subject_alarm,
+  view: m.audit_subject_view,
+  user: m.audit_subject_user,
+  session: m.audit_subject_session,
+  device: m.audit_subject_device,
+  zone: m.audit_subject_zone,
+  channel: m.audit_subject_camera,
+  camera: m.audit_subject_camera,
+  place: m.audit_subject_place,
+  jurisdiction: m.audit_subject_jurisdiction,
+  plan: m.audit_subject_plan,
+  unit: m.audit_subject_unit,
+  signal: m.audit_subject_signal,
+  notice: m.audit_subject_notice,
+  audit: m.audit_subject_audit,
+  setting: m.audit_subject_settings,
+  settings: m.audit_subject_settings,
+  role: m.audit_subject_roles,
+};
+
+const RULE: Readonly<Record<string, () => string>> = {
+  no_permission: m.audit_rule_no_permission,
+  out_of_scope: m.audit_rule_out_of_scope,
+  account_disabled: m.audit_rule_account_disabled,
+  purpose_missing: m.audit_rule_purpose_missing,
+  purpose_not_permitted: m.audit_rule_purpose_not_permitted,
+  minutes_over_limit: m.audit_rule_minutes_over_limit,
+  channel_not_in_service: m.audit_rule_channel_not_in_service,
+  incident_missing: m.audit_rule_incident_missing,
+  incident_not_open: m.audit_rule_incident_not_open,
+  channel_not_linked: m.audit_rule_channel_not_linked,
+  claimed_by_other: m.audit_rule_claimed_by_other,
+  off_duty: m.audit_rule_off_duty,
+  stale: m.audit_rule_stale,
+  blocked: m.audit_rule_blocked,
+  not_found: m.audit_rule_not_found,
+  incident_closed: m.audit_rule_incident_closed,
+  incident_state: m.audit_rule_incident_state,
+  not_closed: m.audit_rule_not_closed,
+  not_claimed: m.audit_rule_not_claimed,
+  unit_not_free: m.audit_rule_unit_not_free,
+  unit_state: m.audit_rule_incident_state,
+  assignment_state: m.audit_rule_incident_state,
+  undo_too_late: m.audit_rule_undo_too_late,
+  undo_by_other: m.audit_rule_undo_by_other,
+  nothing_to_undo: m.audit_rule_nothing_to_undo,
+  'users.last_administrator': m.audit_rule_last_administrator,
+  'users.name_taken': m.audit_rule_name_taken,
+  wrong_password: m.audit_rule_wrong_password,
+  unknown_user: m.audit_rule_unknown_user,
+  disabled: m.audit_rule_account_disabled,
+  locked: m.audit_rule_locked,
+};
+
+/** Why something was refused; the rule's own word when this console has no sentence for it. */
+export const ruleWords = (rule: string): string => RULE[rule]?.() ?? (rule || m.audit_rule_unnamed());
+
+const PAGES: Readonly<Record<string, (id: string) => string>> = {
+  incident: (id) => `/incidents/${id}`,
+  device: (id) => `/devices/${id}`,
+  channel: (id) => `/cameras/${id}`,
+  camera: (id) => `/cameras/${id}`,
+  place: (id) => `/places/${id}`,
+  user: (id) => `/users/${id}`,
+};
+
+export interface SubjectWords {
+  kind: string;
+  name: string;
+  href: string | null;
+}
+
+export function subjectWords(record: AuditRecord, names: Names): SubjectWords {
+  const { kind, id } = record.subject;
+  const known = names[id];
+  return {
+    kind: SUBJECT[kind]?.() ?? kind,
+    name: known ? language.name(known) : '',
+    href: known && PAGES[kind] ? PAGES[kind](encodeURIComponent(id)) : null,
+  };
+}
+
+const SYSTEM_ACTORS: Readonly<Record<string, () => string>> = {
+  system: m.audit_actor_system,
+  command: m.audit_actor_command,
+  device: m.audit_actor_device,
+};
+
+export function actorWords(actor: AuditRecord['actor']): string {
+  return actor.name || (SYSTEM_ACTORS[actor.kind]?.() ?? m.audit_actor_unknown());
+}
+
+const DETAIL: Readonly<Record<string, () => string>> = {
+  rule: m.audit_detail_rule,
+  code: m.audit_detail_code,
+  reason: m.audit_detail_reason,
+  purpose: m.audit_detail_purpose,
+  channels: m.audit_detail_cameras,
+  cameras: m.audit_detail_cameras,
+  channel_id: m.audit_detail_cameras,
+  before: m.audit_detail_before,
+  incident_id: m.audit_detail_incident,
+  expires_at: m.audit_detail_until,
+  lease_expires_at: m.audit_detail_until,
+  until: m.audit_detail_until,
+  locked_until: m.audit_detail_locked_until,
+  due_at: m.audit_detail_due,
+  verdict: m.audit_detail_verdict,
+  cause: m.audit_detail_cause,
+  disposition: m.audit_detail_disposition,
+  priority: m.audit_detail_priority,
+  number: m.audit_detail_number,
+  state: m.audit_detail_state,
+  previous: m.audit_detail_previous,
+  unit_id: m.audit_detail_unit,
+  user_id: m.audit_detail_user,
+  owner_id: m.audit_detail_user,
+  taken_from: m.audit_detail_taken_from,
+  device_id: m.audit_detail_device,
+  place_id: m.audit_detail_place,
+  moved_from: m.audit_detail_moved_from,
+  jurisdiction_id: m.audit_detail_jurisdictions,
+  jurisdiction_ids: m.audit_detail_jurisdictions,
+  jurisdiction_ids_before: m.audit_detail_jurisdictions_before,
+  roles: m.audit_detail_roles,
+  roles_before: m.audit_detail_roles_before,
+  changed: m.audit_detail_changed,
+  step: m.audit_detail_step,
+  note: m.audit_detail_note,
+  by: m.audit_detail_by,
+  stamp: m.audit_detail_stamp,
+  corrected_to: m.audit_detail_corrected_to,
+  seat: m.audit_detail_seat,
+  peer: m.audit_detail_peer,
+  on_duty: m.audit_detail_on_duty,
+  ended_sessions: m.audit_detail_ended_sessions,
+  severity: m.audit_detail_severity,
+  key: m.audit_detail_key,
+  source: m.audit_detail_source,
+  because: m.audit_detail_reason,
+  kind: m.audit_detail_kind,
+  version_no: m.audit_detail_version,
+  account: m.audit_detail_account,
+  zone_id: m.audit_detail_zone,
+  what: m.audit_detail_what,
+};
+
+const ROLE: Readonly<Record<string, () => string>> = {
+  operator: m.audit_role_operator,
+  supervisor: m.audit_role_supervisor,
+  administrator: m.audit_role_administrator,
+  installer: m.audit_role_installer,
+  auditor: m.audit_role_auditor,
+};
+export const roleWords = (role: string): string => ROLE[role]?.() ?? role;
+
+const VERDICT: Readonly<Record<string, () => string>> = {
+  genuine: m.audit_verdict_genuine,
+  false: m.audit_verdict_false,
+  unsure: m.audit_verdict_unsure,
+};
+
+/** How the value of a detail reads, by the name of the detail. */
+const VALUE: Readonly<Record<string, (value: string) => string>> = {
+  rule: ruleWords,
+  purpose: (value) => vocabulary.say('purposes', value),
+  cause: (value) => vocabulary.say('false_causes', value),
+  disposition: (value) => vocabulary.say('dispositions', value),
+  verdict: (value) => VERDICT[value]?.() ?? value,
+  roles: roleWords,
+  roles_before: roleWords,
+};
+
+const IS_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
+const IS_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export interface DetailLine {
+  key: string;
+  label: string;
+  value: string;
+  /** Of use to a machine only: an id nothing is known by. */
+  isId: boolean;
+}
+
+export function detailLines(record: AuditRecord, names: Names): DetailLine[] {
+  const atMs = toMs(record.at) ?? 0;
+  const say = (key: string, value: unknown): string => {
+    if (typeof value === 'boolean') return value ? m.audit_yes() : m.audit_no();
+    if (typeof value === 'number') return count(value, language.current);
+    if (typeof value !== 'string') return JSON.stringify(value);
+    const known = names[value];
+    if (known) return language.name(known);
+    const ms = IS_TIME.test(value) ? toMs(value) : null;
+    if (ms !== null) return new Date(ms).toDateString() === new Date(atMs).toDateString() ? clockTime(ms, language.current) : dateTime(ms, atMs, language.current);
+    if (key === 'reason' && record.action === 'incident.parked') return vocabulary.say('park_reasons', value);
+    return VALUE[key]?.(value) ?? value;
+  };
+  return Object.entries(record.detail).map(([key, value]) => {
+    const values = Array.isArray(value) ? value : [value];
+    return {
+      key,
+      label: DETAIL[key]?.() ?? key.replaceAll('_', ' '),
+      value: values.map((one) => say(key, one)).join(m.audit_list_join()),
+      isId: values.every((one) => typeof one === 'string' && IS_ID.test(one) && !names[one]),
+    };
+  });
+}
+
+/** What a row says beside the action: the two or three details a reader looks for first. */
+const FIRST = ['rule', 'reason', 'verdict', 'cause', 'disposition', 'purpose', 'channels', 'unit_id', 'state', 'roles', 'changed', 'key', 'seat'];
+
+export function briefly(record: AuditRecord, names: Names): string {
+  const lines = detailLines(record, names).filter((line) => !line.isId && line.value !== '');
+  return FIRST.flatMap((key) => lines.filter((line) => line.key === key))
+    .slice(0, 3)
+    .map((line) => line.value)
+    .join(' · ');
+}

@@ -1,0 +1,126 @@
+/** Every key of every page, in the words the pages themselves give `?`. */
+import * as m from '$m';
+import type { Permission } from '$lib/api/types';
+
+export interface KeyGroup {
+  title: () => string;
+  /** Where: a page the reader may not open is left out. */
+  path: string;
+  needs?: readonly Permission[];
+  keys: readonly (readonly [key: string, label: () => string])[];
+}
+
+const ROOM: readonly Permission[] = ['handle_incident', 'supervise_incident'];
+
+export const GROUPS: readonly KeyGroup[] = [
+  {
+    title: m.keys_everywhere,
+    path: '/',
+    keys: [
+      ['/', m.key_command],
+      ['?', m.key_help],
+      ['Tab', m.help_key_tab],
+      ['Escape', m.help_key_escape],
+    ],
+  },
+  {
+    title: m.room_keys_room,
+    path: '/',
+    needs: ROOM,
+    keys: [
+      ['ArrowDown', m.room_key_to_queue],
+      ['Enter', m.room_key_to_card],
+    ],
+  },
+  {
+    title: m.room_keys_queue,
+    path: '/',
+    needs: ROOM,
+    keys: [
+      ['ArrowDown', m.room_key_down],
+      ['ArrowUp', m.room_key_up],
+      ['Enter', m.room_key_enter],
+      ['n', m.room_key_new],
+    ],
+  },
+  {
+    title: m.room_keys_card,
+    path: '/',
+    needs: ROOM,
+    keys: [
+      ['c', m.room_claim],
+      ['g', m.room_genuine],
+      ['f', m.room_false],
+      ['u', m.room_unsure],
+      ['t', m.room_note],
+      ['p', m.room_park],
+      ['d', m.room_key_step],
+      ['r', m.room_release],
+      ['x', m.room_close],
+      ['Escape', m.room_key_back],
+    ],
+  },
+  {
+    title: m.room_keys_dispatch,
+    path: '/',
+    needs: ROOM,
+    keys: [
+      ['1 … 5', m.help_key_units],
+      ['Enter', m.room_key_send_first],
+    ],
+  },
+  {
+    title: m.incidents_title,
+    path: '/incidents',
+    needs: ['read_incidents'],
+    keys: [
+      ['f', m.incidents_key_find],
+      ['ArrowDown', m.incidents_key_rows],
+      ['Enter', m.incidents_key_open],
+      ['Escape', m.incidents_key_back],
+    ],
+  },
+  {
+    title: m.audit_title,
+    path: '/audit',
+    needs: ['read_audit'],
+    keys: [
+      ['ArrowDown', m.audit_key_rows],
+      ['Enter', m.audit_key_open],
+      ['Escape', m.audit_key_close],
+    ],
+  },
+  {
+    title: m.users_title,
+    path: '/users',
+    needs: ['manage_users'],
+    keys: [
+      ['ArrowDown', m.users_key_rows],
+      ['Enter', m.users_key_open],
+      ['Escape', m.users_key_back],
+    ],
+  },
+  {
+    title: m.settings_title,
+    path: '/settings',
+    needs: ['manage_settings'],
+    keys: [
+      ['f', m.settings_key_find],
+      ['ArrowDown', m.settings_key_rows],
+    ],
+  },
+  {
+    title: m.help_registry,
+    path: '/devices',
+    needs: ['read_registry'],
+    keys: [
+      ['ArrowDown', m.registry_key_down],
+      ['ArrowUp', m.registry_key_up],
+      ['Enter', m.registry_key_open],
+      ['Escape', m.registry_key_back],
+    ],
+  },
+];
+
+const SHOWN: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc' };
+export const showKey = (key: string): string => SHOWN[key] ?? (key.length === 1 ? key.toUpperCase() : key);
