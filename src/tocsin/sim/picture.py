@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_HZ = 90_000
 LOOP_S = 2
-MAX_WARM = 16
+MAX_WARM = 32
 MAX_TCP_BACKLOG_BYTES = 2 << 20
 SEND_BUFFER_BYTES = 1 << 20
 REPORT_EVERY_S = 5
@@ -173,21 +173,26 @@ def open_pictures(spec: PictureSpec, clock: Clock) -> Pictures:
     """Return the encoder of a camera, the one already warm if there is one; may take a fraction of a second."""
     if not spec.live_encoder:
         return LoopPictures(prepare_loop(spec, clock), phase_of(spec))
-    warm = _warm.pop(spec, None)
-    return warm if warm is not None else LivePictures(spec, phase_of(spec), clock)
+    return take_warm(spec) or LivePictures(spec, phase_of(spec), clock)
+
+
+def take_warm(spec: PictureSpec) -> Pictures | None:
+    """Return the encoder kept warm for a camera, and keep it no longer; None when there is none."""
+    return _warm.pop(spec, None)
 
 
 def keep_warm(spec: PictureSpec, pictures: Pictures) -> None:
-    """Keep an encoder for the next call; at most 16 are kept."""
+    """Keep an encoder for the next call; at most 32 are kept."""
     if isinstance(pictures, LivePictures) and len(_warm) < MAX_WARM:
         _warm[spec] = pictures
 
 
 async def warm_up(specs: Iterable[PictureSpec], clock: Clock | None = None) -> None:
-    """Prepare encoders and loops before anybody asks, as cameras are that run already."""
+    """Prepare encoders and loops before anybody asks, as cameras are that run already; the first 32 live ones."""
     loop, known = asyncio.get_running_loop(), clock or SystemClock()
     for spec in specs:
-        keep_warm(spec, await loop.run_in_executor(_encoders, open_pictures, spec, known))
+        if not spec.live_encoder or len(_warm) < MAX_WARM:
+            keep_warm(spec, await loop.run_in_executor(_encoders, open_pictures, spec, known))
 
 
 def prepare_loop(spec: PictureSpec, clock: Clock | None = None) -> list[tuple[bytes, bool]]:
@@ -373,13 +378,17 @@ class Sender:
         self._task = asyncio.get_running_loop().create_task(self._play(ssrc, send), name=f"picture {self._spec.name}")
 
     async def _play(self, ssrc: int, send: Callable[[list[bytes]], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        pictures: Pictures | None = take_warm(self._spec)
+        if pictures is None:
+            pictures = await loop.run_in_executor(_encoders, open_pictures, self._spec, self._clock)
+        try:
+            await self._send_pictures(pictures, ssrc, send)
+        finally:
+            keep_warm(self._spec, pictures)
+
+    async def _send_pictures(self, pictures: Pictures, ssrc: int, send: Callable[[list[bytes]], bool]) -> None:
         spec, loop = self._spec, asyncio.get_running_loop()
-        offset = random.Random(spec.seed).randrange(spec.key_every)
-        pictures: Pictures
-        if spec.live_encoder:
-            pictures = await loop.run_in_executor(_encoders, LivePictures, spec, offset, self._clock)
-        else:
-            pictures = LoopPictures(await loop.run_in_executor(_encoders, prepare_loop, spec, self._clock), offset)
         packer = Packer(spec, ssrc)
         epoch_s, started_s = self._clock.now().timestamp(), self._clock.monotonic()
         number = first = int(epoch_s * spec.fps) + 1

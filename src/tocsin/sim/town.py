@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from tocsin.sim.camera import CameraPlan, Quirk, SimCamera
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
-from tocsin.sim.picture import PictureSender, PictureSpec, make_sender
+from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, warm_up
 from tocsin.sim.radio import Radio, RadioError
 from tocsin.sim.streets import Path as Way
 from tocsin.sim.streets import Position, Streets, make_path
@@ -36,6 +36,7 @@ REDIAL_S: Final = 2.0
 SIGN_OFF_S: Final = 2.0
 STEP_S: Final = 2.0
 LEAST_MOVE_M: Final = 2.0
+CHINA_UTC_OFFSET_S: Final = 8 * 3600
 ROUND_JITTER_S: Final = 45.0
 DRIVING: Final = frozenset({"en_route"})
 HALTED: Final = frozenset(
@@ -111,15 +112,16 @@ class Town:
             work.append(asyncio.create_task(crews.run(), name="crews"))
         if not self._is_quiet:
             work.append(asyncio.create_task(self._play(), name="script"))
+        warming = asyncio.create_task(warm_up([one for camera in self._cameras for one in camera.specs], self._clock))
         waiting = asyncio.create_task(ended.wait())
         try:
             done, _ = await asyncio.wait([waiting, *work], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {waiting}:
                 task.result()  # whatever ended before it was told to, failed
         finally:
-            for task in (waiting, *work):
+            for task in (waiting, warming, *work):
                 task.cancel()
-            await asyncio.gather(waiting, *work, return_exceptions=True)
+            await asyncio.gather(waiting, warming, *work, return_exceptions=True)
             await asyncio.gather(*(camera.sign_off() for camera in self._cameras))
             await asyncio.gather(*(panel.stop() for panel in self._panels.values()))
 
@@ -179,7 +181,7 @@ class CameraKeeper:
         self._report = report
         self._server = (str(sip["host"]), int(sip["port"]))
         self._transport = Transport(str(given.get("transport", "udp")))
-        self._pictures = _pictures(given, clock, seed, report)
+        self._specs = _specs(given, seed)
         self._plan = CameraPlan(
             gb_id=self.gb_id,
             password=str(given["secret"]),
@@ -191,6 +193,16 @@ class CameraKeeper:
         )
         self._camera: SimCamera | None = None
         self._wire: Wire | None = None
+
+    @property
+    def specs(self) -> Sequence[PictureSpec]:
+        """The pictures of its channels."""
+        return tuple(self._specs.values())
+
+    def _sender(self, channel_gb_id: str) -> PictureSender:
+        self._report.pictures += 1
+        first = next(iter(self._specs))
+        return make_sender(self._specs.get(channel_gb_id, self._specs[first]), self._clock)
 
     async def run(self) -> None:
         """Register and answer for ever."""
@@ -204,7 +216,7 @@ class CameraKeeper:
                 await self._clock.sleep(REDIAL_S)
                 continue
             self._wire = wire
-            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._pictures)
+            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender)
             life = asyncio.create_task(camera.run())
             loss = asyncio.create_task(broken.wait())
             try:
@@ -245,29 +257,22 @@ def _item(device: Mapping[str, Any], channel: Mapping[str, Any]) -> CatalogItem:
     )
 
 
-def _pictures(given: Mapping[str, Any], clock: Clock, seed: int, report: TownReport) -> Callable[[str], PictureSender]:
-    """Return what makes the picture of a channel: each has a street of its own, from the seed."""
-    order = {str(channel["gb_id"]): index for index, channel in enumerate(given["channels"])}
-    names = {str(channel["gb_id"]): str(channel.get("name_en") or channel["name"]) for channel in given["channels"]}
-
-    def _sender(gb_id: str) -> PictureSender:
-        report.pictures += 1
-        return make_sender(
-            PictureSpec(
-                seed=seed * 1_000 + int(str(given["gb_id"])[-4:]) * 16 + order.get(gb_id, 0),
-                name=names.get(gb_id, gb_id),
-                codec=str(given.get("codec", "h264")),
-                width=int(given.get("width", 640)),
-                height=int(given.get("height", 360)),
-                fps=int(given.get("fps", 25)),
-                bitrate_bps=int(given.get("bitrate_bps", 1_000_000)),
-                audio=bool(given.get("audio", False)),
-                utc_offset_s=int(given.get("utc_offset_s", 0)),
-            ),
-            clock,
+def _specs(given: Mapping[str, Any], seed: int) -> dict[str, PictureSpec]:
+    """Return the picture of each channel by its id: each has a street of its own, from the seed."""
+    return {
+        str(channel["gb_id"]): PictureSpec(
+            seed=seed * 1_000 + int(str(given["gb_id"])[-4:]) * 16 + order,
+            name=str(channel.get("name_en") or channel["name"]),
+            codec=str(given.get("codec", "h264")),
+            width=int(given.get("width", 640)),
+            height=int(given.get("height", 360)),
+            fps=int(given.get("fps", 25)),
+            bitrate_bps=int(given.get("bitrate_bps", 1_000_000)),
+            audio=bool(given.get("audio", False)),
+            utc_offset_s=int(given.get("utc_offset_s", CHINA_UTC_OFFSET_S)),
         )
-
-    return _sender
+        for order, channel in enumerate(given["channels"])
+    }
 
 
 @dataclass(slots=True)
