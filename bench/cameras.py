@@ -49,7 +49,7 @@ async def main() -> None:
         return make_sender(specs[gb_id], clock)
 
     items = tuple(
-        CatalogItem(gb_id=gb_id, name=f"Channel {number}", status="ON", parent_id=plan["gb_id"])
+        CatalogItem(gb_id=gb_id, name=f"Channel {number}", is_online=True, parent_id=plan["gb_id"])
         for number, gb_id in enumerate(channel_ids(plan["channels"]), start=1)
     )
     camera = SimCamera(

@@ -1,6 +1,7 @@
 """Panels for benches, in a process of their own.
 
-Frames are made before the clock starts, so that what is measured is the server. Reads a plan as JSON on standard input, prints a report as JSON.
+Frames are made before the clock starts, so that what is measured is the server. Reads a plan as JSON on standard
+input, prints a report as JSON.
 
 Plan: {"port", "panels": [[account, key hex or ""]], "connections", "rate_per_s" (0: as fast as acknowledged),
 "seconds", "alarm_share", "retry_share", "seed", "tag", "first"}

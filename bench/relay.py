@@ -13,7 +13,7 @@ from bench.harness import cpu_s, pss_mb
 from bench.recorder import stage
 from bench.report import Bench
 
-STREAMS = 100
+STREAMS = 150
 SETTLE_S = 4.0
 
 
