@@ -158,6 +158,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         channel_of=directory.channel,
     )
     gb28181.on_ended(streams.source_ended)
+    gb28181.on_registered(streams.device_registered)
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
     # use cases

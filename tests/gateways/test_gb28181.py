@@ -32,6 +32,19 @@ async def test_a_known_camera_registers_and_its_steps_are_told(transport):
         assert all(step.key in WORDS for step in house.reports.last("registration").steps)
 
 
+async def test_who_waits_for_a_device_hears_of_its_first_registration_and_not_of_renewals():
+    async with House(DEVICE) as house:
+        heard: list[str] = []
+        house.gb.on_registered(heard.append)
+        camera = await house.camera(PLAN)
+        await camera.register()
+        await camera.register()
+        assert heard == ["device-1"]
+        await camera.sign_off()
+        await camera.register()
+        assert heard == ["device-1", "device-1"]
+
+
 async def test_the_clock_goes_out_in_beijing_time_unless_switched_off():
     async with House(DEVICE) as house:
         camera = await house.camera(PLAN)

@@ -177,6 +177,22 @@ async def test_a_device_that_refuses_is_tried_with_growing_pauses_and_the_reason
     await house.streams.stop()
 
 
+async def test_a_device_that_registers_is_asked_at_once_for_what_waits_for_it():
+    house = House()
+    house.source.fails_with = "play.device_offline"
+    await house.open()
+    await house.pass_time(1)
+    tries = house.source.opened
+    house.source.fails_with = ""
+    house.streams.device_registered("another")
+    await settle()
+    assert house.source.opened == tries
+    house.streams.device_registered("dev")
+    await settle()
+    assert (house.source.opened, house.state.state) == (tries + 1, "starting")
+    await house.streams.stop()
+
+
 async def test_a_viewer_that_comes_back_after_the_stop_starts_the_upstream_again():
     house = House()
     await house.open()

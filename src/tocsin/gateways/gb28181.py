@@ -137,6 +137,7 @@ class Gb28181Gateway:
         self._pending_left = PENDING_A_SWEEP
         self._swept_at = clock.monotonic()
         self._supervisor = Supervisor(clock)
+        self._on_registered: Callable[[str], None] = lambda device_id: None
         self._keepalives = 0
         self._spread = 0
         self._status_200 = b"200 OK"
@@ -172,6 +173,10 @@ class Gb28181Gateway:
     def on_ended(self, callback: Callable[[str, str], None]) -> None:
         """Call back with stream id and message key when a camera ends its call by itself."""
         self.live.on_ended(callback)
+
+    def on_registered(self, callback: Callable[[str], None]) -> None:
+        """Call back with the id of a device that has registered and was not there before."""
+        self._on_registered = callback
 
     def ask_catalog(self, device_id: str) -> bool:
         """Ask a device for its channels soon; False when it is not registered."""
@@ -317,6 +322,8 @@ class Gb28181Gateway:
             grant.version,
         )
         self.live.end_leftovers(entry.gb_id, peer)
+        if current is None:
+            self._on_registered(entry.device_id)
         if current is None and self._config.query_catalog:
             self._spread = (self._spread + 7) % 20  # neighbours register together: ask them one after the other
             self.catalogs.want(entry.gb_id, self._spread * CATALOG_SPREAD_S / 20)

@@ -99,6 +99,7 @@ class LiveStreams:
         self._idle_stop_s = idle_stop_s
         self._channel_of = channel_of
         self._upstreams: dict[str, _Upstream] = {}
+        self._pausing: dict[str, tuple[str, asyncio.Event]] = {}  # stream id -> device id and what ends the pause
         self._sweeper: asyncio.Task[None] | None = None
         events = link.events
         events.on_first_key = self._first_key
@@ -224,8 +225,8 @@ class LiveStreams:
                     await self._close(ended, stream_id, upstream.lost_reason)
                     if self._clock.monotonic() - started_s > STEADY_AFTER_S:
                         delay_s = FIRST_RETRY_S
-                await self._clock.sleep(delay_s)
-                delay_s = min(delay_s * 2, LONGEST_RETRY_S)
+                is_back = await self._pause(upstream.channel, delay_s)
+                delay_s = FIRST_RETRY_S if is_back else min(delay_s * 2, LONGEST_RETRY_S)
                 if upstream.state == "failed":
                     upstream.state = "starting"
         finally:
@@ -235,6 +236,25 @@ class LiveStreams:
                 await self._link.close_receiver(stream_id)
             upstream.state, upstream.reason = "idle", ""
             upstream.idle_since_s = self._clock.monotonic()
+
+    async def _pause(self, channel: Channel, delay_s: float) -> bool:
+        """Wait before the next try; True when the device registered meanwhile, which ends the wait."""
+        is_back = asyncio.Event()
+        self._pausing[channel.id] = (channel.device_id, is_back)
+        tasks = [asyncio.create_task(self._clock.sleep(delay_s)), asyncio.create_task(is_back.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._pausing[channel.id]
+            for task in tasks:
+                task.cancel()
+        return is_back.is_set()
+
+    def device_registered(self, device_id: str) -> None:
+        """Hear that a device is there again: what waits for it is tried at once."""
+        for waits_for, is_back in self._pausing.values():
+            if waits_for == device_id:
+                is_back.set()
 
     async def _open(self, upstream: _Upstream) -> LiveSession | None:
         try:
