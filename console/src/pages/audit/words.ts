@@ -23,6 +23,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'channel.returned': m.audit_channel_returned,
   'device.added': m.audit_device_added,
   'device.changed': m.audit_device_changed,
+  'device.key_confirmed': m.audit_device_key_confirmed,
   'device.retired': m.audit_device_retired,
   'device.secret_set': m.audit_device_secret_set,
   'incident.assignment_advanced': m.audit_incident_assignment_advanced,
