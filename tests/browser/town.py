@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from bench.harness import free_port, processes
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.dc09.frame import encode_frame
-from tocsin.protocols.dc09.messages import Header, Message, seal_message
+from tocsin.protocols.dc09.messages import Header, Message, encode_message, seal_message
 
 READY_TIMEOUT_S = 90.0
 T = TypeVar("T")
@@ -147,11 +147,13 @@ class Town:
 
 
 def send_alarm(address: tuple[str, int], account: str, key_hex: str, event: str, zone: str) -> None:
-    """Send one encrypted SIA DC-09 alarm and read its acknowledgement."""
+    """Send one SIA DC-09 alarm, encrypted when there is a key, and read its acknowledgement."""
     sequence = f"{next(_SEQUENCE) % 9999 + 1:04d}"
-    header = Header("SIA-DCS", sequence, None, "0", account, is_encrypted=True)
+    key = AesKey(bytes.fromhex(key_hex)) if key_hex else None
+    header = Header("SIA-DCS", sequence, None, "0", account, is_encrypted=key is not None)
     message = Message(header, f"#{account}|Nri1/{event}{zone}".encode(), (), datetime.now(UTC))
-    frame = encode_frame(seal_message(message, AesKey(bytes.fromhex(key_hex)), secrets.token_bytes(31)))
+    body = seal_message(message, key, secrets.token_bytes(31)) if key else encode_message(message)
+    frame = encode_frame(body)
     with socket.create_connection(address, timeout=10) as line:
         line.sendall(frame)
         reply = line.recv(4096)
