@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.web.conftest import WebHouse
+from tocsin.settings import known_settings
+from tocsin.web.settings_words import DESCRIPTIONS_ZH
 
 
 async def test_incidents_are_narrowed_by_kind_and_disposition(house: WebHouse) -> None:
@@ -58,3 +60,16 @@ async def test_who_manages_users_reads_what_each_role_may_do(house: WebHouse) ->
     assert roles["administrator"]["purposes"] == []
     assert "view_live" not in roles["administrator"]["permissions"]
     assert roles["installer"]["purposes"] == ["maintenance"]
+
+
+async def test_settings_are_described_in_the_callers_language(house: WebHouse) -> None:
+    async with house.client("admin") as client:
+        english = (await client.get("/api/v1/settings?lang=en")).json()["items"]
+        chinese = (await client.get("/api/v1/settings?lang=zh-CN")).json()["items"]
+    assert [one["name"] for one in english] == [one["name"] for one in chinese]
+    assert all(DESCRIPTIONS_ZH[one["name"]] == one["description"] for one in chinese)
+    assert not {one["description"] for one in english} & set(DESCRIPTIONS_ZH.values())
+
+
+def test_every_setting_has_chinese_words_and_no_words_are_left_over() -> None:
+    assert set(DESCRIPTIONS_ZH) == {name for name, _ in known_settings()}

@@ -14,6 +14,7 @@ from tocsin.web.api import objects
 from tocsin.web.api.audit import audit_head
 from tocsin.web.api.shapes import Page, listed, reply
 from tocsin.web.deps import House, Language, allowed
+from tocsin.web.settings_words import describe
 
 router = APIRouter(prefix="/api/v1", tags=["house"])
 RECENT = timedelta(minutes=10)
@@ -51,7 +52,9 @@ def _figures(tx: Any, registry: Scope, incidents: Scope, since: Any) -> dict[str
 
 
 @router.get("/settings", response_model=Page[objects.Setting])
-async def list_settings(house: House, _actor: Annotated[Actor, allowed(Permission.MANAGE_SETTINGS)]) -> Response:
+async def list_settings(
+    house: House, _actor: Annotated[Actor, allowed(Permission.MANAGE_SETTINGS)], language: Language
+) -> Response:
     """List the settings in force; secrets are masked."""
     return listed(
         [
@@ -60,7 +63,7 @@ async def list_settings(house: House, _actor: Annotated[Actor, allowed(Permissio
                 "value": one.value,
                 "default": one.default,
                 "source": one.source,
-                "description": one.description,
+                "description": describe(one.name, one.description, language),
                 "unit": one.unit,
             }
             for one in house.settings()

@@ -1,0 +1,68 @@
+"""What each setting means, in Chinese; the English words are the descriptions of `settings.py` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
+    "server.data": "存放全部数据的目录：数据库、audit.heads、secret.key。相对路径以启动目录为起点。",
+    "server.host": "控制台与 API 的监听地址，默认仅限本机。",
+    "server.port": "控制台与 API 的端口；0 表示自动选用空闲端口。",
+    "server.public_url": "前面有代理时用户输入的地址，如 https://tocsin.example.org。"
+    "使用 https 时会话 Cookie 标记为 Secure。",
+    "server.allowed_hosts": "请求可使用的主机名（不含端口），其他一律拒绝；public_url 的主机与监听地址始终允许。",
+    "server.session_hours": "一次登录最长有效时间。",
+    "server.metrics_token": "非本机访问 /metrics 所需的令牌；为空则一律拒绝。",
+    "storage.url": "数据库地址：sqlite:///文件 或 postgresql://用户:密码@主机/库名。"
+    "为空时使用数据目录中的 tocsin.sqlite3。",
+    "storage.group_cap": "一次提交最多合并的工作项数；上一次提交结束后再提交等待中的工作。",
+    "dc09.host": "报警主机连接的地址。",
+    "dc09.port": "TCP 与 UDP 共用的端口；0 表示自动选用空闲端口。",
+    "dc09.tcp": "监听 TCP。",
+    "dc09.udp": "监听 UDP。",
+    "dc09.max_connections": "同时保持的 TCP 连接上限，超出即关闭。",
+    "dc09.max_connections_per_address": "同一地址的 TCP 连接上限，豁免网段除外。",
+    "dc09.exempt_networks": "不受单地址连接上限约束的网段，如运营商 NAT、前置接警机。",
+    "dc09.frame_timeout_s": "一帧从首字节起须在此时间内收完。",
+    "dc09.idle_timeout_s": "TCP 连接在此时间内没有数据即关闭。",
+    "dc09.max_waiting": "等待提交的信号上限；达到后暂停读取，由主机自身的缓冲承接。",
+    "dc09.answers_duh": "对无法识别的内容回复 DUH；默认关闭，因为主机可能在收到 DUH 后放弃该信号。",
+    "dc09.panel_utc_offset_hours": "主机时钟比 UTC 快多少小时；SIA 数据块内的时间为当地时间。",
+    "sip.host": "设备注册的地址。",
+    "sip.port": "UDP 与 TCP 共用的端口；0 表示自动选用空闲端口。",
+    "sip.udp": "监听 UDP。",
+    "sip.tcp": "监听 TCP。",
+    "sip.server_id": "本平台的 20 位编码，类型 200（中心信令控制服务器）。",
+    "sip.realm": "SIP 域与摘要认证域；惯例取 server_id 的前十位。",
+    "sip.contact_ip": "设备看到的本平台地址，写入 Via 与 Contact。"
+    "为空时取监听地址；监听 0.0.0.0 时取通往该设备的路由地址。",
+    "sip.media_ip": "写入会话描述的地址，即设备送图的目的地。为空时与 contact_ip 相同。",
+    "sip.keepalive_misses": "连续错过这么多次心跳后判为离线。",
+    "sip.media_ladder": "请求图像依次尝试的方式；成功的方式按设备记住。",
+    "sip.invite_timeout_s": "设备应答 INVITE 的最长时间。",
+    "sip.first_packet_timeout_s": "应答后首个图像包的最长等待时间，超时则改用下一种方式。",
+    "media.workers": "图像进程数；每个进程按 300 路 2 Mbit/s 规划。",
+    "media.host": "用户取图、设备送图的地址。",
+    "media.port": "用户取图的端口；其余进程依次使用后续端口；0 表示自动选用空闲端口。",
+    "其中 {port} 代表进程端口。为空时为监听地址的 ws://。",
+    "media.rtp_ports": "设备送图的端口范围（起-止），由各进程分用。",
+    "media.stop_after_s": "最后一名观看者离开后，过这么久请求摄像机停止送图。",
+    "media.fragment_ms": "一次发送的图像片段的最长时长。",
+    "media.receive_buffer_bytes": "每个套接字申请的接收缓冲；系统有上限（net.core.rmem_max），实际值见日志。",
+    "media.viewer_queue_bytes": "观看者积压超过此值时跳到下一关键帧，并告知有缺口。",
+    "media.max_transcodes": "同时为浏览器转码的 H.265 摄像机数；每路至少占五分之一个核。0 为关闭。",
+    "media.ffmpeg": "转码 H.265 的程序，作为独立进程运行。",
+    "audit.heads": "任何回复发出前写入审计链头的文件。为空时为数据目录中的 audit.heads；"
+    "放在另一块磁盘或另一台机器上，可证明链尾被截断。",
+    "supervision.check_s": "检查设备超时的间隔。",
+    "supervision.overdue_factor": "超过自身巡检间隔的这么多倍后，主机判为超时。",
+    "supervision.start_grace_s": "本机启动或中断后，在此时间内不判任何设备超时：我方的静默不算设备的。",
+    "log.level": "写入日志的最低级别。",
+    "log.format": "JSON 行或彩色文本；auto 在终端上为文本。",
+}
+
+
+def describe(name: str, english: str, language: str) -> str:
+    """Return the description of a setting in the caller's language; the English one when there is no other."""
+    return DESCRIPTIONS_ZH.get(name, english) if language.startswith("zh") else english
