@@ -349,6 +349,7 @@ async def test_an_acknowledgement_is_stamped_on_the_incident_it_opened(
     (receipt,) = await take(intake, signal_of(burglary()))
     intake.acknowledged(receipt.signal_id, START + timedelta(milliseconds=12))
     intake.acknowledged(receipt.signal_id, START + timedelta(milliseconds=90))
+    intake.keep_acks()
     await store.run(lambda tx: None)
 
     (incident,) = await incidents_of(store)

@@ -7,11 +7,13 @@ for is kept `unprocessed`, acknowledged, and shown as a system incident; `reproc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from tocsin.base.errors import TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.normal import NormalEvent
 from tocsin.domain.events import Fact, SignalQuarantined, SignalReprocessed, SignalUnprocessed
@@ -34,6 +36,7 @@ from tocsin.domain.zone_faults import UnknownZones
 
 Rules = Callable[[Signal], Reading]
 MAX_AWAITED_ACKS = 20_000
+ACKS_KEPT_AFTER_S = 0.2
 
 
 class Intake:
@@ -43,6 +46,7 @@ class Intake:
         self._store = store
         self._rules = rules
         self._awaited_acks: dict[str, str] = {}
+        self._acks: list[tuple[str, datetime]] = []
         self._memory = IntakeMemory()
         self.unknown_zones = UnknownZones()
         store.batch("intake", self.accept_many)
@@ -56,8 +60,17 @@ class Intake:
         """Note when the acknowledgement of a signal left (t3); it is kept for the signals that opened an incident."""
         incident_id = self._awaited_acks.pop(signal_id, None)
         if incident_id is not None:
-            # Nobody waits for it: an error here is the store's to report, the next commit fails in the same way.
-            self._store.submit("intake.ack", (incident_id, at)).add_done_callback(_forget)
+            if not self._acks:  # nobody waits for it: it must not make signals wait behind a commit of its own
+                asyncio.get_running_loop().call_later(ACKS_KEPT_AFTER_S, self.keep_acks)
+            self._acks.append((incident_id, at))
+
+    def keep_acks(self) -> None:
+        """Hand in the acknowledgements noted since the last time."""
+        acks, self._acks = self._acks, []
+        for ack in acks:
+            # An error here is the store's to report, the next commit fails in the same way.
+            with contextlib.suppress(TocsinError):
+                self._store.submit("intake.ack", ack).add_done_callback(_forget)
 
     def accept_many(self, tx: Any, signals: Sequence[Signal]) -> list[Receipt]:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
@@ -130,7 +143,7 @@ class Intake:
             if (number := names_zone(event))
         }
         zones = memory.zones(tx, wanted)
-        self.unknown_zones.note(pair for pair in wanted if zones.get(pair) is None)
+        self.unknown_zones.note(memory.strange_zones(wanted))
         group = IncidentGroup(tx, memory)
         failed: dict[str, Origin] = {}
         drafts: list[Draft] = []

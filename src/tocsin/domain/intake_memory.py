@@ -7,7 +7,7 @@ somebody worked on is read again, a change of the registry forgets devices and z
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,9 @@ class IntakeMemory:
         self._audit_seq: int | None = None
         self._last: dict[str, LastSignal | None] = {}
         self._origins: dict[str, Origin] = {}
-        self._zones: dict[Key, ZoneInfo | None] = {}
+        self._zones: dict[Key, ZoneInfo] = {}
+        self._zoned: set[str] = set()  # devices whose zones are known, and those of them that have any
+        self._with_zones: set[str] = set()
         self._incidents: dict[Key, list[Incident]] = {}
         self._key_of: dict[str, Key] = {}
         self._counters: dict[str, int] = {}
@@ -38,8 +40,10 @@ class IntakeMemory:
 
     def clear(self) -> None:
         """Forget everything."""
-        for known in (self._last, self._origins, self._zones, self._incidents, self._key_of, self._counters):
+        for known in (self._last, self._origins, self._zones, self._zoned, self._with_zones, self._incidents):
             known.clear()
+        self._key_of.clear()
+        self._counters.clear()
         self._plans = None
         self._last_signal_id = ""
         self._audit_seq = None
@@ -69,6 +73,8 @@ class IntakeMemory:
         elif kind in _REGISTRY:
             self._origins.clear()
             self._zones.clear()
+            self._zoned.clear()
+            self._with_zones.clear()
             self._forget_incidents()
         elif kind == "plan":
             self._plans = None
@@ -114,14 +120,19 @@ class IntakeMemory:
             self._origins.update(tx.signals.origins(missing))
         return self._origins
 
-    def zones(self, tx: Any, wanted: Collection[Key]) -> dict[Key, ZoneInfo | None]:
-        """Return the zones of these (device id, zone number) pairs."""
-        missing = {pair for pair in wanted if pair not in self._zones}
+    def zones(self, tx: Any, wanted: Collection[Key]) -> Mapping[Key, ZoneInfo]:
+        """Return the zones of these (device id, zone number) pairs; all zones of a device are read at once."""
+        missing = {device_id for device_id, _ in wanted if device_id not in self._zoned}
         if missing:
-            found = tx.signals.zones(missing)
-            for pair in missing:
-                self._zones[pair] = found.get(pair)
+            found = tx.signals.zones_of(missing)
+            self._zones.update(found)
+            self._zoned |= missing
+            self._with_zones.update(device_id for device_id, _ in found)
         return self._zones
+
+    def strange_zones(self, wanted: Collection[Key]) -> list[Key]:
+        """Return those of these (device id, zone number) pairs that their device, which has zones, does not have."""
+        return [pair for pair in wanted if pair[0] in self._with_zones and pair not in self._zones]
 
     def plans(self, tx: Any) -> list[Plan]:
         """Return every plan in its current version."""

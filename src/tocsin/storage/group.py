@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from tocsin.storage.bulk import sqlite_driver
 from tocsin.storage.uow import Announcement, Transaction
 
 Handler = Callable[[Any, Sequence[Any]], Sequence[Any]]
@@ -53,11 +54,14 @@ class GroupResult:
 
 def is_fatal(error: BaseException) -> bool:
     """Return whether the database, not the use case, failed: then the whole group fails."""
-    if not isinstance(error, DBAPIError):
+    if isinstance(error, sqlite3.Error):
+        origin: Any = error
+    elif isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        origin = error.orig
+    else:
         return isinstance(error, OSError | MemoryError)
-    if error.connection_invalidated:
-        return True
-    origin: Any = error.orig
     if isinstance(origin, sqlite3.Error):
         return (getattr(origin, "sqlite_errorcode", 1) & 0xFF) in _SQLITE_FATAL
     sqlstate = getattr(origin, "sqlstate", None) or ""
@@ -102,15 +106,23 @@ def _run_set(tx: Transaction, handler: Handler, items: list[Job], outcomes: list
 
 def _guarded(tx: Transaction, work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     mark = tx.mark()
-    tx.connection.exec_driver_sql("SAVEPOINT use_case")
+    _say(tx.connection, "SAVEPOINT use_case")
     try:
         result = work()
     except Exception as error:  # the writer owns the use cases: an error goes to the caller's future
         if is_fatal(error):
             raise
         tx.rewind(mark)
-        tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT use_case")
-        tx.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")
+        _say(tx.connection, "ROLLBACK TO SAVEPOINT use_case")
+        _say(tx.connection, "RELEASE SAVEPOINT use_case")
         return None, error
-    tx.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")
+    _say(tx.connection, "RELEASE SAVEPOINT use_case")
     return result, None
+
+
+def _say(connection: Connection, words: str) -> None:
+    driver = sqlite_driver(connection)
+    if driver is not None:
+        driver.execute(words)
+    else:
+        connection.exec_driver_sql(words)

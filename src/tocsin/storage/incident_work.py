@@ -43,11 +43,9 @@ class IncidentWork:
 
     def insert_steps(self, rows: Sequence[tuple[str, IncidentStep]]) -> None:
         """Add steps, each with the id of its incident."""
-        if rows:
-            self._connection.execute(
-                insert(incident_steps),
-                [{"incident_id": incident_id, "n": step.n, **_step_values(step)} for incident_id, step in rows],
-            )
+        _ADD_STEPS.run(
+            self._connection, [(incident_id, step.n, *_step_values(step).values()) for incident_id, step in rows]
+        )
 
     def steps(self, incident_id: str) -> tuple[IncidentStep, ...]:
         """Return the steps of an incident in order."""
@@ -149,22 +147,13 @@ class IncidentWork:
 
     def add_stamps(self, rows: Sequence[tuple[str, Stamp]]) -> None:
         """Add timestamps, each with the id of its incident."""
-        if rows:
-            self._connection.execute(
-                insert(stamps),
-                [
-                    {
-                        "incident_id": incident_id,
-                        "stamp": stamp.stamp,
-                        "at_us": to_us(stamp.at),
-                        "source": stamp.source,
-                        "who": stamp.who,
-                        "reason": stamp.reason,
-                        "withdrawn": stamp.is_withdrawn,
-                    }
-                    for incident_id, stamp in rows
-                ],
-            )
+        _ADD_STAMPS.run(
+            self._connection,
+            [
+                (incident_id, stamp.stamp, to_us(stamp.at), stamp.source, stamp.who, stamp.reason, stamp.is_withdrawn)
+                for incident_id, stamp in rows
+            ],
+        )
 
     def stamps(self, incident_id: str) -> list[Stamp]:
         """Return every timestamp row of an incident in the order written, corrected and withdrawn ones too."""
@@ -253,6 +242,14 @@ _COUNT = Bulk(
     update(counters).where(counters.c.name == bindparam("b_name")).values(value=bindparam("b_value")),
     ("b_name", "b_value"),
 )
+_ADD_STAMPS = Bulk.into(stamps, ("incident_id", "stamp", "at_us", "source", "who", "reason", "withdrawn"))
+_ADD_STEPS = Bulk.into(
+    incident_steps,
+    (
+        "incident_id", "n", "title_en", "title_zh", "kind", "mandatory", "applies", "due_s", "due_from", "state",
+        "done_at_us", "done_by", "note", "overdue_at_us",
+    ),
+)  # fmt: skip
 _SAVE_STEP = (
     update(incident_steps)
     .where(incident_steps.c.incident_id == bindparam("b_incident_id"), incident_steps.c.n == bindparam("b_n"))

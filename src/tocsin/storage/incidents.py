@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
@@ -90,8 +90,7 @@ class IncidentRepository(IncidentWork):
 
     def insert_many(self, new: Sequence[Incident]) -> None:
         """Add incidents."""
-        if new:
-            self._connection.execute(insert(incidents), [{"id": i.id, **_values(i)} for i in new])
+        _INSERT.run(self._connection, [(i.id, *_values(i).values()) for i in new])
 
     def save(self, incident: Incident) -> Incident:
         """Write an incident and return it with its new version. Errors: CONFLICT when somebody else wrote first."""
@@ -110,10 +109,7 @@ class IncidentRepository(IncidentWork):
 
     def set_stamps(self, changed: Sequence[Incident]) -> None:
         """Write the timestamps in force without a new version: a machine's stamp makes nobody's view of it stale."""
-        if changed:
-            self._connection.execute(
-                _STAMPED, [{"b_id": i.id, "b_stamps": _encode(i.stamps).decode()} for i in changed]
-            )
+        _STAMPED.run(self._connection, [(i.id, _encode(i.stamps).decode()) for i in changed])
 
     def save_quietly(self, incident: Incident) -> None:
         """Write timestamps, next deadline and announced absence without a new version."""
@@ -218,7 +214,20 @@ def _clauses(wanted: IncidentFilter) -> list[Any]:
     return clauses
 
 
-_STAMPED = update(incidents).where(incidents.c.id == bindparam("b_id")).values(stamps=bindparam("b_stamps"))
+_INSERT = Bulk.into(
+    incidents,
+    (
+        "id", "number", "jurisdiction_id", "jurisdiction_code", "place_id", "device_id", "title_en", "title_zh",
+        "kind", "priority", "state", "owner_id", "lease_until_us", "verdict", "cause", "disposition",
+        "opened_at_us", "last_alarm_at_us", "alarm_count", "parked_until_us", "park_reason", "plan_id",
+        "plan_version_no", "next_deadline_at_us", "merged_into_id", "stamps", "undo", "unattended_at_us",
+        "closed_at_us", "version",
+    ),
+)  # fmt: skip
+_STAMPED = Bulk(
+    update(incidents).where(incidents.c.id == bindparam("b_id")).values(stamps=bindparam("b_stamps")),
+    ("b_id", "b_stamps"),
+)
 _GROWN_COLUMNS = (
     "kind", "priority", "title_en", "title_zh", "state", "last_alarm_at_us", "alarm_count", "parked_until_us",
     "park_reason", "undo", "version",

@@ -15,9 +15,9 @@ from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.domain.intake_rules import LastSignal, Origin, PlaceInfo, ZoneInfo
 from tocsin.domain.signals import Signal, SignalState, StoredSignal
-from tocsin.storage.bulk import Bulk
+from tocsin.storage.bulk import Bulk, Question
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms, audit, devices, jurisdictions, last_signals, places, signals, zones
+from tocsin.storage.tables import alarms, audit, chain, devices, jurisdictions, last_signals, places, signals, zones
 
 _encode = msgspec.json.Encoder().encode
 _events = msgspec.json.Decoder(tuple[NormalEvent, ...])
@@ -90,16 +90,11 @@ class SignalRepository:
             for row in rows
         }
 
-    def zones(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], ZoneInfo]:
-        """Return the zones of these (device id, zone number) pairs."""
-        if not wanted:
+    def zones_of(self, device_ids: Collection[str]) -> dict[tuple[str, str], ZoneInfo]:
+        """Return the zones of these devices by (device id, zone number)."""
+        if not device_ids:
             return {}
-        rows = self._connection.execute(
-            _ZONES.where(
-                zones.c.device_id.in_(sorted({device for device, _ in wanted})),
-                zones.c.number.in_(sorted({number for _, number in wanted})),
-            )
-        )
+        rows = self._connection.execute(_ZONES.where(zones.c.device_id.in_(sorted(device_ids))))
         return {
             (row.device_id, row.number): ZoneInfo(row.id, row.device_id, row.number, row.name, row.name_en, _place(row))
             for row in rows
@@ -125,17 +120,17 @@ class SignalRepository:
 
     def is_kept(self, signal_id: str) -> bool:
         """Say whether a signal is in the store."""
-        found = self._connection.execute(select(signals.c.id).where(signals.c.id == signal_id)).first()
-        return found is not None
+        return bool(_IS_KEPT.ask(self._connection, signal_id))
 
     def acts_since(self, seq: int) -> tuple[int, list[tuple[str, str, str]]]:
-        """Return the newest audit number, and what was done after `seq` as (action, subject kind, subject id)."""
-        rows = self._connection.execute(
-            select(audit.c.seq, audit.c.action, audit.c.subject_kind, audit.c.subject_id)
-            .where(audit.c.seq > seq)
-            .order_by(audit.c.seq)
-        ).all()
-        return (rows[-1][0] if rows else seq), [(action, kind, subject) for _, action, kind, subject in rows]
+        """Return the newest audit number, and what was done after `seq` as (action, subject kind, subject id).
+
+        What intake itself does to alarms and signals, by far the most, is left out.
+        """
+        [(newest,)] = _NEWEST_ACT.ask(self._connection)
+        if newest == seq:
+            return seq, []
+        return newest, [(action, kind, subject) for action, kind, subject in _ACTS.ask(self._connection, seq)]
 
     def save_last(self, new: Sequence[LastSignal], changed: Sequence[LastSignal]) -> None:
         """Write the last event frame of sources not seen before, and of those known."""
@@ -149,9 +144,7 @@ class SignalRepository:
     def add_copies(self, copies: Mapping[str, int]) -> None:
         """Count retries of signals already stored."""
         if copies:
-            self._connection.execute(
-                _ADD_COPIES, [{"b_id": signal_id, "b_count": count} for signal_id, count in copies.items()]
-            )
+            _ADD_COPIES.run(self._connection, list(copies.items()))
 
     def set_state(self, signal_ids: Collection[str], state: SignalState) -> None:
         """Note what became of signals."""
@@ -249,8 +242,20 @@ _SAVE_LAST = Bulk(
     ),
     ("b_source", "b_dedup_key", "b_signal_id", "b_received_at_us", "b_sent_at_us"),
 )
-_ADD_COPIES = (
-    update(signals).where(signals.c.id == bindparam("b_id")).values(copies=signals.c.copies + bindparam("b_count"))
+_ADD_COPIES = Bulk(
+    update(signals).where(signals.c.id == bindparam("b_id")).values(copies=signals.c.copies + bindparam("b_count")),
+    ("b_id", "b_count"),
+)
+_IS_KEPT = Question(select(signals.c.id).where(signals.c.id == bindparam("b_id")), ("b_id",))
+_NEWEST_ACT = Question(select(chain.c.audit_seq).where(chain.c.id == literal_column("1")))
+_ACTS = Question(
+    select(audit.c.action, audit.c.subject_kind, audit.c.subject_id)
+    .where(
+        audit.c.seq > bindparam("b_seq"),
+        audit.c.subject_kind.not_in([literal_column("'alarm'"), literal_column("'signal'")]),
+    )
+    .order_by(audit.c.seq),
+    ("b_seq",),
 )
 
 

@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import to_us
 from tocsin.domain.audit import AuditEntry, link
 from tocsin.domain.store import Fact, FeedEntry
-from tocsin.storage.bulk import Bulk
+from tocsin.storage.bulk import Bulk, Question
 from tocsin.storage.tables import audit, chain, outbox
 
 if TYPE_CHECKING:
@@ -45,6 +45,14 @@ _AUDIT = Bulk.into(
         "outcome", "detail", "prev_hash", "hash",
     ),
 )  # fmt: skip
+_IS_HEAD = chain.c.id == literal_column("1")
+_CHAIN = Question(select(chain.c.audit_seq, chain.c.audit_hash, chain.c.feed_seq).where(_IS_HEAD).with_for_update())
+_ADVANCE = Bulk(
+    update(chain)
+    .where(_IS_HEAD)
+    .values(audit_seq=bindparam("b_audit_seq"), audit_hash=bindparam("b_audit_hash"), feed_seq=bindparam("b_feed_seq")),
+    ("b_audit_seq", "b_audit_hash", "b_feed_seq"),
+)
 _OUTBOX = Bulk.into(outbox, ("seq", "at_us", "type", "subject_id", "jurisdiction_code", "permission", "data"))
 
 
@@ -108,10 +116,7 @@ class Transaction:
             raise TocsinError(ErrorCode.INVALID, "a read must not record facts")
         if not self._audit and not self._feed:
             return None, []
-        head = self.connection.execute(
-            select(chain.c.audit_seq, chain.c.audit_hash, chain.c.feed_seq).where(chain.c.id == 1).with_for_update()
-        ).one()
-        audit_seq, audit_hash, feed_seq = head
+        [(audit_seq, audit_hash, feed_seq)] = _CHAIN.ask(self.connection)
         records = []
         for entry in self._audit:
             record = link(entry, audit_seq + 1, audit_hash)
@@ -162,9 +167,7 @@ class Transaction:
                 for item in announcements
             ],
         )
-        self.connection.execute(
-            update(chain).where(chain.c.id == 1).values(audit_seq=audit_seq, audit_hash=audit_hash, feed_seq=feed_seq)
-        )
+        _ADVANCE.run(self.connection, [(audit_seq, audit_hash, feed_seq)])
         return ((audit_seq, audit_hash) if records else None), announcements
 
     # --- repositories, one per aggregate ---
