@@ -8,10 +8,10 @@ Source: dispatch reference, Incident, and Timestamps that must be kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
@@ -405,14 +405,13 @@ class Incident:
 
     def joined(self, *, kind: str, priority: int, title_en: str, title_zh: str, at: datetime, count: int) -> Incident:
         """Return the next version with `count` more alarms, named by the gravest; a parked incident wakes."""
-        changes: dict[str, Any] = {
-            "alarm_count": self.alarm_count + count,
-            "last_alarm_at": max(self.last_alarm_at, at),
-            "version": self.version + 1,
-        }
+        values = list(_VALUES(self))  # met on each alarm: a third of the time of `replace`
+        values[_ALARM_COUNT] = self.alarm_count + count
+        values[_LAST_ALARM_AT] = max(self.last_alarm_at, at)
+        values[_VERSION] = self.version + 1
         if priority < self.priority:
-            changes.update(kind=kind, priority=priority, title_en=title_en, title_zh=title_zh)
-        grown = replace(self, **changes)  # once: this is met on each alarm
+            values[_NAMED] = (title_en, title_zh, kind, priority)
+        grown = Incident(*values)
         return grown.returned() if self.state is S.PARKED else grown
 
     # --- the end ---
@@ -482,3 +481,9 @@ class Incident:
         return TocsinError(
             ErrorCode.CONFLICT, "somebody else holds this incident", key="claimed_by_other", owner=self.owner_name
         )
+
+
+_FIELDS = tuple(field.name for field in fields(Incident))
+_VALUES = attrgetter(*_FIELDS)
+_ALARM_COUNT, _LAST_ALARM_AT, _VERSION = map(_FIELDS.index, ("alarm_count", "last_alarm_at", "version"))
+_NAMED = slice(_FIELDS.index("title_en"), _FIELDS.index("priority") + 1)
