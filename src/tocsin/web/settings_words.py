@@ -45,7 +45,6 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "media.workers": "图像进程数；每个进程按 300 路 2 Mbit/s 规划。",
     "media.host": "用户取图、设备送图的地址。",
     "media.port": "用户取图的端口；其余进程依次使用后续端口；0 表示自动选用空闲端口。",
-    "其中 {port} 代表进程端口。为空时为监听地址的 ws://。",
     "media.rtp_ports": "设备送图的端口范围（起-止），由各进程分用。",
     "media.stop_after_s": "最后一名观看者离开后，过这么久请求摄像机停止送图。",
     "media.fragment_ms": "一次发送的图像片段的最长时长。",
