@@ -7,10 +7,7 @@ import secrets
 import threading
 import time
 
-TAILS = 256
-
 _lock = threading.Lock()
-_tails: list[str] = []
 _last_ms = 0
 _counter = 0
 
@@ -32,12 +29,8 @@ def new_id() -> str:
                 _last_ms += 1
                 _counter = 0
         stamp_ms, count = _last_ms, _counter
-        if not _tails:
-            octets = os.urandom(6 * TAILS).hex()  # one call of the system for many ids
-            _tails.extend(octets[at : at + 12] for at in range(0, len(octets), 12))
-        tail = _tails.pop()
     high, low = count >> 14, count & 0x3FFF
-    text = f"{stamp_ms:012x}7{high:03x}{0x8000 | low:04x}{tail}"
+    text = f"{stamp_ms:012x}7{high:03x}{0x8000 | low:04x}{os.urandom(6).hex()}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
