@@ -65,7 +65,7 @@ export const GROUPS: readonly KeyGroup[] = [
     path: '/',
     needs: ROOM,
     keys: [
-      ['1 … 5', m.help_key_units],
+      ['1–5', m.help_key_units],
       ['Enter', m.room_key_send_first],
     ],
   },
