@@ -126,7 +126,7 @@ export function cameraHealth(camera: RegistryCamera): Health {
 export function liveWords(camera: Camera): string {
   switch (camera.live.state) {
     case 'live':
-      return m.registry_live_watched({ n: camera.live.viewers });
+      return camera.live.viewers > 0 ? m.registry_live_watched({ n: camera.live.viewers }) : m.registry_live_left();
     case 'starting':
       return m.registry_live_starting();
     case 'stale':
@@ -138,9 +138,9 @@ export function liveWords(camera: Camera): string {
   }
 }
 
-/** `28 ms`, `1.4 s`: how long after the start. */
-export function stepTime(ms: number): string {
-  return ms < 1_000 ? `+${count(ms, language.current)} ${language.current === 'zh-CN' ? '毫秒' : 'ms'}` : `+${duration(ms, language.current)}`;
+/** `28 ms`, `1.4 s`; `28 毫秒`. */
+export function shortSpan(ms: number): string {
+  return ms < 1_000 ? `${count(Math.round(ms), language.current)} ${language.current === 'zh-CN' ? '毫秒' : 'ms'}` : duration(ms, language.current);
 }
 
 const DO: Record<string, () => string> = {
