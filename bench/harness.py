@@ -198,11 +198,13 @@ def server(
     log = (folder / "serve.log").open("ab")
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "tocsin", "serve"], env=environment, stdout=log, stderr=log)
+    running = Server(folder, process, ports, token_file.read_text(), 0.0, environment)
     try:
         wait_ready(process, ports["web"], folder / "serve.log")
-        yield Server(folder, process, ports, token_file.read_text(), (time.monotonic() - started) * 1000, environment)
+        running.ready_ms = (time.monotonic() - started) * 1000
+        yield running
     finally:
-        stop(process)
+        stop(running.process)  # the one that runs now: a crash test starts it again
         log.close()
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
