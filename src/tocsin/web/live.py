@@ -73,10 +73,11 @@ _encode = msgspec.json.Encoder().encode
 class Batch:
     """Payloads for one class of listeners; the framed bytes are made once, when the first socket needs them."""
 
-    __slots__ = ("_framed", "payloads")
+    __slots__ = ("_framed", "payloads", "size_bytes")
 
     def __init__(self, payloads: list[bytes]) -> None:
         self.payloads = payloads
+        self.size_bytes = sum(map(len, payloads))  # once, not for each client
         self._framed: bytes | None = None
 
     @property
@@ -326,7 +327,7 @@ class Feed:
         client.sink.send(batch)
         client.sent_s = now_s
         self.figures.batches += 1
-        self.figures.sent_bytes += sum(map(len, batch.payloads))
+        self.figures.sent_bytes += batch.size_bytes
 
     def end_sessions(self, session_ids: Sequence[str]) -> None:
         """Close the feeds of sessions that ended; what else they hold is ended by `run`."""
