@@ -199,9 +199,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
     await _start_part(stack, "media", link.start, link.stop)
     await _start_part(stack, "live streams", streams.start, streams.stop)
-    await _start_part(stack, f"SIP port {settings.sip.port}", sip.start, sip.stop)
+    await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
-    await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop)
+    await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
@@ -238,12 +238,18 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
 
 async def _start_part(
-    stack: AsyncExitStack, name: str, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+    stack: AsyncExitStack,
+    name: str,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    setting: str = "",
 ) -> None:
     try:
         await start()
     except OSError as error:
-        raise TocsinError(ErrorCode.UNAVAILABLE, f"{name} cannot start: {error.strerror or error}") from error
+        hint = f"; end what uses the port or set {setting}" if setting else ""
+        detail = f"{name} cannot start: {error.strerror or error}{hint}"
+        raise TocsinError(ErrorCode.UNAVAILABLE, detail) from error
     stack.push_async_callback(stop)
 
 

@@ -106,6 +106,15 @@ class StorageSettings(_Section):
         "Empty is tocsin.sqlite3 in the data folder.",
         unit="URL",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        if text and not text.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        return url
+
     group_cap: int = _setting(
         2_000,
         ge=1,

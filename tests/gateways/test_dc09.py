@@ -318,6 +318,20 @@ async def test_a_frame_that_dribbles_for_more_than_ten_seconds_is_closed(start):
         assert house.gateway.counters["closed_frame_timeout"] == 1
 
 
+async def test_a_frame_cut_by_our_own_pause_is_not_the_panels_fault(start):
+    async with start(commits_at_once=False, max_waiting_per_connection=2) as house, dial(house) as peer:
+        frames = [burglary(sequence=number) for number in range(1, 5)]
+        peer.writer.write(b"".join(frames[:3]) + frames[3][:20])
+        await house.until(lambda: len(house.gateway.inside_frame) == 1 and len(house.intake.signals) >= 2)
+        await house.sweep(15)
+        assert house.gateway.counters["closed_frame_timeout"] == 0
+        house.intake.commits_at_once = True
+        house.intake.commit()
+        await house.sweep(2)
+        peer.writer.write(frames[3][20:])
+        assert len(await peer.answers(4)) == 4
+
+
 async def test_a_silent_connection_is_closed_after_the_idle_time(start):
     async with start(idle_timeout_s=30.0) as house, dial(house) as peer:
         await peer.ask(burglary())

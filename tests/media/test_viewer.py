@@ -209,3 +209,19 @@ def test_the_number_of_waiting_tickets_is_bounded():
         box.put(ticket(str(number)), 0.0)
     assert len(box) == MAX_TICKETS
     assert box.take("0", "cam", 1.0) is None
+
+
+def test_rubbish_that_comes_with_the_request_ends_the_connection_and_takes_no_ticket():
+    hall, pipe = Hall(), Pipe()
+    viewer = Viewer(hall)
+    viewer.connection_made(pipe)
+    viewer.data_received(REQUEST + bytes(range(255, 0, -1)) * 20)
+    assert (hall.seated, hasattr(hall, "path"), pipe.aborted) == ([], False, True)
+
+
+def test_words_nested_beyond_measure_are_ignored():
+    viewer, pipe, _ = seated()
+    deep = b"[" * 60_000
+    viewer.data_received(b"\x81\xfe" + len(deep).to_bytes(2, "big") + bytes(4) + deep)
+    viewer.send_media(b"fragment", is_key=True)
+    assert b"fragment" in pipe.written

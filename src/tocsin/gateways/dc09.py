@@ -435,7 +435,8 @@ class Dc09Gateway:
         while True:
             await self.clock.sleep(SWEEP_S)
             now_s = self.clock.monotonic()
-            for connection in [c for c in self.inside_frame if now_s - c.frame_began_s > self.config.frame_timeout_s]:
+            slow = [c for c in self.inside_frame if now_s - c.frame_began_s > self.config.frame_timeout_s and c.is_read]
+            for connection in slow:
                 connection.close("frame_timeout")
             if now_s - idle_round_s >= 10.0:
                 idle_round_s = now_s

@@ -232,6 +232,12 @@ class Connection(asyncio.BufferedProtocol):
         should_read = has_room and not self._is_held and not self._is_write_blocked
         if should_read != transport.is_reading():
             (transport.resume_reading if should_read else transport.pause_reading)()
+            self.frame_began_s = self._gateway.clock.monotonic()  # a peer we did not read from was not slow
+
+    @property
+    def is_read(self) -> bool:
+        """Whether we read from the peer: what it sends meanwhile is its own doing."""
+        return self._transport is not None and self._transport.is_reading()
 
 
 class Datagram(Answer):
@@ -339,7 +345,8 @@ def bind_ports(host: str, port: int, *, tcp: bool, udp: bool) -> tuple[socket.so
             detail = "another program has it" if is_taken else error.strerror or str(error)
             raise TocsinError(
                 ErrorCode.UNAVAILABLE,
-                f"cannot listen for DC-09 on {host} port {port} ({transport}): {detail}",
+                f"cannot listen for DC-09 on {host} port {port} ({transport}): {detail}; "
+                "end what uses the port or set dc09.port",
                 key="dc09.port",
                 host=host,
                 port=port,

@@ -169,7 +169,9 @@ class MediaLink:
         if not await self._all_ready():
             await self.stop()
             port = self._settings.port
-            detail = f"a media worker does not start; is port {port} free?" if port else "a media worker does not start"
+            detail = "a media worker does not start; the log says why"
+            if port:
+                detail = f"a media worker does not start: end what uses port {port} or set media.port"
             raise TocsinError(ErrorCode.UNAVAILABLE, detail, key="media_worker_silent")
 
     async def stop(self) -> None:

@@ -198,6 +198,9 @@ class Viewer(asyncio.Protocol):
     # -- from the client
 
     def _answer(self, request: Request) -> None:
+        if self._protocol.parser_exc is not None:  # rubbish came with the request: nobody to answer
+            self.end("protocol")
+            return
         host = request.headers.get("Host", "")
         status, text = self._hall.admit(self, request.path, host)
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -213,7 +216,7 @@ class Viewer(asyncio.Protocol):
     def _hear(self, data: bytes | bytearray | memoryview) -> None:
         try:
             message = json.loads(bytes(data))
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(message, dict):
             return

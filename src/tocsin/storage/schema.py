@@ -9,7 +9,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg.exceptions import InterfaceError, PostgresError
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.storage import engine as engines
@@ -28,17 +31,37 @@ def current(connection: Connection) -> str | None:
 
 
 def prepare(url: str) -> None:
-    """Bring a database to this code's revision. Errors: UNAVAILABLE when it is newer than the code."""
+    """Bring a database to this code's revision. Errors: UNAVAILABLE when it is newer than the code, damaged or out of
+    reach.
+    """
     if engines.is_sqlite(url):
-        engines.sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-        engine = engines.sqlite_writer(url)
+        path = engines.sqlite_path(url)
         try:
-            with engine.connect() as connection:
-                _upgrade(connection)
-        finally:
-            engine.dispose()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _prepare_sqlite(url)
+        except (DBAPIError, OSError) as error:
+            hint = "if it is damaged, restore a backup; the file is left as it is"
+            raise _unusable(f"the database file {path}", error, hint) from error
     else:
-        asyncio.run(_prepare_postgresql(url))
+        shown = make_url(url).render_as_string(hide_password=True)
+        try:
+            asyncio.run(_prepare_postgresql(url))
+        except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
+            raise _unusable(f"the database {shown}", error, "check storage.url and that PostgreSQL runs") from error
+
+
+def _unusable(what: str, error: Exception, hint: str) -> TocsinError:
+    reason = (error.orig if isinstance(error, DBAPIError) else None) or error
+    return TocsinError(ErrorCode.UNAVAILABLE, f"{what} cannot be used: {reason}; {hint}", key="store.unusable")
+
+
+def _prepare_sqlite(url: str) -> None:
+    engine = engines.sqlite_writer(url)
+    try:
+        with engine.connect() as connection:
+            _upgrade(connection)
+    finally:
+        engine.dispose()
 
 
 async def _prepare_postgresql(url: str) -> None:
