@@ -320,7 +320,7 @@ export function detailLines(record: AuditRecord, names: Names): DetailLine[] {
 }
 
 /** What a row says beside the action: the two or three details a reader looks for first. */
-const FIRST = ['rule', 'reason', 'verdict', 'cause', 'disposition', 'purpose', 'channels', 'unit_id', 'state', 'roles', 'changed', 'key', 'seat'];
+const FIRST = ['rule', 'reason', 'verdict', 'cause', 'disposition', 'purpose', 'channels', 'unit_id', 'state', 'roles', 'changed', 'seat'];
 
 export function briefly(record: AuditRecord, names: Names): string {
   const lines = detailLines(record, names).filter((line) => !line.isId && line.value !== '');
