@@ -33,7 +33,9 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except (InvalidTag, ValueError) as error:
             raise TocsinError(
-                ErrorCode.UNAVAILABLE, "a stored secret cannot be opened: secret.key is not the one it was sealed with"
+                ErrorCode.UNAVAILABLE,
+                "a stored secret cannot be opened: secret.key is not the one it was sealed with; "
+                "put the secret.key of your backup back into the data folder (an absent one is made anew at the start)",
             ) from error
 
 
