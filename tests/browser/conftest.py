@@ -80,7 +80,11 @@ def open_seat(request: pytest.FixtureRequest, town: Town, browser: Browser) -> I
     ) -> Seat:
         chosen: Browser = browser or request.getfixturevalue("browser")
         context = chosen.new_context(
-            viewport={"width": width, "height": height}, locale=language, color_scheme=theme, reduced_motion="reduce"
+            viewport={"width": width, "height": height},
+            locale=language,
+            timezone_id="Asia/Shanghai",  # where Hewan would be: its cameras draw that time into their pictures
+            color_scheme=theme,
+            reduced_motion="reduce",
         )
         context.set_default_timeout(TIMEOUT_MS)
         context.add_init_script(NOTE_TONES)

@@ -84,6 +84,13 @@ class Seat:
         self.page.locator("main#main").wait_for()
         return self
 
+    def visit(self, path: str) -> None:
+        """Go to a page of the console as a link would, without loading the console again."""
+        self.page.evaluate(
+            "(to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }", path
+        )
+        expect(self.page.locator("main#main h1").first).to_be_visible()
+
     def cut(self) -> None:
         """Take the network from this page."""
         self.context.set_offline(True)

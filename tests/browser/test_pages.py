@@ -50,7 +50,7 @@ def test_every_page_is_accessible_and_whole(language: str, theme: Theme, town: T
     looker.look("room-empty")
 
     incident_id = _make_a_night(town)
-    seat.page.goto(f"{town.url}/?incident={incident_id}")
+    seat.row(incident_id).click()
     _work(seat, town, incident_id)
     looker.look("room")
     if os.environ.get("TOCSIN_TEST_KEEP_SCREENSHOTS") and theme == "dark":
@@ -68,8 +68,7 @@ def test_every_page_is_accessible_and_whole(language: str, theme: Theme, town: T
     paths = dict(_paths(town, incident_id))
     assert _known_pages() <= {"/" + path.split("/")[1] for path in paths.values()} | {"/", "/sign-in"}
     for name, path in paths.items():
-        seat.page.goto(town.url + path)
-        expect(seat.page.locator("main#main h1").first).to_be_visible()
+        seat.visit(path)
         looker.look(name)
     assert looker.violations == {}
 
@@ -86,8 +85,7 @@ def test_every_page_fits_a_phone(town: Town, open_seat: OpenSeat) -> None:
     looker.look("card")
     wide = {}
     for name, path in _paths(town, incident_id):
-        seat.page.goto(town.url + path)
-        expect(seat.page.locator("main#main h1").first).to_be_visible()
+        seat.visit(path)
         looker.look(name)
         width = seat.page.evaluate("document.documentElement.scrollWidth")
         if width > 360:
