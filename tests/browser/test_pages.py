@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SCREENSHOTS, OpenSeat, Theme
 from tests.browser.seat import Seat
-from tests.browser.town import Town, until
+from tests.browser.town import Town, send_alarm, until
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +34,7 @@ STILL = """async () => {
   await document.fonts.ready;
   return true;
 }"""
+PAINTED_MS, MAP_DRAWN_MS = 250, 1_200
 CHINESE = re.compile(r"[一-鿿]")
 
 
@@ -122,11 +123,13 @@ class Looker:
 
 def _stand_still(page: Page) -> None:
     page.wait_for_function(STILL)
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(MAP_DRAWN_MS if page.locator("canvas.maplibregl-canvas").count() else PAINTED_MS)
 
 
 def _make_a_night(town: Town) -> str:
     """Raise alarms at several places; return the incident at the school, which has two pictures."""
+    panel = town.panel
+    send_alarm((panel["host"], panel["port"]), panel["account"], panel["key"], "RP", "0")  # a test: now it is on line
     for key, event, zone in (("waterworks", "BA", "1"), ("willow", "AT", "1"), ("museum", "BA", "2")):
         town.alarm_of(key, event, zone)
     town.alarm_of("school", "BA", "4")
