@@ -177,7 +177,8 @@ def server(
         "TOCSIN_DC09__PORT": str(ports["dc09"]),
         "TOCSIN_SIP__PORT": str(ports["sip"]),
     }
-    plain = dict(environment)
+    stored = {name: value for name, value in (extra or {}).items() if name.startswith("TOCSIN_STORAGE__")}
+    plain = {**environment, **stored}
     environment.update(extra or {})
     token_file = folder / "bench-token"
     if not token_file.exists():

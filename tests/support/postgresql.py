@@ -22,7 +22,7 @@ def find_binary(name: str) -> str:
     return found
 
 
-def _as_server_user() -> list[str]:
+def as_server_user() -> list[str]:
     """Return the prefix that runs a command as somebody who may be a PostgreSQL server: root may not."""
     if os.geteuid() != 0:
         return []
@@ -37,7 +37,7 @@ def _as_server_user() -> list[str]:
 def cluster() -> Iterator[str]:
     """Run a cluster and yield the URL of its database `postgres`."""
     folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-"))
-    prefix = _as_server_user()
+    prefix = as_server_user()
     data = folder / "data"
     try:
         if prefix:
