@@ -201,6 +201,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
+    stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
     app = make_app(services, settings.server)
