@@ -331,7 +331,7 @@ async def test_a_busy_picture_port_stops_the_start_with_a_clear_word(tmp_path):
         busy.listen()
         port = busy.getsockname()[1]
         link = MediaLink(MediaSettings(tmp_path, port=port, rtp_low=0, rtp_high=0), SystemClock())
-        with pytest.raises(TocsinError, match=f"is port {port} free"):
+        with pytest.raises(TocsinError, match=f"what uses port {port}"):
             await link.start()
 
 

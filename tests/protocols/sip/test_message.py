@@ -217,3 +217,13 @@ def test_a_request_survives_the_wire(user, call_id, extra, body, cseq):
 def test_no_bytes_raise(data):
     parse_datagram(data)
     parse_datagram(REGISTER[:40] + data)
+
+
+def test_a_continued_header_with_a_nul_can_be_answered():
+    head = (
+        b"MESSAGE sip:34020000002000000001@3402000000 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.21:5060;branch=z9hG4bK7\r\n"
+        b"From: <sip:1\r\n <\x00sip:2>;tag=a1\r\nTo: <sip:3>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\n\r\n"
+    )
+    request = parse_datagram(head)
+    assert isinstance(request, Request)
+    assert b"\0" not in response_to(request, 200).encode()

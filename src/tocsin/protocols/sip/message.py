@@ -319,7 +319,7 @@ def parse_head(head: bytes) -> Message | BadMessage:
         line = line.rstrip("\r")
         if line[:1] in (" ", "\t") and fields:
             name, value = fields[-1]
-            fields[-1] = (name, f"{value} {line.strip()}".strip())
+            fields[-1] = (name, f"{value} {_one_line(line)}".strip())
             continue
         name, colon, value = line.partition(":")
         name = name.strip()
@@ -327,8 +327,13 @@ def parse_head(head: bytes) -> Message | BadMessage:
             if line.strip():
                 oddities.add(Oddity.HEADER_LINE)  # an unreadable line must not cost the device its registration
             continue
-        fields.append((name, value.strip().replace("\r", " ").replace("\0", " ")))
+        fields.append((name, _one_line(value)))
     return _start(lines[0].rstrip("\r"), Headers(fields), oddities, head)
+
+
+def _one_line(text: str) -> str:
+    """Return a header's text without what may not be written again: it is copied into our answers."""
+    return text.strip().replace("\r", " ").replace("\0", " ")
 
 
 def content_length(headers: Headers) -> int | None:
