@@ -38,6 +38,7 @@ _START_LINE: Final = re.compile(rb"(?:SIP/2\.0 +[1-6]\d\d(?: [^\r\n]*)?|[A-Z]{1,
 _NEXT_START: Final = re.compile(rb"\n(?:SIP/2\.0 +[1-6]\d\d|[A-Z]{1,20} +sips?:[^\s]+ +SIP/2\.0)")
 _ROOT: Final = re.compile(rb"<(Control|Query|Notify|Response)(?=[\s>/])", re.IGNORECASE)
 _PROLOGUE_BYTES: Final = 512
+_CLOSE_BYTES: Final = 64  # more than any closing tag of ours: it is found whole, however the bytes were cut
 _PING: Final = b"\r\n\r\n"
 XML_TYPES: Final = frozenset({"application/manscdp+xml", "application/xml", "text/xml"})
 
@@ -144,7 +145,9 @@ class StreamReader:
         root = _ROOT.search(buffer, 0, prologue)
         if root is None:  # not one of our documents: only the header can tell its size
             return self._by_length(declared or 0) if len(buffer) >= prologue else None
-        close = re.compile(rb"</" + root[1] + rb"\s*>", re.IGNORECASE).search(buffer, max(0, self._scanned - 64))
+        close = re.compile(rb"</" + root[1] + rb"\s{0,32}>", re.IGNORECASE).search(
+            buffer, max(0, self._scanned - _CLOSE_BYTES)
+        )
         cut = _NEXT_START.search(
             buffer, max(0, self._scanned - MAX_LINE_BYTES), close.start() if close else len(buffer)
         )
