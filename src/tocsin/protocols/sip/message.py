@@ -333,7 +333,7 @@ def parse_head(head: bytes) -> Message | BadMessage:
 
 def _one_line(text: str) -> str:
     """Return a header's text without what may not be written again: it is copied into our answers."""
-    return text.strip().replace("\r", " ").replace("\0", " ")
+    return text.replace("\r", " ").replace("\0", " ").strip()
 
 
 def content_length(headers: Headers) -> int | None:
