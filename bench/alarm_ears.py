@@ -1,7 +1,7 @@
 """Feed clients that note when each alarm was heard, in a process of their own.
 
 Prints "ready"; when standard input closes, prints {"heard": {text: [seconds since 1970 of each feed]}, "order":
-{incident id: [texts in the order of the feed]}, "gaps"} as JSON.
+{incident id: [texts in the order of the feed]}, "gaps", "frames"} as JSON.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ async def _main(port: int, token: str, count: int) -> None:
     clients = await listen(port, token, count, ears.hear)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    gaps = sum(client.gaps for client in clients)
-    print(json.dumps({"heard": ears.heard, "order": ears.order, "gaps": gaps}), flush=True)
+    told = {"gaps": sum(client.gaps for client in clients), "frames": sum(client.frames for client in clients)}
+    print(json.dumps({"heard": ears.heard, "order": ears.order, **told}), flush=True)
 
 
 if __name__ == "__main__":

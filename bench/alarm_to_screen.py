@@ -19,7 +19,7 @@ from bench.report import Bench
 
 ACCOUNTS, PLACES, FEEDS, CONNECTIONS = 2_000, 500, 49, 50
 RATE_PER_S = 200
-LAST_PAINT_MS = 3_000
+SETTLE_MS, LAST_PAINT_MS = 4_000, 3_000
 
 NOTE_PAINTS = """
 () => {
@@ -73,6 +73,7 @@ def run(seconds: float) -> Mapping[str, float]:
         with chromium() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 720}, locale="en")
             sign_in(page, running)
+            page.wait_for_timeout(SETTLE_MS)
             page.evaluate(NOTE_PAINTS)
             ears.stdout.readline()
             sent = _send(running, panels, seconds, page)
@@ -128,6 +129,10 @@ def _figures(sent: Mapping[str, Any], heard: Mapping[str, Any], painted: Mapping
                 unpainted += 1
             else:
                 screen.append(at_ms - sent_at[text] * 1000)
+    if not feeds or not screen:
+        raise RuntimeError(
+            f"{sent['acknowledged']} acknowledged, {heard['frames']} frames heard, {len(screen)} painted"
+        )
     feed_p99_ms, screen_p99_ms = percentile(feeds, 0.99), percentile(screen, 0.99)
     return {
         "p99_ms": max(feed_p99_ms, screen_p99_ms),
@@ -140,6 +145,7 @@ def _figures(sent: Mapping[str, Any], heard: Mapping[str, Any], painted: Mapping
         "incidents": len(heard["order"]),
         "unheard": unheard,
         "unpainted": unpainted,
+        "feed_frames": heard["frames"],
         "feed_gaps": heard["gaps"],
     }
 

@@ -6,6 +6,9 @@ import { backOff, FeedSequence, SILENCE_LIMIT_MS, type FeedFrame } from './seque
 export type FeedState = 'off' | 'connecting' | 'live' | 'broken';
 type Listener = (frame: FeedFrame) => void;
 
+/** In a flood what came is shown together, this often: no eye reads faster, and the page keeps up. */
+const TOGETHER_MS = 50;
+
 /** The close code of a feed whose session is over. */
 const SESSION_ENDED = 4401;
 
@@ -27,6 +30,10 @@ class Feed {
   #listeners = new Map<string, Set<Listener>>();
   #rereaders = new Set<() => void>();
   #waiting: string[] = [];
+  /** Changes to hand out together; the first after a pause is handed out at once. */
+  #arrived: FeedFrame[] = [];
+  #together: ReturnType<typeof setTimeout> | undefined;
+  #handed_ms = 0;
 
   /** What is shown may be out of date: no connection, or silence where a tick was due. */
   isStale = $derived(this.state !== 'off' && (this.state !== 'live' || now.ms - this.heard_ms > SILENCE_LIMIT_MS));
@@ -46,6 +53,9 @@ class Feed {
 
   stop(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#together);
+    this.#together = undefined;
+    this.#arrived = [];
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -116,10 +126,23 @@ class Feed {
     const verdict = this.#sequence.receive(frame);
     if (verdict.act === 'reread') for (const reread of [...this.#rereaders]) reread();
     if (verdict.act !== 'apply') return;
-    if (frame.at) this.delay_ms = Math.max(0, now.exact() - Date.parse(frame.at));
-    this.#hand(frame.type, frame);
-    const dot = frame.type.indexOf('.');
-    if (dot > 0) this.#hand(frame.type.slice(0, dot + 1), frame);
+    this.#arrived.push(frame);
+    if (this.#together !== undefined) return;
+    const rest_ms = this.#handed_ms + TOGETHER_MS - performance.now();
+    if (rest_ms > 0) this.#together = setTimeout(() => this.#handOut(), rest_ms);
+    else this.#handOut();
+  }
+
+  /** Hands out what has arrived, in order and in one go: what depends on it is painted once. */
+  #handOut(): void {
+    this.#together = undefined;
+    for (const frame of this.#arrived.splice(0)) {
+      if (frame.at) this.delay_ms = Math.max(0, now.exact() - Date.parse(frame.at));
+      this.#hand(frame.type, frame);
+      const dot = frame.type.indexOf('.');
+      if (dot > 0) this.#hand(frame.type.slice(0, dot + 1), frame);
+    }
+    this.#handed_ms = performance.now();
   }
 
   #hand(type: string, frame: FeedFrame): void {
