@@ -114,6 +114,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store = make_store(
         settings.storage_url, clock, HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
     )
+    link = MediaLink(_link_settings(settings, stack), clock)
+    media_started = asyncio.create_task(link.start())  # its processes load while we do
+    stack.callback(media_started.cancel)
     await store.start()
     stack.push_async_callback(store.stop)
 
@@ -138,7 +141,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await supervision.start()
 
     # media and gateways
-    link = MediaLink(_link_settings(settings, stack), clock)
     sip = SipGateway(_sip_config(settings), clock, new_token)
     gb28181 = Gb28181Gateway(
         sip,
@@ -197,7 +199,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
-    await _start_part(stack, "media", link.start, link.stop)
+    stack.push_async_callback(link.stop)
+    await media_started
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
