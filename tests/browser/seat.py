@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,18 @@ NOTE_TONES = """
 """
 """Notes each tone that the page hands to a running audio context: a test has no ears."""
 
+LINE_NOTES = ("Failed to load resource", "WebSocket connection to")
+"""The browser's own notes about refused requests and broken lines: what the page makes of them is what is tested."""
+
+AXE = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
+RUN_AXE = """async () => {
+  const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const found = await axe.run(document, { runOnly: rules, resultTypes: ['violations'] });
+  return found.violations.flatMap((one) => one.nodes.map((node) => {
+    const why = [...node.any, ...node.all, ...node.none].map((check) => check.message).join('; ');
+    return `${one.id}: ${node.target.join(' ')}: ${why}`;
+  }));
+}"""
 VIDEO = "[data-keys=card] figure video"
 PROGRESS = """(video) => ({
   time: video.currentTime,
@@ -52,7 +65,7 @@ class Seat:
             self.urls.append(socket.url)
 
         def _console(message: ConsoleMessage) -> None:
-            if message.type == "error" and "Failed to load resource" not in message.text:
+            if message.type == "error" and not message.text.startswith(LINE_NOTES):
                 self.errors.append(message.text)
 
         self.page.on("request", _request)
@@ -67,6 +80,12 @@ class Seat:
     def _is_ours(self, url: str) -> bool:
         parts = urlsplit(url)
         return parts.hostname == "127.0.0.1" and parts.scheme in ("http", "ws")
+
+    def violations(self) -> list[str]:
+        """Return what axe finds wrong on the page as it stands."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(RUN_AXE)
+        return found
 
     # --- signing in -------------------------------------------------------------------------------------------------
 

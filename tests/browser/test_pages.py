@@ -19,16 +19,7 @@ from tests.browser.town import Town, send_alarm, until
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 DOCS = ROOT / "docs" / "images"
-RUN_AXE = """async () => {
-  const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  const found = await axe.run(document, { runOnly: rules, resultTypes: ['violations'] });
-  return found.violations.flatMap((one) => one.nodes.map((node) => {
-    const why = [...node.any, ...node.all, ...node.none].map((check) => check.message).join('; ');
-    return `${one.id}: ${node.target.join(' ')}: ${why}`;
-  }));
-}"""
 STILL = """async () => {
   if (document.querySelector('.skeleton')) return false;
   await document.fonts.ready;
@@ -113,9 +104,7 @@ class Looker:
         page = self._seat.page
         _stand_still(page)
         page.screenshot(path=self.path(name))
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: list[str] = page.evaluate(RUN_AXE)
-        if found:
+        if found := self._seat.violations():
             self.violations[name] = found
         if self._seat.language == "zh-CN":
             assert CHINESE.search(page.locator("body").inner_text())

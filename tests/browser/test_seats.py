@@ -61,7 +61,8 @@ def test_the_picture_resumes_by_itself_after_its_worker_was_killed(
 def test_a_page_that_is_cut_off_says_how_far_behind_it_is_and_catches_up(
     town: Town, open_seat: OpenSeat, alarm: Callable[[], str]
 ) -> None:
-    seat = open_seat("en", width=1100, height=700).sign_in()
+    town.alarm_of("museum", "BA", "2")
+    seat = open_seat("en", "light", width=1100, height=700).sign_in()
     expect(seat.page.locator("footer")).to_contain_text("Feed live")
     expect(seat.page.locator(".maplibregl-marker").first).to_be_visible()
     seat.cut()
@@ -70,8 +71,10 @@ def test_a_page_that_is_cut_off_says_how_far_behind_it_is_and_catches_up(
     expect(seat.page.locator(".banners")).to_contain_text("This page is behind by")
     assert seat.page.evaluate("document.documentElement.dataset.feed") == "stale"
     expect(seat.row(incident_id)).to_have_count(0)
+    assert seat.violations() == []
     seat.mend()
     expect(seat.row(incident_id)).to_be_visible()
     expect(seat.page.locator("footer")).to_contain_text("Feed live")
     expect(seat.page.locator(".banners")).not_to_contain_text("This page is behind by")
+    seat.row(incident_id).click()
     expect(seat.picture("live")).to_have_count(1)
