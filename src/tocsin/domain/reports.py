@@ -23,6 +23,8 @@ MAX_WAITING_ATTEMPTS: Final = 5_000
 MAX_TEXT_CHARS: Final = 200
 PARTS_FAULTY: Final = "device.parts_faulty"
 
+HEARD_IN_ONE_WRITE = 400  # thousands in one commit would hold up the alarms that queue behind it
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -105,13 +107,17 @@ class StoredReports:
     async def flush(self) -> None:
         """Write everything that waits; what cannot be written waits on, unless something newer came."""
         batch, self._batch = self._batch, _Batch()
-        batch.heard = self._supervision.take_heard()
+        heard = self._supervision.take_heard()
+        batch.heard = heard[:HEARD_IN_ONE_WRITE]
         batch.tests_us = self._supervision.take_tests()
-        if batch.is_empty:
-            return
+        written = 0
         try:
-            await self._store.run(_write, batch)
+            while not batch.is_empty:
+                await self._store.run(_write, batch)
+                written += len(batch.heard)
+                batch = _Batch(heard=heard[written : written + HEARD_IN_ONE_WRITE])
         except Exception:
+            batch.heard = heard[written:]
             self._keep(batch)
             raise
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, literal_column, select, update
+from sqlalchemy import Connection, Row, func, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
@@ -122,12 +122,7 @@ _INSERT = Bulk.into(
         "presented_at_us",
     ),
 )  # fmt: skip
-_RESTORE = Bulk(
-    update(alarms)
-    .where(alarms.c.id == bindparam("b_id"))
-    .values(state=bindparam("b_state"), restored_at_us=bindparam("b_restored_at_us")),
-    ("b_id", "b_state", "b_restored_at_us"),
-)
+_RESTORE = Bulk.change(alarms.c.id, ("state", "restored_at_us"))
 
 
 def _values(alarm: Alarm) -> tuple[Any, ...]:

@@ -7,10 +7,13 @@ driver stores (text, integers, bytes, booleans), and rows come back as plain tup
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Table, insert
+from sqlalchemy import Column, Connection, Executable, Insert, Table, bindparam, insert, update
+
+PIECES: Final = (64, 16, 4, 1)
 
 
 def sqlite_driver(connection: Connection) -> Any:
@@ -39,25 +42,84 @@ class Prepared:
 
 
 class Bulk(Prepared):
-    """One statement executed for many rows given as tuples in the order of `names`."""
+    """One statement for many rows given as tuples in the order of `names`.
+
+    The driver gives up the interpreter for every statement it steps, and must then wait for it behind a busy loop. So
+    inserts and changes by key go to SQLite many rows at a time; anything else is executed for each row.
+    """
+
+    def __init__(self, statement: Executable, names: Sequence[str] = (), *, key: Column[Any] | None = None) -> None:
+        super().__init__(statement, names)
+        self._key = key
+        self._many: dict[int, str] = {}
 
     @classmethod
     def into(cls, table: Table, names: Sequence[str]) -> Bulk:
         """Return the insert of these columns."""
         return cls(insert(table).inline(), names)
 
+    @classmethod
+    def change(cls, key: Column[Any], names: Sequence[str]) -> Bulk:
+        """Return the update of these columns where `key` has the first value of a row; a key must occur once."""
+        statement = update(key.table).where(key == bindparam("b_key"))
+        return cls(
+            statement.values({name: bindparam(f"b_{name}") for name in names}),
+            ("b_key", *(f"b_{name}" for name in names)),
+            key=key,
+        )
+
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Execute for every row; none is fine."""
         if not rows:
             return
         sql, order = self._compile(connection)
-        if order is not None:
-            rows = [tuple([row[place] for place in order]) for row in rows]
         driver = sqlite_driver(connection)
-        if driver is not None:
+        if driver is None:
+            if order is not None:
+                rows = [tuple([row[place] for place in order]) for row in rows]
+            connection.exec_driver_sql(sql, list(rows))
+        elif self._key is None and not self._is_insert:
+            if order is not None:
+                rows = [tuple([row[place] for place in order]) for row in rows]
             driver.executemany(sql, rows)
         else:
-            connection.exec_driver_sql(sql, list(rows))
+            at = 0
+            for count in _pieces(len(rows)):
+                values = tuple(chain.from_iterable(rows[at : at + count]))
+                driver.execute(self._many.get(count) or self._of_many(connection, count), values)
+                at += count
+
+    @property
+    def _is_insert(self) -> bool:
+        return isinstance(self._statement, Insert)
+
+    def _of_many(self, connection: Connection, count: int) -> str:
+        """Return the SQL for so many rows at once; their values are in the order of `names`."""
+        quote = connection.dialect.identifier_preparer.quote
+        row = f"({', '.join('?' * len(self._names))})"
+        values = ", ".join([row] * count)
+        if self._key is None:
+            table = quote(self._statement.table.name)  # type: ignore[attr-defined]
+            sql = f"INSERT INTO {table} ({', '.join(map(quote, self._names))}) VALUES {values}"
+        else:
+            names = [name.removeprefix("b_") for name in self._names[1:]]
+            table, key = quote(self._key.table.name), quote(self._key.name)
+            columns = ", ".join(f"given_{place}" for place in range(len(self._names)))
+            changes = ", ".join(f"{quote(name)} = given.given_{place}" for place, name in enumerate(names, 1))
+            sql = (
+                f"WITH given ({columns}) AS (VALUES {values}) "
+                f"UPDATE {table} SET {changes} FROM given WHERE {table}.{key} = given.given_0"
+            )
+        self._many[count] = sql
+        return sql
+
+
+def _pieces(rows: int) -> Iterator[int]:
+    """Cut a number of rows into a few sizes, so that few statements are prepared."""
+    for size in PIECES:
+        while rows >= size:
+            yield size
+            rows -= size
 
 
 class Question(Prepared):

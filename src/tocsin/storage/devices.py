@@ -14,6 +14,7 @@ from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.devices import Device, Fault, Zone
 from tocsin.domain.directory import DirectoryDevice, Heard
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.channels import ChannelPart, chunks
 from tocsin.storage.places import contains, stale
 from tocsin.storage.scope import below, within
@@ -161,19 +162,10 @@ class DeviceRepository(ChannelPart):
 
     def note_heard(self, heard: Sequence[Heard]) -> None:
         """Write when and from where devices were last heard; empty texts leave what is there. No new version."""
-        if heard:
-            self._connection.execute(
-                _NOTE_HEARD,
-                [
-                    {
-                        "b_id": item.device_id,
-                        "b_at_us": to_us(item.at),
-                        "b_peer": item.peer or None,
-                        "b_transport": item.transport or None,
-                    }
-                    for item in heard
-                ],
-            )
+        _NOTE_HEARD.run(
+            self._connection,
+            [(item.device_id, to_us(item.at), item.peer or None, item.transport or None) for item in heard],
+        )
 
     def note_states(self, states: Sequence[tuple[str, str, int]]) -> None:
         """Write (device id, state, since in microseconds). No new version: it is nobody's edit."""
@@ -409,14 +401,15 @@ def _or_kept(name: str, column: Column[str]) -> ColumnElement[str]:
     return func.coalesce(bindparam(name, type_=String()), column)
 
 
-_NOTE_HEARD = (
+_NOTE_HEARD = Bulk(
     update(devices)
     .where(devices.c.id == bindparam("b_id"))
     .values(
         last_seen_at_us=bindparam("b_at_us"),
         peer=_or_kept("b_peer", devices.c.peer),
         transport=_or_kept("b_transport", devices.c.transport),
-    )
+    ),
+    ("b_id", "b_at_us", "b_peer", "b_transport"),
 )
 _NOTE_STATE = (
     update(devices)

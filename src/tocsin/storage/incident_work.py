@@ -238,10 +238,7 @@ class IncidentWork:
         return counts
 
 
-_COUNT = Bulk(
-    update(counters).where(counters.c.name == bindparam("b_name")).values(value=bindparam("b_value")),
-    ("b_name", "b_value"),
-)
+_COUNT = Bulk.change(counters.c.name, ("value",))
 _ADD_STAMPS = Bulk.into(stamps, ("incident_id", "stamp", "at_us", "source", "who", "reason", "withdrawn"))
 _ADD_STEPS = Bulk.into(
     incident_steps,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
@@ -224,20 +224,14 @@ _INSERT = Bulk.into(
         "closed_at_us", "version",
     ),
 )  # fmt: skip
-_STAMPED = Bulk(
-    update(incidents).where(incidents.c.id == bindparam("b_id")).values(stamps=bindparam("b_stamps")),
-    ("b_id", "b_stamps"),
-)
-_GROWN_COLUMNS = (
-    "kind", "priority", "title_en", "title_zh", "state", "last_alarm_at_us", "alarm_count", "parked_until_us",
-    "park_reason", "undo", "version",
+_STAMPED = Bulk.change(incidents.c.id, ("stamps",))
+_GROWN = Bulk.change(
+    incidents.c.id,
+    (
+        "kind", "priority", "title_en", "title_zh", "state", "last_alarm_at_us", "alarm_count", "parked_until_us",
+        "park_reason", "undo", "version",
+    ),
 )  # fmt: skip
-_GROWN = Bulk(
-    update(incidents)
-    .where(incidents.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in _GROWN_COLUMNS}),
-    ("b_id", *(f"b_{name}" for name in _GROWN_COLUMNS)),
-)
 
 
 def _grown_values(incident: Incident) -> tuple[Any, ...]:

@@ -231,17 +231,7 @@ _INSERT = Bulk.into(
     ),
 )  # fmt: skip
 _INSERT_LAST = Bulk.into(last_signals, ("source", "dedup_key", "signal_id", "received_at_us", "sent_at_us"))
-_SAVE_LAST = Bulk(
-    update(last_signals)
-    .where(last_signals.c.source == bindparam("b_source"))
-    .values(
-        dedup_key=bindparam("b_dedup_key"),
-        signal_id=bindparam("b_signal_id"),
-        received_at_us=bindparam("b_received_at_us"),
-        sent_at_us=bindparam("b_sent_at_us"),
-    ),
-    ("b_source", "b_dedup_key", "b_signal_id", "b_received_at_us", "b_sent_at_us"),
-)
+_SAVE_LAST = Bulk.change(last_signals.c.source, ("dedup_key", "signal_id", "received_at_us", "sent_at_us"))
 _ADD_COPIES = Bulk(
     update(signals).where(signals.c.id == bindparam("b_id")).values(copies=signals.c.copies + bindparam("b_count")),
     ("b_id", "b_count"),

@@ -37,6 +37,8 @@ GROUP_CAP = 2_000
 PROBE_S = 1.0
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 RESTART_BYTES = 64 * 1024 * 1024
+CHECKPOINT_S = 1.0
+PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +275,15 @@ class SqliteStore(BaseStore):
         try:
             raw: Any = checkpointed.dbapi_connection
             raw.execute("PRAGMA query_only=OFF")
-            while not self._stopping.wait(0.5):
+            copied_groups = self.groups
+            while not self._stopping.wait(CHECKPOINT_S):
                 try:
-                    size_bytes = self._wal.stat().st_size
-                    if size_bytes > CHECKPOINT_BYTES:
-                        raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                    if size_bytes > RESTART_BYTES:
+                    # The file never shrinks: its size says only that there may be enough to copy.
+                    if self.groups == copied_groups or self._wal.stat().st_size <= CHECKPOINT_BYTES:
+                        continue
+                    copied_groups = self.groups
+                    _, frames, _ = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if frames * PAGE_BYTES > RESTART_BYTES:
                         self._restart_wal.set()
                 except Exception as error:  # owner of this thread: a checkpoint that fails is tried again
                     log.warning("checkpoint failed", reason=_reason(error))

@@ -8,6 +8,7 @@ client but its place. Missed changes after a break are read from the outbox.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from tocsin.web.services import Announcement, FeedStore
 BEHIND_BYTES = 1024 * 1024  # more than this waiting in a client's socket: it is skipped until it has drained
 DRAINED_BYTES = 64 * 1024
 TICK_S = 5.0
+TOGETHER_S = 0.02
 LOOK_S = 0.1
 RECHECK_S = 2.0
 STALLED_S = 60.0
@@ -253,7 +255,9 @@ class Feed:
         self._reported: dict[object, dict[str, None]] = {}
         self._ended_sessions: deque[str] = deque(maxlen=MAX_CLIENTS)
         self.figures = FeedFigures()
-        store.on_committed(self.publish)
+        self._waiting: list[Announcement] = []
+        self._published_s = 0.0
+        store.on_committed(self.hear)
 
     @property
     def clients(self) -> int:
@@ -261,6 +265,30 @@ class Feed:
         return sum(len(group.clients) for group in self._classes.values())
 
     # --- publishing: on the loop, never waits ---
+
+    def hear(self, announcements: Sequence[Announcement]) -> None:
+        """Take a committed group: told at once after a pause, else with what follows within `TOGETHER_S`.
+
+        Small groups are committed many times within a blink; a write to each console for each of them is what costs.
+        """
+        if not announcements:
+            return
+        waiting = self._waiting
+        if waiting and announcements[0].seq != waiting[-1].seq + 1:
+            self._publish_waiting()  # another process committed in between: that gap must stay visible
+        is_first = not self._waiting
+        self._waiting.extend(announcements)
+        if is_first:
+            due_s = self._published_s + TOGETHER_S - time.monotonic()
+            if due_s <= 0:
+                self._publish_waiting()
+            else:
+                asyncio.get_running_loop().call_later(due_s, self._publish_waiting)
+
+    def _publish_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._published_s = time.monotonic()
+        self.publish(waiting)
 
     def publish(self, announcements: Sequence[Announcement]) -> None:
         """Send a committed group to every client that may hear of it."""
