@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.store import AnyStore, make_store
 from tocsin.storage.tables import counters, metadata
 from tocsin.storage.uow import Announcement, Transaction
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL syncs within its COMMIT
 
 
 def _count(tx: Transaction, name: str) -> None:
@@ -90,10 +96,64 @@ async def test_audit_numbers_have_no_gaps_and_heads_bind_the_tail(store: AnyStor
     await store.refuse(AuditEntry(START, "user", "u", "open_view", "view", "v", outcome=Outcome.REFUSED))
     records = await store.read(lambda tx: list(tx.audit.all()))
     assert [record.seq for record in records] == list(range(1, 42))
-    store._heads._thread.submit(lambda: None).result()
     heads = list(read_heads(heads_path.read_text().splitlines(keepends=True)))
     assert heads[-1] == Head(41, records[-1].hash, confirmed=True)
     assert list(verify(records, heads)) == []
+
+
+@ON_SQLITE
+async def test_groups_are_answered_in_the_order_of_their_commits_while_later_ones_run(
+    store: AnyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.fdatasync, itertools.count()
+
+    def _slower_at_first(handle: int) -> None:
+        time.sleep(0.2 if next(calls) == 0 else 0.01)
+        real(handle)
+
+    monkeypatch.setattr(os, "fdatasync", _slower_at_first)
+    answered: list[str] = []
+    heard: list[Announcement] = []
+    store.on_committed(heard.extend)
+
+    async def _say(name: str) -> None:
+        await store.run(_count, name)
+        answered.append(name)
+
+    tasks = []
+    for name in ("a", "b", "c"):
+        tasks.append(asyncio.create_task(_say(name)))
+        await asyncio.sleep(0.03)
+    assert answered == []  # b and c were on the disk before a, and wait for it
+    assert await store.read(_names) == ["a", "b", "c"]
+    await asyncio.gather(*tasks)
+    assert answered == ["a", "b", "c"]
+    assert [item.seq for item in heard] == [1, 2, 3]
+
+
+@ON_SQLITE
+async def test_a_log_that_cannot_be_synced_answers_nobody_until_it_has_been_copied(
+    store: AnyStore, heads_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fdatasync
+    await store.run(_count, "a")
+
+    def _fail(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith("-wal"):
+            raise OSError(errno.EIO, "Input/output error")
+        real(handle)
+
+    monkeypatch.setattr(os, "fdatasync", _fail)
+    results = await asyncio.gather(store.run(_count, "b"), store.run(_count, "c"), return_exceptions=True)
+    assert [getattr(result, "code", None) for result in results] == [ErrorCode.UNAVAILABLE, ErrorCode.UNAVAILABLE]
+    assert not store.health.is_ok
+    monkeypatch.setattr(os, "fdatasync", real)
+    await store.run(_count, "d")
+    await asyncio.sleep(0)
+    assert store.health.is_ok
+    records = await store.read(lambda tx: list(tx.audit.all()))
+    assert [record.subject_id for record in records] == ["a", "b", "c", "d"]  # unanswered, not undone
+    assert list(verify(records, read_heads(heads_path.read_text().splitlines(keepends=True)))) == []
 
 
 async def test_a_read_sees_one_snapshot_and_cannot_write(store: AnyStore) -> None:

@@ -29,7 +29,7 @@ def sqlite_path(url: str) -> Path:
 
 
 def sqlite_writer(url: str) -> Engine:
-    """Return the engine of the single writer: WAL, FULL sync, transactions begun by us, checkpoints by us."""
+    """Return the engine of the single writer: WAL; transactions, syncs (see `wal`) and checkpoints are ours."""
     engine = create_engine(_sync(url), poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 10.0})
 
     @event.listens_for(engine, "connect")
@@ -38,7 +38,7 @@ def sqlite_writer(url: str) -> Engine:
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",
+            "synchronous=NORMAL",
             "foreign_keys=ON",
             "busy_timeout=10000",
             "wal_autocheckpoint=0",

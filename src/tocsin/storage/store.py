@@ -8,6 +8,7 @@ Group commit without a timer: what queued while the last commit ran is the next 
 from __future__ import annotations
 
 import asyncio
+import errno
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -28,6 +29,7 @@ from tocsin.storage.group import GroupResult, Handler, Job, Outcome, run_group
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.tables import chain
 from tocsin.storage.uow import Announcement, Transaction
+from tocsin.storage.wal import Flight, Flights, LogSync
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,7 +143,7 @@ def _reason(error: BaseException) -> str:
 
 
 class SqliteStore(BaseStore):
-    """SQLite in WAL with FULL sync: one writer thread, readers from a pool."""
+    """SQLite in WAL, every group synced before it is answered: one writer thread, readers from a pool."""
 
     def __init__(self, url: str, clock: Clock, heads: HeadsFile, *, group_cap: int = GROUP_CAP) -> None:
         super().__init__(clock, heads, group_cap=group_cap)
@@ -149,6 +151,9 @@ class SqliteStore(BaseStore):
         self._writer: Engine = engines.sqlite_writer(url)
         self._readers: Engine = engines.sqlite_reader(url)
         self._wal = engines.sqlite_path(url).with_name(engines.sqlite_path(url).name + "-wal")
+        self._log = LogSync(self._wal)
+        self._flights = Flights(self._settle)
+        self._is_log_in_doubt = False
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._read_threads = ThreadPoolExecutor(max_workers=engines.READERS, thread_name_prefix="store-read")
         self._thread: threading.Thread | None = None
@@ -175,6 +180,7 @@ class SqliteStore(BaseStore):
         self._read_threads.shutdown(wait=True)
         self._writer.dispose()
         self._readers.dispose()
+        self._log.close()
         self._heads.close()
 
     async def read(self, work: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -207,9 +213,11 @@ class SqliteStore(BaseStore):
                     self._commit(connection, [])
                 if is_last:
                     return
+                self._flights.wait_for_room()
                 if self._restart_wal.is_set():
                     self._restart(connection)
         finally:
+            self._flights.wait_for_all()
             connection.close()
 
     def _next_group(self) -> tuple[list[Job], bool]:
@@ -231,9 +239,10 @@ class SqliteStore(BaseStore):
         return jobs, False
 
     def _commit(self, connection: Connection, jobs: list[Job]) -> None:
-        assert self._loop is not None
         synced: Future[None] | None = None
         try:
+            if self._is_log_in_doubt:
+                self._copy_log(connection)
             with connection.begin():
                 if jobs:
                     result = run_group(connection, jobs, self._handlers, self._clock.now())
@@ -242,22 +251,51 @@ class SqliteStore(BaseStore):
                     result = GroupResult([], None, [])
                 if result.head is not None:
                     synced = self._heads.append(*result.head)
-            if synced is not None:
-                synced.result()
+            flight = Flight(jobs, result, self._log.start(), synced)
         except Exception as error:  # the database or the disk failed: nobody is answered, everybody may retry
             if connection.in_transaction():
                 connection.rollback()
-            self._loop.call_soon_threadsafe(self._fail, jobs, error)
-            self._loop.call_soon_threadsafe(self._note_health, StoreHealth(False, _reason(error)))
+            self._flights.wait_for_all()
+            self._tell_failure(jobs, error)
             self._stopping.wait(0.05)  # a failing disk must not be hammered
             return
-        if result.head is not None:
-            self._heads.confirm(result.head[0])
+        self._flights.add(flight)
+
+    def _settle(self, flight: Flight) -> None:
+        """Answer a group whose syncs have ended. A log that could not be synced takes all that follow it down."""
+        assert self._loop is not None
+        error = flight.error
+        if flight.log.exception() is not None:
+            self._is_log_in_doubt = True
+        elif self._is_log_in_doubt:
+            error = OSError(errno.EIO, "the log before it could not be synced")
+        if error is not None:
+            self._tell_failure(flight.jobs, error)
+            return
+        if flight.result.head is not None:
+            self._heads.confirm(flight.result.head[0])
         self.groups += 1
-        self.committed += len(jobs)
-        self._loop.call_soon_threadsafe(self._deliver, result.outcomes, result.announcements)
+        self.committed += len(flight.jobs)
+        self._loop.call_soon_threadsafe(self._deliver, flight.result.outcomes, flight.result.announcements)
         if not self.health.is_ok:
             self._loop.call_soon_threadsafe(self._note_health, StoreHealth())
+
+    def _tell_failure(self, jobs: Sequence[Job], error: BaseException) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._fail, jobs, error)
+        self._loop.call_soon_threadsafe(self._note_health, StoreHealth(False, _reason(error)))
+
+    def _copy_log(self, connection: Connection) -> None:
+        """Bring everything committed into the database file, after a sync of the log failed.
+
+        Linux reports such an error once and then takes the pages for written: syncing again would prove nothing.
+        """
+        self._flights.wait_for_all()
+        raw: Any = connection.connection.dbapi_connection
+        busy, _, _ = raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        if busy:
+            raise OSError(errno.EIO, "the log could not be synced, and is read by somebody")
+        self._is_log_in_doubt = False
 
     def _restart(self, connection: Connection) -> None:
         """Begin the WAL anew, now that the checkpointer has copied nearly all of it."""
