@@ -29,7 +29,7 @@ list:
 	@echo "make console  build the console into src/tocsin/web/static"
 	@echo "make docs     build the documents into site/"
 	@echo "make bench    measure every figure the documents quote into bench/results.json"
-	@echo "make soak     the crash tests, 50 times"
+	@echo "make soak     the crash tests with 50 kills each, each parser fuzzed for a minute; into bench/soak.json"
 	@echo "make fuzz     each fuzz target for five minutes (TOCSIN_FUZZ_SECONDS=N)"
 	@echo "make requirements   pin the dependencies of pyproject.toml again"
 
@@ -64,7 +64,7 @@ bench: $(STAMPS)/dev
 soak: $(STAMPS)/dev
 	@$(BIN)/python tools/packages.py
 	@$(BIN)/python tools/console.py
-	@TOCSIN_TEST_CRASHES=50 $(BIN)/python -m pytest -q tests/crash
+	@$(BIN)/python tools/soak.py
 
 fuzz: export TOCSIN_FUZZ_SECONDS ?= 300
 fuzz: $(STAMPS)/dev

@@ -21,6 +21,7 @@ from bench.report import Bench
 ACCOUNTS, PLACES, FEEDS, CONNECTIONS = 2_000, 500, 50, 200
 SLOW_SYNC_MS = 10
 ROUNDS, SYNCS = 3, 600
+OTHER_CORE = ["taskset", "-c", str((os.cpu_count() or 1) - 1)]  # the senders and the consoles keep off the server's
 MEMORY = Path("/dev/shm")  # noqa: S108 - the data of a bench, in memory by intent
 
 
@@ -49,7 +50,7 @@ def run(seconds: float) -> Mapping[str, float]:
 def _measure(running: Server, seconds: float) -> tuple[dict[str, list[float]], int, int]:
     panels = enter_panels(running, ACCOUNTS, places=PLACES)
     feeds = subprocess.Popen(
-        [sys.executable, "-m", "bench.feeds", str(running.ports["web"]), running.token, str(FEEDS)],
+        [*OTHER_CORE, sys.executable, "-m", "bench.feeds", str(running.ports["web"]), running.token, str(FEEDS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -111,7 +112,10 @@ def send(running: Server, panels: list[Panel], *, tag: str, rate: float, seconds
         "first": first,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "bench.panels"], input=json.dumps(plan).encode(), stdout=subprocess.PIPE, check=True
+        [*OTHER_CORE, sys.executable, "-m", "bench.panels"],
+        input=json.dumps(plan).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
     )
     return dict(json.loads(done.stdout))
 

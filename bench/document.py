@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from bench.catalogue import BENCHES
 from bench.report import RESULTS, reached
 
+SOAK = Path(__file__).with_name("soak.json")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 HEAD = """# Performance
@@ -42,7 +44,27 @@ def page() -> str:
             bound = record["reach"].get(key)
             rows.append(f"| {key} | {_number(value)} | {_bound(bound)} | {_mark(value, bound)} |")
         parts.append("\n".join(rows) + "\n")
+    if SOAK.exists():
+        parts.append(_soak(json.loads(SOAK.read_text())))
     return "\n".join(parts)
+
+
+def _soak(kept: dict[str, Any]) -> str:
+    """Return the section of the last `make soak`."""
+    word = "everything passed" if kept["passed"] else "**not everything passed**"
+    rows = [
+        f"## soak\n\nCommand: `make soak`, {kept['day']}, {kept['minutes']} minutes on {kept['machine']}: {word}. "
+        "Lost: acknowledged and not stored. Doubled: stored twice.\n",
+        "| test | times | acknowledged | lost | doubled | seed |\n|---|---:|---:|---:|---:|---|",
+    ]
+    crashes = [test for test in kept["tests"] if "times" in test]
+    rows += [
+        f"| {t['test']} | {t['times']} | {t['acknowledged']:,} | {t['lost']} | {t['doubled']} | {t['seed']} |"
+        for t in crashes
+    ]
+    rows.append("\n| parser | inputs | seed |\n|---|---:|---|")
+    rows += [f"| {t['test']} | {t['inputs']:,} | {t['seed']} |" for t in kept["tests"] if "inputs" in t]
+    return "\n".join(rows) + "\n"
 
 
 def _number(value: float) -> str:

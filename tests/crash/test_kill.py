@@ -24,6 +24,7 @@ from bench.harness import Server, server, stop, tocsin, wait_ready
 from bench.registry import Panel, enter_panels
 from tests.crash.panels import StubbornPanel
 from tests.crash.reconcile import reconcile
+from tests.support.records import note
 
 pytestmark = pytest.mark.crash
 
@@ -65,6 +66,12 @@ def kill_all(running: Server) -> None:
     running.process.wait()
 
 
+def keep(test: str, senders: list[StubbornPanel], lost: list[str], doubled: list[str], times: int = KILLS) -> None:
+    """Keep the figures of a test for `make soak`."""
+    acknowledged = sum(len(sender.acknowledged) for sender in senders)
+    note(test, times=times, acknowledged=acknowledged, lost=len(lost), doubled=len(doubled), seed=str(SEED))
+
+
 def assert_audit_holds(running: Server) -> None:
     environment = {key: value for key, value in running.environment.items() if key != "LD_PRELOAD"}
     assert '"holds": true' in tocsin("verify", "audit", "--json", environment=environment).replace('":true', '": true')
@@ -86,6 +93,7 @@ async def test_killing_the_server_at_random_moments_loses_and_doubles_nothing() 
                     assert time.monotonic() < deadline, "no signal is acknowledged after the restart"
                     await asyncio.sleep(0.05)
         lost, doubled = await asyncio.to_thread(reconcile, running, senders)
+        keep("server killed", senders, lost, doubled)
         assert lost == []
         assert doubled == []
         assert sum(len(sender.acknowledged) for sender in senders) > KILLS * PANELS
@@ -108,6 +116,7 @@ async def test_killing_the_media_worker_leaves_alarms_alone_and_it_comes_back() 
                     assert time.monotonic() < deadline, "the worker was not started again"
                     await asyncio.sleep(0.05)
         lost, doubled = await asyncio.to_thread(reconcile, running, senders)
+        keep("media worker killed", senders, lost, doubled)
         assert (lost, doubled) == ([], [])
         assert running.process.poll() is None
 
@@ -141,6 +150,7 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(shim: Path, tmp_p
                 await asyncio.to_thread(_cut_power, data, shadow)
                 await asyncio.to_thread(restart, running)
         lost, doubled = await asyncio.to_thread(reconcile, running, senders)
+        keep("power cut", senders, lost, doubled)
         assert (lost, doubled) == ([], [])
         assert sum(len(sender.acknowledged) for sender in senders) > KILLS
         await asyncio.to_thread(assert_audit_holds, running)
@@ -173,6 +183,7 @@ async def test_a_slow_disk_delays_acknowledgements_and_loses_nothing(shim: Path)
         async with load(panels, running.ports["dc09"]) as senders:
             await asyncio.sleep(2)
         lost, doubled = await asyncio.to_thread(reconcile, running, senders)
+        keep("disk with 30 ms a sync", senders, lost, doubled, times=1)
         assert (lost, doubled) == ([], [])
         assert all(sender.acknowledged for sender in senders)
 
@@ -206,6 +217,7 @@ async def test_a_full_disk_stops_acknowledgements_says_so_and_recovers_by_itself
             await _until(lambda: running.call("GET", "/status")["store"]["state"] == "ok", 30)
             await _until(lambda: sum(len(sender.acknowledged) for sender in senders) > stuck + PANELS, 30)
         lost, doubled = await asyncio.to_thread(reconcile, running, senders)
+        keep("disk full", senders, lost, doubled, times=1)
         assert (lost, doubled) == ([], [])
         await asyncio.to_thread(assert_audit_holds, running)
         stop(running.process)

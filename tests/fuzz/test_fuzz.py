@@ -18,6 +18,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.records import note
+
 FOLDER = Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("fuzz_*.py"))
 SECONDS = float(os.environ.get("TOCSIN_FUZZ_SECONDS", "10"))
@@ -120,6 +122,7 @@ def test_a_parser_takes_any_octets(name: str) -> None:
             target.run_one(data)
         except Exception as error:
             pytest.fail(f"{name} raised {type(error).__name__}: {error}\nseed {seed}, run {runs}\ninput {data!r}")
+    note(name.removeprefix("fuzz_"), inputs=runs, seed=seed)
 
 
 @pytest.mark.parametrize("name", NAMES)
