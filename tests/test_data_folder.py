@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
-from tocsin.app import open_store
+from tests.support.house import build_town
+from tocsin.app import open_store, open_vault
 from tocsin.backup import make_backup
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.vault import load_vault
@@ -20,6 +22,7 @@ from tocsin.doctor import Verdict, examine
 from tocsin.domain.audit import AuditEntry
 from tocsin.folder import FolderLock, is_served, prepare_folder, write_private
 from tocsin.settings import Settings, load_settings
+from tocsin.storage.tables import devices
 from tocsin.verification import verify_audit
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
@@ -206,3 +209,20 @@ def test_the_doctor_sees_a_database_newer_than_the_code(settings: Settings) -> N
 def test_the_doctor_sees_a_missing_ffmpeg(tmp_path: Path) -> None:
     settings = load_settings(environ={}, overrides={"server.data": tmp_path, "media.ffmpeg": "no-such-program"})
     assert findings(settings)["ffmpeg"][0] is Verdict.WARNING
+
+
+async def test_a_missing_key_is_asked_for_and_never_made_anew_over_sealed_secrets(settings: Settings) -> None:
+    settings.secret_key_path.unlink()
+    async with open_store(settings) as store:
+        await open_vault(settings.secret_key_path, store)  # nothing is sealed yet: a new one will do
+        await store.run(_seal_something)
+        settings.secret_key_path.unlink()
+        with pytest.raises(TocsinError, match="put it back") as caught:
+            await open_vault(settings.secret_key_path, store)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+    assert not settings.secret_key_path.exists()
+
+
+def _seal_something(tx: Any) -> None:
+    build_town(tx)
+    tx.connection.execute(update(devices).values(secret=b"sealed"))

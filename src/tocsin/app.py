@@ -92,6 +92,18 @@ async def open_store(settings: Settings) -> AsyncIterator[AnyStore]:
         await store.stop()
 
 
+async def open_vault(path: Path, store: AnyStore) -> Vault:
+    """Return the vault of this installation. Errors: UNAVAILABLE when the key of stored secrets is missing."""
+    is_missing = not await asyncio.to_thread(path.exists)
+    if is_missing and await store.read(lambda tx: tx.devices.holds_secrets()):
+        raise TocsinError(
+            ErrorCode.UNAVAILABLE,
+            f"{path} is missing, and the database holds keys and passwords of devices that only it opens: "
+            "put it back from the backup",
+        )
+    return load_vault(path)
+
+
 def _allow_files() -> None:
     """Raise the limit on open files as far as we may: every panel is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -120,7 +132,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     """Build and start everything; each part is ended by the stack in reverse order."""
     clock = SystemClock()
     supervisor = Supervisor(clock)
-    vault = load_vault(settings.secret_key_path)
     store = make_store(
         settings.storage_url, clock, HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
     )
@@ -129,6 +140,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     stack.callback(media_started.cancel)
     await store.start()
     stack.push_async_callback(store.stop)
+    vault = await open_vault(settings.secret_key_path, store)
 
     # domain
     intake = Intake(store)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tocsin.app import open_store
+from tocsin.app import open_store, open_vault
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
-from tocsin.base.vault import load_vault
+from tocsin.base.vault import Vault
 from tocsin.domain import devices as device_rules
 from tocsin.domain import places as place_rules
 from tocsin.domain.acts import house_actor
@@ -112,7 +112,7 @@ def _decoded(raw: bytes, path: Path) -> str:
 
 async def _import(settings: Settings, kind: str, rows: list[Row], is_check: bool) -> list[dict[str, object]]:
     async with open_store(settings) as store:
-        importer = _Importer(settings, store)
+        importer = _Importer(store, await open_vault(settings.secret_key_path, store))
         await importer.load()
         check, enter = (
             (importer.check_device, importer.enter_device)
@@ -141,9 +141,8 @@ async def _import(settings: Settings, kind: str, rows: list[Row], is_check: bool
 class _Importer:
     """Knows what is there already, checks lines against it, and enters them."""
 
-    def __init__(self, settings: Settings, store: AnyStore) -> None:
+    def __init__(self, store: AnyStore, vault: Vault) -> None:
         clock = SystemClock()
-        vault = load_vault(settings.secret_key_path)
         self._actor = house_actor("import")
         self._places = PlaceService(store, clock)
         self._devices = DeviceService(store, clock, vault, Directory(store, vault))

@@ -72,6 +72,7 @@ async def test_a_wrong_password_is_challenged_once_more_and_then_refused():
         assert camera.report.last_status == 403
         attempt = house.reports.last("registration")
         assert (attempt.outcome, attempt.failure) == ("failed", "register.wrong_password")
+        assert [step.key for step in attempt.steps].count("register.wrong_password") == 1
 
 
 async def test_a_username_that_is_not_the_device_is_named_as_such():

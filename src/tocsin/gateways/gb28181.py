@@ -357,7 +357,8 @@ class Gb28181Gateway:
         self._open.pop(key, None)
         if isinstance(decision, RefuseIt):
             if decision.key != "register.backing_off":
-                timeline.failed(decision.key, now)
+                if timeline.failure != decision.key:  # a wrong password was told when it was met
+                    timeline.failed(decision.key, now)
                 self._fail(gb_id, timeline, now)
             return
         if is_refresh and decision.expires_s and not timeline.failure:

@@ -227,6 +227,13 @@ class DeviceRepository(ChannelPart):
         ).scalar()
         return None if row is None else int(row)
 
+    def holds_secrets(self) -> bool:
+        """Say whether any device has a sealed secret."""
+        return (
+            self._connection.execute(select(devices.c.id).where(devices.c.secret.is_not(None)).limit(1)).first()
+            is not None
+        )
+
     def directory(self, device_ids: Collection[str] | None = None) -> Iterable[DirectoryDevice]:
         """Yield what the directory keeps of every device in use, or of these ids; secrets still sealed."""
         query = select(devices).where(devices.c.retired_at_us.is_(None))
