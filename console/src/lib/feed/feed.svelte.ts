@@ -2,12 +2,13 @@
 import { ROOT } from '$lib/api/client';
 import { now } from '$lib/state/now.svelte';
 import { backOff, FeedSequence, SILENCE_LIMIT_MS, type FeedFrame } from './sequence';
+import { Together } from './together';
 
 export type FeedState = 'off' | 'connecting' | 'live' | 'broken';
-type Listener = (frame: FeedFrame) => void;
+type Listener = (frames: readonly FeedFrame[]) => void;
 
-/** In a flood what came is shown together, this often: no eye reads faster, and the page keeps up. */
-const TOGETHER_MS = 50;
+/** How often what the page says of the feed itself is renewed. */
+const SAY_MS = 500;
 
 /** The close code of a feed whose session is over. */
 const SESSION_ENDED = 4401;
@@ -19,6 +20,8 @@ class Feed {
   /** How long the last change took from the server's commit to this page. */
   delay_ms = $state(0);
   seat = $state('');
+  /** The number of the last change that was handed to those who show it. */
+  shown = $state<number | null>(null);
 
   /** Set by the session: what to do when the server ends it. */
   onSessionEnded: () => void = () => undefined;
@@ -30,10 +33,9 @@ class Feed {
   #listeners = new Map<string, Set<Listener>>();
   #rereaders = new Set<() => void>();
   #waiting: string[] = [];
-  /** Changes to hand out together; the first after a pause is handed out at once. */
-  #arrived: FeedFrame[] = [];
-  #together: ReturnType<typeof setTimeout> | undefined;
-  #handed_ms = 0;
+  /** In a flood what came is shown together; the first change after a pause with the next frame. */
+  #together = new Together<FeedFrame>((frames) => this.#handOut(frames));
+  #said_ms = 0;
 
   /** What is shown may be out of date: no connection, or silence where a tick was due. */
   isStale = $derived(this.state !== 'off' && (this.state !== 'live' || now.ms - this.heard_ms > SILENCE_LIMIT_MS));
@@ -53,9 +55,8 @@ class Feed {
 
   stop(): void {
     clearTimeout(this.#retry);
-    clearTimeout(this.#together);
-    this.#together = undefined;
-    this.#arrived = [];
+    this.#together.clear();
+    this.shown = null;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -63,8 +64,13 @@ class Feed {
     this.heard_ms = 0;
   }
 
-  /** Calls back for one type (`unit.changed`) or a family (`incident.`); returns the stop. */
-  on(type: string, listener: Listener): () => void {
+  /** Calls back with each change of one type (`unit.changed`) or a family (`incident.`); returns the stop. */
+  on(type: string, listener: (frame: FeedFrame) => void): () => void {
+    return this.onAll(type, (frames) => frames.forEach(listener));
+  }
+
+  /** The same with all changes that are to be shown together, in order. */
+  onAll(type: string, listener: Listener): () => void {
     let listeners = this.#listeners.get(type);
     if (!listeners) this.#listeners.set(type, (listeners = new Set()));
     listeners.add(listener);
@@ -114,9 +120,10 @@ class Feed {
     } catch {
       return;
     }
+    const heard_ms = now.exact();
     if (frame.server_time) now.heardServer(frame.server_time);
-    this.heard_ms = now.exact();
-    if (frame.server_time) this.delay_ms = Math.max(0, this.heard_ms - Date.parse(frame.server_time));
+    if (heard_ms - this.heard_ms > SAY_MS) this.heard_ms = heard_ms;
+    if (frame.server_time) this.delay_ms = Math.max(0, now.exact() - Date.parse(frame.server_time));
     if (frame.type === 'hello') {
       this.state = 'live';
       this.#attempt = 0;
@@ -126,27 +133,32 @@ class Feed {
     const verdict = this.#sequence.receive(frame);
     if (verdict.act === 'reread') for (const reread of [...this.#rereaders]) reread();
     if (verdict.act !== 'apply') return;
-    this.#arrived.push(frame);
-    if (this.#together !== undefined) return;
-    const rest_ms = this.#handed_ms + TOGETHER_MS - performance.now();
-    if (rest_ms > 0) this.#together = setTimeout(() => this.#handOut(), rest_ms);
-    else this.#handOut();
+    this.#together.add(frame);
   }
 
   /** Hands out what has arrived, in order and in one go: what depends on it is painted once. */
-  #handOut(): void {
-    this.#together = undefined;
-    for (const frame of this.#arrived.splice(0)) {
-      if (frame.at) this.delay_ms = Math.max(0, now.exact() - Date.parse(frame.at));
-      this.#hand(frame.type, frame);
+  #handOut(frames: readonly FeedFrame[]): void {
+    const byType = new Map<string, FeedFrame[]>();
+    const put = (type: string, frame: FeedFrame) => {
+      const known = byType.get(type);
+      if (known) known.push(frame);
+      else byType.set(type, [frame]);
+    };
+    for (const frame of frames) {
+      put(frame.type, frame);
       const dot = frame.type.indexOf('.');
-      if (dot > 0) this.#hand(frame.type.slice(0, dot + 1), frame);
+      if (dot > 0) put(frame.type.slice(0, dot + 1), frame);
+      if (frame.seq !== undefined) this.shown = frame.seq;
     }
-    this.#handed_ms = performance.now();
-  }
-
-  #hand(type: string, frame: FeedFrame): void {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) listener(frame);
+    // The oldest of them has waited longest: that is how far the page was behind.
+    const at = frames.find((frame) => frame.at)?.at;
+    if (at && performance.now() - this.#said_ms > SAY_MS) {
+      this.#said_ms = performance.now();
+      this.delay_ms = Math.max(0, now.exact() - Date.parse(at));
+    }
+    for (const [type, some] of byType) {
+      for (const listener of [...(this.#listeners.get(type) ?? [])]) listener(some);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ class Loudspeaker {
     this.#play(RHYTHMS[sound]);
   }
 
-  /** Sounds for `reason` (an incident, a notice) until `end(reason)`. */
+  /** Sounds for `reason` (unclaimed incidents, a notice) until `end(reason)`. */
   begin(reason: string, sound: Sound): void {
     if (this.#reasons.get(reason) === sound) return;
     this.#reasons.set(reason, sound);
@@ -40,10 +40,6 @@ class Loudspeaker {
   endAll(): void {
     this.#reasons.clear();
     this.#change();
-  }
-
-  reasons(): string[] {
-    return [...this.#reasons.keys()];
   }
 
   #change(): void {

@@ -9,14 +9,35 @@ import type { ListPhase } from './list.svelte';
 const ENDED: readonly IncidentState[] = ['closed', 'cancelled', 'merged'];
 const PAGE = 200;
 /** More open incidents than this is a flood no queue row can help with: the page says so instead. */
-export const MOST_OPEN = 1000;
+export const MOST_OPEN = 3000;
+/** What the card shows is read again no oftener than this while its incident keeps changing. */
+const READ_EACH_MS = 500;
 
 export const isEnded = (incident: Incident): boolean => ENDED.includes(incident.state);
 export const isParked = (incident: Incident): boolean => incident.state === 'parked';
 
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 /** Priority first, then the oldest: the fixed order of the queue. */
 export function inOrder(a: Incident, b: Incident): number {
-  return a.priority - b.priority || a.opened_at.localeCompare(b.opened_at) || a.id.localeCompare(b.id);
+  return a.priority - b.priority || order(a.opened_at, b.opened_at) || order(a.id, b.id);
+}
+
+/** `sorted` with the `changed` ones put in their places and those no longer in `open` left out, in one pass. */
+export function merged(
+  sorted: readonly Incident[],
+  changed: ReadonlyMap<string, Incident>,
+  open: ReadonlyMap<string, Incident>,
+): Incident[] {
+  const coming = [...changed.values()].filter((one) => open.has(one.id)).sort(inOrder);
+  const all: Incident[] = [];
+  let next = 0;
+  for (const one of sorted) {
+    if (changed.has(one.id) || !open.has(one.id)) continue;
+    for (let first = coming[next]; first && inOrder(first, one) < 0; first = coming[++next]) all.push(first);
+    all.push(one);
+  }
+  return all.concat(coming.slice(next));
 }
 
 class Incidents {
@@ -26,9 +47,13 @@ class Incidents {
   isTooMany = $state(false);
   /** The full form of the incidents whose card was opened, by id. */
   full = $state.raw<ReadonlyMap<string, IncidentFull>>(new Map());
+  sorted = $state.raw<readonly Incident[]>([]);
   #presented = new Set<string>();
-
-  sorted = $derived([...this.open.values()].sort(inOrder));
+  /** The incident on the card: only its full form is kept current. */
+  #onCard: string | null = null;
+  /** What came over the feed while the open incidents are read. */
+  #heard: Incident[] | null = null;
+  #reading: ReturnType<typeof setTimeout> | undefined;
 
   isMine(incident: Incident): boolean {
     return incident.owner !== null && incident.owner.user_id === session.user?.id;
@@ -40,15 +65,20 @@ class Incidents {
 
   start(): () => void {
     const offs = [
-      feed.on('incident.', (frame) => {
-        if (frame.data && typeof frame.data === 'object' && 'id' in frame.data) this.take(frame.data as Incident);
-      }),
+      feed.onAll('incident.', (frames) =>
+        this.takeAll(
+          frames.flatMap(({ data }) => (data && typeof data === 'object' && 'id' in data ? [data as Incident] : [])),
+        ),
+      ),
       feed.onReread(() => void this.read()),
     ];
     void this.read();
     return () => {
       for (const off of offs) off();
+      clearTimeout(this.#reading);
+      this.#reading = undefined;
       this.open = new Map();
+      this.sorted = [];
       this.full = new Map();
       this.phase = 'loading';
       this.#presented.clear();
@@ -57,6 +87,7 @@ class Incidents {
   }
 
   async read(): Promise<void> {
+    const heard: Incident[] = (this.#heard = []);
     try {
       const found = new Map<string, Incident>();
       let after: string | null = null;
@@ -70,34 +101,67 @@ class Incidents {
         after = page.next;
       } while (after && found.size < MOST_OPEN);
       this.isTooMany = after !== null;
-      // A change that came over the feed while we read may be newer than what we read.
-      for (const [id, known] of this.open) {
-        const read = found.get(id);
-        if (read && read.version < known.version) found.set(id, known);
-      }
       this.open = found;
+      this.sorted = [...found.values()].sort(inOrder);
       this.phase = 'ready';
       this.error = null;
       this.#sound();
-      for (const id of this.full.keys()) void this.readFull(id).catch(() => undefined);
+      // What came over the feed while we read may be newer than what we read.
+      this.takeAll(heard.splice(0));
+      if (this.#onCard !== null) this.#readCard(0);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return;
       this.error = error;
       this.phase = 'failed';
+    } finally {
+      if (this.#heard === heard) this.#heard = null;
     }
   }
 
-  /** Takes a newer state of an incident, from the feed or from an answer. */
+  /** Takes a newer state of an incident, from an answer. */
   take(incident: Incident): void {
-    const known = this.open.get(incident.id);
-    if (known && known.version > incident.version) return;
+    this.takeAll([incident]);
+  }
+
+  /** Takes newer states of incidents, first one first; what shows them is drawn once. */
+  takeAll(incidents: readonly Incident[]): void {
+    this.#heard?.push(...incidents);
+    const changed = new Map<string, Incident>();
+    for (const incident of incidents) {
+      const known = changed.get(incident.id) ?? this.open.get(incident.id);
+      if (!known || known.version <= incident.version) changed.set(incident.id, incident);
+    }
+    if (changed.size === 0) return;
     const open = new Map(this.open);
-    if (isEnded(incident)) open.delete(incident.id);
-    else open.set(incident.id, incident);
+    for (const incident of changed.values()) {
+      if (isEnded(incident)) open.delete(incident.id);
+      else open.set(incident.id, incident);
+    }
     this.open = open;
+    this.sorted = merged(this.sorted, changed, open);
     this.#sound();
-    const full = this.full.get(incident.id);
-    if (full && full.version < incident.version) void this.readFull(incident.id).catch(() => undefined);
+    const card = this.#onCard === null ? undefined : changed.get(this.#onCard);
+    const full = card && this.full.get(card.id);
+    if (card && full && full.version < card.version) this.#readCard(READ_EACH_MS);
+  }
+
+  /** Says which incident the card shows. */
+  showCard(id: string | null): void {
+    this.#onCard = id;
+  }
+
+  /** Reads the card's incident again: at once, and when it changes on, no oftener than each `rest_ms`. */
+  #readCard(rest_ms: number): void {
+    if (this.#reading !== undefined) return;
+    const id = this.#onCard;
+    if (id === null) return;
+    void this.readFull(id).catch(() => undefined);
+    this.#reading = setTimeout(() => {
+      this.#reading = undefined;
+      const card = this.#onCard;
+      const [known, full] = card === null ? [] : [this.open.get(card), this.full.get(card)];
+      if (known && full && full.version < known.version) this.#readCard(rest_ms);
+    }, rest_ms);
   }
 
   async readFull(id: string): Promise<IncidentFull> {
@@ -130,18 +194,16 @@ class Incidents {
 
   #sound(): void {
     const isListening = session.may('handle_incident') && session.current?.on_duty === true;
-    const wanted = new Set<string>();
-    if (isListening) {
-      for (const incident of this.open.values()) {
-        if (!this.isUnclaimed(incident)) continue;
-        const reason = `incident ${incident.id}`;
-        wanted.add(reason);
-        loudspeaker.begin(reason, incident.priority === 1 ? 'critical' : 'normal');
-      }
+    let [critical, normal] = [false, false];
+    for (const incident of isListening ? this.sorted : []) {
+      if (!this.isUnclaimed(incident)) continue;
+      if (incident.priority === 1) critical = true;
+      else normal = true;
     }
-    for (const reason of loudspeaker.reasons()) {
-      if (reason.startsWith('incident ') && !wanted.has(reason)) loudspeaker.end(reason);
-    }
+    if (critical) loudspeaker.begin('critical incidents', 'critical');
+    if (normal) loudspeaker.begin('incidents', 'normal');
+    if (!critical) loudspeaker.end('critical incidents');
+    if (!normal) loudspeaker.end('incidents');
   }
 
   /** Sound follows duty: called when the seat goes on or off. */

@@ -5,6 +5,9 @@ import { feed } from '$lib/feed/feed.svelte';
 import { now } from './now.svelte';
 
 const EACH_MS = 10_000;
+/** In a storm of changes no oftener than this, and never put off by the next one. */
+const SOONEST_MS = 2_000;
+const SOON_MS = 300;
 
 class StatusState {
   current = $state<Status | null>(null);
@@ -13,8 +16,16 @@ class StatusState {
   start(): () => void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isStopped = false;
+    let [asked_ms, due_ms] = [0, 0];
+    const plan = (rest_ms: number) => {
+      clearTimeout(timer);
+      due_ms = performance.now() + rest_ms;
+      timer = setTimeout(() => void read(), rest_ms);
+    };
     const read = async () => {
       clearTimeout(timer);
+      asked_ms = performance.now();
+      due_ms = Number.POSITIVE_INFINITY;
       try {
         const status = await api.get<Status>('/status');
         if (isStopped) return;
@@ -24,15 +35,15 @@ class StatusState {
       } catch {
         // The feed shows that the server is away; the strip keeps its last values, greyed.
       }
-      if (!isStopped) timer = setTimeout(() => void read(), EACH_MS);
+      if (!isStopped && due_ms === Number.POSITIVE_INFINITY) plan(EACH_MS);
     };
     const soon = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => void read(), 300);
+      const rest_ms = Math.max(SOON_MS, asked_ms + SOONEST_MS - performance.now());
+      if (performance.now() + rest_ms < due_ms) plan(rest_ms);
     };
     const offs = [
-      feed.on('notice.', soon),
-      feed.on('alarm.raised', soon),
+      feed.onAll('notice.', soon),
+      feed.onAll('alarm.raised', soon),
       feed.on('audit.head', (frame) => {
         const head = frame.data as { seq?: number; at?: string } | undefined;
         if (head?.seq) this.auditHead = { seq: head.seq, at: head.at ?? frame.at ?? '' };

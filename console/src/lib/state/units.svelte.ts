@@ -18,9 +18,11 @@ class Units {
   /** Reads and follows the units while a page shows them; returns the stop. */
   follow(): () => void {
     const offs = [
-      feed.on('unit.changed', (frame) => {
-        if (frame.data && typeof frame.data === 'object' && 'id' in frame.data) this.take(frame.data as Unit);
-      }),
+      feed.onAll('unit.changed', (frames) =>
+        this.takeAll(
+          frames.flatMap(({ data }) => (data && typeof data === 'object' && 'id' in data ? [data as Unit] : [])),
+        ),
+      ),
       feed.onReread(() => void this.read()),
     ];
     void this.read();
@@ -48,10 +50,17 @@ class Units {
   }
 
   take(unit: Unit): void {
-    const known = this.all.get(unit.id);
-    // A movement carries no new version: the same one still brings a newer fix.
-    if (known && known.version > unit.version) return;
-    this.all = new Map(this.all).set(unit.id, { ...known, ...unit });
+    this.takeAll([unit]);
+  }
+
+  takeAll(units: readonly Unit[]): void {
+    const all = new Map(this.all);
+    for (const unit of units) {
+      const known = all.get(unit.id);
+      // A movement carries no new version: the same one still brings a newer fix.
+      if (!known || known.version <= unit.version) all.set(unit.id, { ...known, ...unit });
+    }
+    this.all = all;
   }
 
   async setState(unit: Unit, state: string, reason = ''): Promise<void> {
