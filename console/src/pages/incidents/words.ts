@@ -22,6 +22,7 @@ export const KIND: Readonly<Record<string, () => string>> = {
   bypass: m.incidents_kind_bypass,
   test: m.incidents_kind_test,
   system: m.incidents_kind_system,
+  unprocessed: m.incidents_kind_unprocessed,
   cancel: m.incidents_kind_cancel,
   verify: m.incidents_kind_verify,
   unknown: m.incidents_kind_unknown,
