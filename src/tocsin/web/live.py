@@ -8,7 +8,6 @@ client but its place. Missed changes after a break are read from the outbox.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -279,7 +278,7 @@ class Feed:
         is_first = not self._waiting
         self._waiting.extend(announcements)
         if is_first:
-            due_s = self._published_s + TOGETHER_S - time.monotonic()
+            due_s = self._published_s + TOGETHER_S - self._clock.monotonic()
             if due_s <= 0:
                 self._publish_waiting()
             else:
@@ -287,7 +286,9 @@ class Feed:
 
     def _publish_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        self._published_s = time.monotonic()
+        if not waiting:
+            return
+        self._published_s = self._clock.monotonic()
         self.publish(waiting)
 
     def publish(self, announcements: Sequence[Announcement]) -> None:
@@ -450,6 +451,8 @@ class Feed:
 
     async def _resume(self, client: Client, after: int | None) -> None:
         """Say hello, send what was missed, and join the live ones without losing or repeating a change."""
+        if self._waiting:
+            self._publish_waiting()  # "now" includes what is about to be told
         head = await self._current()
         hello = {"type": "hello", "seq": head, "server_time": iso(self._clock.now()), "seat": client.actor.seat}
         self._send(client, Batch([_encode(hello)]), self._clock.monotonic())
