@@ -14,7 +14,8 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.ids import new_token
 from tocsin.protocols.gb28181.catalog import CatalogItem
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, SimCamera
+from tocsin.sim.camera import SimCamera
+from tocsin.sim.camera_plan import CameraPlan
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, prepare_loop
 

@@ -232,7 +232,13 @@ class _Seeding:
         )
         await self._devices.set_secret(device.id, actor=self._actor, password=password)
         entries = [
-            CatalogEntry(gb_id=channel["gb_id"], name=channel["name"], lon=channel["lon"], lat=channel["lat"])
+            CatalogEntry(
+                gb_id=channel["gb_id"],
+                name=channel["name"],
+                lon=channel["lon"],
+                lat=channel["lat"],
+                ptz_type=channel["ptz_type"],
+            )
             for channel in camera["channels"]
         ]
         await self._reports.catalog(device.id, entries, True)

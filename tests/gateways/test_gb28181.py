@@ -12,7 +12,7 @@ from tocsin.domain.directory import SipDevice
 from tocsin.protocols.gb28181.manscdp import build_document
 from tocsin.protocols.gb28181.timeline import WORDS
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, Quirk
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 
 DEVICE = SipDevice("device-1", "34020000001320000001", PASSWORD)
 OTHER = SipDevice("device-2", "34020000001320000002", PASSWORD)

@@ -12,7 +12,8 @@ from tocsin.gateways.gb28181_catalog import entries_of, is_picture
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, item_fields
 from tocsin.protocols.gb28181.manscdp import catalog_response
 from tocsin.protocols.sip.codes import Timers, Transport
-from tocsin.sim.camera import CameraPlan, Quirk, make_channels
+from tocsin.sim.camera import make_channels
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 
 DEVICE = SipDevice("recorder-1", "34020000001180000001", PASSWORD)
 CHANNELS = make_channels(7, 5, parent_id=DEVICE.gb_id)

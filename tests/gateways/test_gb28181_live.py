@@ -14,7 +14,8 @@ from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import response_to
 from tocsin.protocols.sip.sdp import make_answer, parse_sdp
 from tocsin.protocols.sip.stream import StreamReader
-from tocsin.sim.camera import CameraPlan, Quirk, make_channels
+from tocsin.sim.camera import make_channels
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 
 CHANNELS = make_channels(3, 2)
 LADDERS = {

@@ -11,7 +11,8 @@ from tests.support.media import running_link
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_live import LiveConfig
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, Quirk, SimCamera, make_channels
+from tocsin.sim.camera import SimCamera, make_channels
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSpec, make_sender
 

@@ -8,7 +8,8 @@ from tests.support.gb28181 import PASSWORD, QUICK, House, TinySender, eventually
 from tocsin.base.clock import SystemClock
 from tocsin.domain.directory import SipDevice
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, SimCamera, make_channels
+from tocsin.sim.camera import SimCamera, make_channels
+from tocsin.sim.camera_plan import CameraPlan
 from tocsin.sim.camera_wire import Wire
 
 DEVICE = SipDevice("device-1", "34020000001320000001", PASSWORD)

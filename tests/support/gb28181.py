@@ -20,7 +20,8 @@ from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_live import LiveConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.protocols.sip.codes import Timers, Transport
-from tocsin.sim.camera import CameraPlan, SimCamera
+from tocsin.sim.camera import SimCamera
+from tocsin.sim.camera_plan import CameraPlan
 from tocsin.sim.camera_wire import Wire
 
 SERVER_ID = "34020000002000000001"

@@ -10,13 +10,22 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
 from tocsin.protocols.gb28181.charset import Label
+from tocsin.protocols.gb28181.control import (
+    DEVICE_CONTROL,
+    PRESET_QUERY,
+    BadControl,
+    KeyFrame,
+    Ptz,
+    TeleBoot,
+    is_answered,
+    preset_response,
+    read_control,
+)
 from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import (
     CONTENT_TYPE,
@@ -28,6 +37,7 @@ from tocsin.protocols.gb28181.manscdp import (
     parse_document,
     result_response,
 )
+from tocsin.protocols.gb28181.ptz import STOP
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local
 from tocsin.protocols.sip.digest import answer, parse_challenge
@@ -42,81 +52,13 @@ from tocsin.protocols.sip.message import (
 )
 from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
 from tocsin.protocols.sip.transaction import Send
+from tocsin.sim.camera_head import CameraHead
+from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_wire import Wire
-from tocsin.sim.picture import PictureSender
+from tocsin.sim.picture import PictureSender, Sender
 
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
-
-
-class Quirk(StrEnum):
-    """An oddity of the field the camera imitates."""
-
-    LENGTH_IN_CHARACTERS = "length_in_characters"
-    LENGTH_ZERO = "length_zero"
-    UTF8_LABELLED_GB2312 = "utf8_labelled_gb2312"
-    MISSING_SN = "missing_sn"
-    BARE_AMPERSAND = "bare_ampersand"
-    RAW_LESS_THAN = "raw_less_than"
-    SPLIT_DATAGRAM = "split_datagram"
-    WRONG_CONTACT = "wrong_contact"
-    LINE_FEEDS_ONLY = "line_feeds_only"
-    LOST_PAGE = "lost_page"
-    LOST_PAGE_ONCE = "lost_page_once"
-    DUPLICATE_PAGE = "duplicate_page"
-    NO_CATALOG = "no_catalog"
-    IGNORES_TCP_MEDIA = "ignores_tcp_media"
-    REFUSES_TCP_MEDIA = "refuses_tcp_media"
-    OTHER_SSRC = "other_ssrc"
-    NO_SSRC = "no_ssrc"
-    NO_SETUP = "no_setup"
-    NO_SDP = "no_sdp"
-    NO_MEDIA = "no_media"
-    BUSY = "busy"
-    SILENT_TO_INVITE = "silent_to_invite"
-    REPEATED_OK = "repeated_ok"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraPlan:
-    """One simulated device. `page_items` channels go into each catalogue page."""
-
-    gb_id: str
-    password: str = field(repr=False)
-    server_id: str = "34020000002000000001"
-    realm: str = "3402000000"
-    username: str = ""
-    channels: tuple[CatalogItem, ...] = ()
-    keepalive_s: float = 60.0
-    expires_s: int = 3600
-    version: str = "2.0"
-    user_agent: str = "TocsinSim/1.0"
-    page_items: int = 2
-    quirks: frozenset[Quirk] = frozenset()
-    media_ip: str = ""
-
-
-@dataclass(slots=True)
-class CameraReport:
-    """What a camera did, for the last line of the command."""
-
-    registrations: int = 0
-    refusals: int = 0
-    last_status: int = 0
-    keepalives_sent: int = 0
-    keepalives_answered: int = 0
-    keepalives_refused: int = 0
-    catalogs: int = 0
-    pages: int = 0
-    invites: int = 0
-    byes: int = 0
-    cancels: int = 0
-    key_frame_requests: int = 0
-    date: str = ""
-    granted_s: int = 0
-    register_ms: list[float] = field(default_factory=list)
-    keepalive_ms: list[float] = field(default_factory=list)
-    modes: list[str] = field(default_factory=list)
 
 
 class SimCamera:
@@ -142,6 +84,8 @@ class SimCamera:
         self._calls: dict[str, _SimCall] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._pages_lost = 0
+        self._stops_lost = 0
+        self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
             wire.attach(channel.gb_id, self)
@@ -154,6 +98,9 @@ class SimCamera:
     def open_calls(self) -> int:
         """How many pictures are being sent."""
         return len(self._calls)
+
+    def _channel_ids(self) -> list[str]:
+        return [channel.gb_id for channel in self.plan.channels] or [self.plan.gb_id]
 
     async def wait_registered(self) -> None:
         """Wait until the server granted a registration."""
@@ -259,8 +206,7 @@ class SimCamera:
         elif request.method == "INVITE":
             self._receive_invite(request)
         elif request.method == "MESSAGE":
-            self._reply(request, 200)
-            self._receive_document(request)
+            self._receive_message(request)
         elif request.method in ("BYE", "CANCEL"):
             self.report.byes += request.method == "BYE"
             self._reply(request, 481)
@@ -282,10 +228,16 @@ class SimCamera:
         self._wire.own_call(request.call_id, self)
         self.start(call.run())
 
-    def _receive_document(self, request: Request) -> None:
+    def _receive_message(self, request: Request) -> None:
         document = parse_document(request.body)
-        if isinstance(document, BadDocument):
+        is_control = not isinstance(document, BadDocument) and document.kind == "control"
+        if is_control and Quirk.SILENT_TO_CONTROL in self.plan.quirks:
             return
+        self._reply(request, 403 if is_control and Quirk.REFUSES_CONTROL in self.plan.quirks else 200)
+        if isinstance(document, Document):
+            self._receive_document(document)
+
+    def _receive_document(self, document: Document) -> None:
         command = document.cmd_type.lower()
         if document.kind == "query" and command == "catalog" and Quirk.NO_CATALOG not in self.plan.quirks:
             self.start(self._send_catalog(document))
@@ -293,8 +245,35 @@ class SimCamera:
             fields: list[Pair] = [("Manufacturer", "Tocsin"), ("Model", "Sim"), ("Firmware", "1.0")]
             body = result_response("DeviceInfo", document.sn or 1, self.plan.gb_id, fields, label=self._label)
             self.start(self._wire.transact(self._message(body)))
-        elif document.root.child("IFameCmd") or document.root.child("IFrameCmd"):
+        elif document.kind == "query" and command == PRESET_QUERY.lower():
+            head = self.heads.get(document.device_id)
+            sn = None if Quirk.MISSING_SN in self.plan.quirks else document.sn
+            listed = preset_response(sn, document.device_id, head.listed() if head else (), self._label)
+            self.start(self._wire.transact(self._message(listed)))
+        elif document.kind == "control" and command == DEVICE_CONTROL.lower():
+            self._obey(document)
+
+    def _obey(self, document: Document) -> None:
+        """Do as the standard says; a control that cannot be read is answered and forgotten, as devices do."""
+        quirks, control = self.plan.quirks, read_control(document)
+        head = self.heads.get(document.device_id)
+        is_obeyed = False
+        if isinstance(control, BadControl):
+            self.report.bad_controls += 1
+        elif isinstance(control, KeyFrame):
             self.report.key_frame_requests += 1
+        elif isinstance(control, TeleBoot):
+            self.report.reboots += 1
+        elif control == Ptz(STOP) and Quirk.LOSES_FIRST_STOP in quirks and self._stops_lost == 0:
+            self._stops_lost += 1
+        elif head is not None and Quirk.REFUSES_CONTROL not in quirks:
+            self.report.controls += 1
+            is_obeyed = head.obey(control)
+        if isinstance(control, BadControl) or (is_answered(control) and Quirk.NO_CONTROL_RESPONSE not in quirks):
+            is_ok = is_obeyed and Quirk.FAILS_CONTROL not in quirks
+            sn = document.sn or 1
+            body = result_response(DEVICE_CONTROL, sn, document.device_id, is_ok=is_ok, label=self._label)
+            self.start(self._wire.transact(self._message(body)))
 
     async def _send_catalog(self, query: Document) -> None:
         """Send the pages one after the other, each after the 200 to the one before."""
@@ -387,7 +366,11 @@ class SimCamera:
         """Return a picture for a channel, None when the camera has none to send."""
         if self._senders is None or Quirk.NO_MEDIA in self.plan.quirks:
             return None
-        return self._senders(channel_id)
+        sender = self._senders(channel_id)
+        head = self.heads.get(channel_id)
+        if head is not None and isinstance(sender, Sender):
+            sender.follow(head.look)
+        return sender
 
     def start(self, work: Coroutine[object, object, object]) -> None:
         """Run work that ends with the camera."""

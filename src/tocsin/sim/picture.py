@@ -24,6 +24,7 @@ from tocsin.protocols.rtp.framing import frame_packet
 from tocsin.protocols.rtp.packet import SenderReport, build_sender_report
 from tocsin.protocols.rtp.packetizer import MAX_PAYLOAD_BYTES, Packetizer
 from tocsin.protocols.rtp.ps import Muxer, StreamType, build_stream_map
+from tocsin.sim.camera_head import STRAIGHT, Aim
 
 log = structlog.get_logger(__name__)
 
@@ -144,13 +145,14 @@ class LivePictures:
             delimiters=quirks.delimiters,
         )
         self._lock = threading.Lock()  # a call that was given up may still be encoding
+        self.look: Callable[[], Aim] = lambda: STRAIGHT
         self._encoder.encode(self._street.draw(self._now_ms()), is_key=True)  # sent to nobody: it runs already
 
     def at(self, number: int) -> tuple[bytes, bool]:
         """Draw and encode the present."""
         is_key = (number + self._offset) % self._spec.key_every == 0
         with self._lock:
-            return self._encoder.encode(self._street.draw(self._now_ms()), is_key=is_key), is_key
+            return self._encoder.encode(self._street.draw(self._now_ms(), self.look()), is_key=is_key), is_key
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -297,7 +299,12 @@ class Sender:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._close: Callable[[], None] = lambda: None
+        self._look: Callable[[], Aim] = lambda: STRAIGHT
         self.sent_packets = 0
+
+    def follow(self, look: Callable[[], Aim]) -> None:
+        """Draw what a head that turns and zooms looks at; a replayed loop shows the same whatever it does."""
+        self._look = look
 
     async def start_udp(self, ip: str, port: int, ssrc: int, *, local_port: int | None = None) -> int:
         """Send over UDP; return the local port."""
@@ -382,6 +389,8 @@ class Sender:
         pictures: Pictures | None = take_warm(self._spec)
         if pictures is None:
             pictures = await loop.run_in_executor(_encoders, open_pictures, self._spec, self._clock)
+        if isinstance(pictures, LivePictures):
+            pictures.look = self._look
         try:
             await self._send_pictures(pictures, ssrc, send)
         finally:

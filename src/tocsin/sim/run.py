@@ -19,8 +19,9 @@ from tocsin.protocols.dc09.crypto import KEY_SIZES_BYTES, AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
 from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, CameraReport, Quirk, SimCamera
+from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
+from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelPlan, SimEvent, Storm, run_panels
 from tocsin.sim.panel_profiles import PROFILES

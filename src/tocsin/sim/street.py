@@ -22,6 +22,8 @@ from typing import Any
 
 from fastcrc import crc8
 
+from tocsin.sim.camera_head import FIELD_DEG, STRAIGHT, Aim
+
 try:
     import av
     import numpy as np
@@ -93,18 +95,30 @@ class Street:
         noise = np.random.default_rng(seed)
         self._noise = [noise.integers(0, 7, (height, width, 1), dtype=np.uint8) for _ in range(5)]
 
-    def draw(self, epoch_ms: int) -> Pixels:
-        """Return the picture of one instant, RGB, shape (height, width, 3)."""
+    def draw(self, epoch_ms: int, aim: Aim = STRAIGHT) -> Pixels:
+        """Return the picture of one instant, RGB, shape (height, width, 3), as a head looking at `aim` sees it."""
         pixels = self._background.copy()
         seconds = epoch_ms / 1000.0 + self._phase
         self._paste(pixels, self._cloud, int(self._cloud_speed * seconds), int(self.height * 0.16))
         for car, (top, speed) in zip(self._cars, self._lanes, strict=True):
             self._paste(pixels, car if speed > 0 else car[:, ::-1], int(speed * seconds), top)
+        if aim != STRAIGHT:
+            pixels = self._look_at(pixels, aim)
         # A sensor's noise: without it a drawing compresses to nothing.
         pixels += self._noise[epoch_ms // 40 % len(self._noise)]
         self._write_clock(pixels, epoch_ms)
         draw_time_code(pixels, epoch_ms)
         return pixels
+
+    def _look_at(self, pixels: Pixels, aim: Aim) -> Pixels:
+        """Turn and enlarge a picture: the street is a ring, beyond its top and bottom edge the edge goes on."""
+        middle_x = self.width / 2 + aim.pan_deg / FIELD_DEG * self.width
+        middle_y = self.height / 2 + aim.tilt_deg / FIELD_DEG * self.width
+        columns = (middle_x + (np.arange(self.width) - self.width / 2) / aim.zoom).astype(int) % self.width
+        rows = (middle_y + (np.arange(self.height) - self.height / 2) / aim.zoom).astype(int)
+        seen: Pixels = pixels[np.clip(rows, 0, self.height - 1)][:, columns]
+        self._write(seen, aim.words, self.height - self.height // 9)
+        return seen
 
     def _draw_background(self, chance: random.Random) -> Pixels:
         width, height, road = self.width, self.height, self._road_top
@@ -184,7 +198,7 @@ class Street:
     def _draw_glyphs(self) -> dict[str, Pixels]:
         font = ImageFont.load_default(size=max(12, self.height // 20))
         glyphs = {}
-        for letter in "0123456789-:. ":
+        for letter in "0123456789-:. +PTZ":
             room = font.getlength("0" if letter.isdigit() else letter)
             image = Image.new("L", (int(room) + 2, self.height // 16))
             ImageDraw.Draw(image).text((1, 0), letter, fill=255, font=font)
@@ -203,8 +217,11 @@ class Street:
 
     def _write_clock(self, pixels: Pixels, epoch_ms: int) -> None:
         second = np.datetime64(epoch_ms + self._utc_offset_ms, "ms").astype(str).replace("T", " ")
-        strip = np.concatenate([self._glyphs[letter] for letter in second], axis=1)
-        top, left = self.height // 40, self.width // 40
+        self._write(pixels, second, self.height // 40)
+
+    def _write(self, pixels: Pixels, text: str, top: int) -> None:
+        strip = np.concatenate([self._glyphs[letter] for letter in text], axis=1)
+        left = self.width // 40
         area = pixels[top : top + strip.shape[0], left : left + strip.shape[1]]
         np.maximum(area, strip[:, : area.shape[1], None], out=area)
 

@@ -23,7 +23,8 @@ from tocsin.base.times import iso
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim.camera import CameraPlan, Quirk, SimCamera
+from tocsin.sim.camera import SimCamera
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
@@ -254,6 +255,7 @@ def _item(device: Mapping[str, Any], channel: Mapping[str, Any]) -> CatalogItem:
         is_online=True,
         lon=channel.get("lon"),
         lat=channel.get("lat"),
+        ptz_type=channel.get("ptz_type"),
     )
 
 
