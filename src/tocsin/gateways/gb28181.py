@@ -1,4 +1,4 @@
-"""GB/T 28181 at the door: registration, keepalives, documents. Catalogues and live pictures have modules of their own.
+"""GB/T 28181 at the door: registration, keepalives, documents. Catalogues, pictures, control have own modules.
 
 Per device only one slotted object is kept; last-seen times and addresses reach storage in batches.
 """
@@ -23,6 +23,7 @@ from tocsin.domain.directory import Channel, Directory, SipDevice
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
+from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
 from tocsin.gateways.sip import SipGateway
@@ -73,6 +74,7 @@ class GbConfig:
     catalogs_per_s: float = 50.0
     query_catalog: bool = True
     live: LiveConfig = field(default_factory=LiveConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
     calls_path: Path | None = None
 
 
@@ -132,6 +134,7 @@ class Gb28181Gateway:
             config=config.live,
             journal=CallJournal(config.calls_path),
         )
+        self.control = GbControl(self._asker, self.table, clock, charset_of=self._charset_of, config=config.control)
         self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
         self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._pending_left = PENDING_A_SWEEP
@@ -156,7 +159,8 @@ class Gb28181Gateway:
         self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
 
     async def stop(self) -> None:
-        """End every call and every task."""
+        """Stop whatever moves, end every call and every task."""
+        await self.control.close()
         await self.live.stop()
         await self._supervisor.stop()
         for device in self.table:
@@ -414,6 +418,8 @@ class Gb28181Gateway:
             names = {"maker": "Manufacturer", "model": "Model", "firmware": "Firmware"}
             found = {key: readable(document.root.get(name)) for key, name in names.items()}
             self._reports.learned(device.device_id, **{key: value for key, value in found.items() if value})
+        elif command in ANSWERS and kind == "response" and self.control.take(device, document):
+            pass
         else:
             log.info("document not used", device_id=device.device_id, kind=kind, command=readable(document.cmd_type))
 
