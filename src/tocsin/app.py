@@ -26,6 +26,7 @@ from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Directory
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
@@ -187,6 +188,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     # use cases
     views = ViewService(store, directory, streams)
+    control = ControlService(store, clock, directory, gb28181.control)
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     services = Services(
         store=store,
@@ -199,6 +201,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         units=UnitService(store),
         plans=PlanService(store),
         views=views,
+        control=control,
         words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
@@ -218,6 +221,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     store.on_committed(directory.note)
     store.on_committed(views.hear)
+    store.on_committed(control.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -226,6 +230,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
+    await _start_part(stack, "camera control", control.start, control.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
@@ -241,6 +246,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         reports=reports,
         supervision=supervision,
         views=views,
+        control=control,
         notices=notices,
         intake=intake,
         settings=settings,

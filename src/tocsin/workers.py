@@ -13,6 +13,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.tasks import Supervisor
 from tocsin.base.times import to_us
 from tocsin.domain import incident_clock
+from tocsin.domain.control_service import ControlService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.reports import StoredReports
@@ -52,6 +53,7 @@ def spawn_all(
     reports: StoredReports,
     supervision: Supervision,
     views: ViewService,
+    control: ControlService,
     notices: NoticeBoard,
     intake: Intake,
     settings: Settings,
@@ -64,6 +66,7 @@ def spawn_all(
         Timed("supervision", settings.supervision.check_s, supervision.check),
         Timed("incidents", TIMED_S, lambda: run_incidents(store)),
         Timed("views", TIMED_S, views.expire),
+        Timed("camera control", TIMED_S, control.check),
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
         Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
@@ -75,6 +78,7 @@ def spawn_all(
         supervisor.spawn(job.name, _loop(clock, job))
     supervisor.spawn("device states", lambda: settle_changes(clock, supervision))
     supervisor.spawn("view ends", views.pass_ends)
+    supervisor.spawn("control ends", control.pass_ends)
 
 
 def _loop(clock: Clock, job: Timed) -> Callable[[], Awaitable[None]]:

@@ -15,12 +15,14 @@ from fastapi import FastAPI
 
 from tests.support.clocks import FixedClock
 from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
+from tests.support.movers import Mover
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.log import set_up_log
 from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
@@ -81,6 +83,7 @@ class WebHouse:
     services: Services
     pictures: FakePictures
     heads_path: Path
+    mover: Mover
 
     def client(self, who: str = "", **headers: str) -> httpx.AsyncClient:
         """Return a client that carries the bearer token of somebody; nobody without a name."""
@@ -152,6 +155,9 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     directory = Directory(store, vault)
     await directory.load()
     pictures = FakePictures()
+    mover = Mover()
+    control = ControlService(store, clock, directory, mover)
+    store.on_committed(control.hear)
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
@@ -167,6 +173,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         units=UnitService(store),
         plans=PlanService(store),
         views=ViewService(store, directory, pictures),
+        control=control,
         notices=NoticeBoard(store, clock),
         version="0.1.0",
         media=lambda: MediaHealth(1, 1, (8081,)),
@@ -176,5 +183,5 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         static=tmp_path / "static",
     )
     app = make_app(services, settings.server)
-    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path)
+    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover)
     await store.stop()

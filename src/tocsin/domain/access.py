@@ -19,6 +19,7 @@ class Permission(StrEnum):
     SUPERVISE_INCIDENT = "supervise_incident"
     VIEW_LIVE = "view_live"
     VIEW_LIVE_OTHER_PURPOSE = "view_live_other_purpose"
+    CONTROL_CAMERA = "control_camera"
     MANAGE_REGISTRY = "manage_registry"
     MANAGE_USERS = "manage_users"
     MANAGE_PLANS = "manage_plans"
@@ -54,6 +55,7 @@ _OPERATOR = frozenset(
         Permission.HANDLE_INCIDENT,
         Permission.VIEW_LIVE,
         Permission.VIEW_LIVE_OTHER_PURPOSE,
+        Permission.CONTROL_CAMERA,
         Permission.READ_REGISTRY,
         Permission.READ_INCIDENTS,
         Permission.SET_UNIT,
@@ -109,6 +111,7 @@ class Rule(StrEnum):
     CHANNEL_NOT_LINKED = "channel_not_linked"
     CLAIMED_BY_OTHER = "claimed_by_other"
     OFF_DUTY = "off_duty"
+    NO_VIEW = "no_view"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import fields
+from tocsin.domain.control import can_move
 from tocsin.domain.devices import CatalogEntry
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction
@@ -66,6 +67,11 @@ class ChannelRecord:
         """Say whether a picture can be expected: its device is heard, and does not say it is off or gone."""
         return self.is_device_online and self.status != "OFF" and self.gone_at is None
 
+    @property
+    def can_move(self) -> bool:
+        """Say whether the camera turns or zooms, as far as its catalogue says."""
+        return can_move(self.catalog.get("ptz_type"))
+
     def form(self) -> dict[str, object]:
         """Return it as the API shows it; `live` is added by those who know the picture."""
         return {
@@ -88,6 +94,7 @@ class ChannelRecord:
             "state": "online" if self.is_online else "offline",
             "gone": self.gone_at is not None,
             "loss_policy": self.loss_policy,
+            "can_move": self.can_move,
             "version": self.version,
         }
 

@@ -12,12 +12,57 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.words import Words
 from tocsin.domain.directory import Channel
 
 DEAD_MAN_S: Final = 2.0
 # PTZType of the catalogue: 3 a fixed bullet, 6 a stitched and 7 a split channel. What says nothing is believed to move.
 STILL_TYPES: Final = frozenset({3, 6, 7})
 MAX_PRESETS: Final = 255
+
+
+WORDS: Final = Words(
+    {
+        "no_view": (
+            "Open the picture of this camera first: no control without a view.",
+            "请先打开该摄像机的图像：未调看图像不得控制。",
+        ),
+        "control.field": ("Check the value: {said}", "请检查填写的值：{said}"),
+        "control.held": ("{holder} is moving this camera.", "{holder} 正在控制该摄像机。"),
+        "control.not_held": (
+            "You do not have control of this camera. Take it first.",
+            "您未取得该摄像机的控制权，请先取得控制。",
+        ),
+        "control.fixed": ("This camera is fixed: it cannot move.", "该摄像机为固定式，不能转动。"),
+        "control.presets_full": (
+            "The camera keeps 255 presets and all are taken. Delete one first.",
+            "该摄像机的 255 个预置位已满，请先删除一个。",
+        ),
+        "control.preset_unnamed": ("Give the preset a name.", "请填写预置位名称。"),
+        "control.preset_is_home": (
+            "The camera returns to this preset by itself. Choose another home position first.",
+            "该预置位是看守位，请先改设其他看守位。",
+        ),
+        "control.device_offline": (
+            "The camera is off line, so nothing was sent to it.",
+            "摄像机离线，指令未发出。",
+        ),
+        "control.no_answer": (
+            "The camera did not answer within {waited_s} s. A movement is stopped by itself.",
+            "摄像机 {waited_s} 秒内没有应答。转动会自动停止。",
+        ),
+        "control.refused": ("The camera refused ({status}).", "摄像机拒绝了指令（{status}）。"),
+        "control.no_response": (
+            "The camera took the command but did not say within {waited_s} s what became of it.",
+            "摄像机已接收指令，但 {waited_s} 秒内未报告执行结果。",
+        ),
+        "control.failed": ("The camera says it could not do that.", "摄像机报告执行失败。"),
+        "control.not_supported": (
+            "This camera does not take an angle: it follows an older edition of the standard.",
+            "该摄像机遵循旧版标准，不支持按角度定位。",
+        ),
+    }
+)
 
 
 def can_move(ptz_type: object) -> bool:

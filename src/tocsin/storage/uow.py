@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tocsin.storage.alarms import AlarmRepository
     from tocsin.storage.attempts import AttemptRepository
     from tocsin.storage.audit import AuditRepository
+    from tocsin.storage.control import ControlRepository
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.notices import NoticeRepository
@@ -207,6 +208,13 @@ class Transaction:
         from tocsin.storage.views import ViewRepository
 
         return ViewRepository(self.connection)
+
+    @cached_property
+    def control(self) -> ControlRepository:
+        """Sessions of camera control and presets."""
+        from tocsin.storage.control import ControlRepository
+
+        return ControlRepository(self.connection)
 
     @cached_property
     def places(self) -> PlaceRepository:

@@ -240,12 +240,14 @@ class Feed:
         *,
         tick_s: float = TICK_S,
         recheck_s: float = RECHECK_S,
+        on_left: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._reports = reports
         self._tick_s = tick_s
         self._recheck_s = recheck_s
+        self._on_left = on_left
         self._head: int | None = None
         self._audit_head = 0
         self._told_s = clock.monotonic()
@@ -409,6 +411,12 @@ class Feed:
             await asyncio.gather(listening, resuming, return_exceptions=True)
             if isinstance(sink, QueueSink):
                 sink.abort()
+            if self._on_left is not None and session_id and not self._has_session(session_id):
+                await self._on_left(session_id)
+
+    def _has_session(self, session_id: str) -> bool:
+        """Say whether another feed of this session is open."""
+        return any(client.session_id == session_id for group in self._classes.values() for client in group.clients)
 
     async def _listen(self, client: Client, websocket: WebSocket) -> None:
         """Take the console's reports until it leaves."""

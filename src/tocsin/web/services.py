@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.control_service import ControlService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
@@ -126,6 +127,7 @@ class Services:
     units: UnitService
     plans: PlanService
     views: ViewService
+    control: ControlService
     notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))
     version: str = ""

@@ -227,6 +227,7 @@ class Camera(Out):
     stage: Literal["discovered", "in_service", "retired"]
     missing: list[str]
     state: Literal["online", "offline"]
+    can_move: bool
     live: Live
     version: int
 
