@@ -107,6 +107,8 @@ class Street:
         # A sensor's noise: without it a drawing compresses to nothing.
         pixels += self._noise[epoch_ms // 40 % len(self._noise)]
         self._write_clock(pixels, epoch_ms)
+        if aim != STRAIGHT:
+            self._write(pixels, aim.words, self.height // 10)
         draw_time_code(pixels, epoch_ms)
         return pixels
 
@@ -117,7 +119,6 @@ class Street:
         columns = (middle_x + (np.arange(self.width) - self.width / 2) / aim.zoom).astype(int) % self.width
         rows = (middle_y + (np.arange(self.height) - self.height / 2) / aim.zoom).astype(int)
         seen: Pixels = pixels[np.clip(rows, 0, self.height - 1)][:, columns]
-        self._write(seen, aim.words, self.height - self.height // 9)
         return seen
 
     def _draw_background(self, chance: random.Random) -> Pixels:
