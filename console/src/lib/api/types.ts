@@ -4,6 +4,7 @@ export type Permission =
   | 'supervise_incident'
   | 'view_live'
   | 'view_live_other_purpose'
+  | 'control_camera'
   | 'manage_registry'
   | 'manage_users'
   | 'manage_plans'
@@ -136,6 +137,8 @@ export interface Camera {
   stage: 'discovered' | 'in_service' | 'retired';
   missing: string[];
   state: 'online' | 'offline';
+  /** False for a fixed camera. */
+  can_move: boolean;
   live: Live;
   version: number;
 }

@@ -21,6 +21,14 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'channel.gone': m.audit_channel_gone,
   'channel.retired': m.audit_channel_retired,
   'channel.returned': m.audit_channel_returned,
+  'control.taken': m.audit_control_taken,
+  'control.ended': m.audit_control_ended,
+  'control.rebooted': m.audit_control_rebooted,
+  'control.home_set': m.audit_control_home_set,
+  'preset.saved': m.audit_preset_saved,
+  'preset.renamed': m.audit_preset_renamed,
+  'preset.deleted': m.audit_preset_deleted,
+  'preset.restored': m.audit_preset_restored,
   'device.added': m.audit_device_added,
   'device.changed': m.audit_device_changed,
   'device.key_confirmed': m.audit_device_key_confirmed,
@@ -78,6 +86,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   handle_incident: m.audit_asked_handle_incident,
   supervise_incident: m.audit_asked_supervise_incident,
   view_live: m.audit_asked_view_live,
+  control_camera: m.audit_asked_control_camera,
   manage_registry: m.audit_asked_manage_registry,
   manage_users: m.audit_asked_manage_users,
   manage_plans: m.audit_asked_manage_plans,
@@ -96,6 +105,8 @@ export const FAMILIES: readonly (readonly [string, () => string])[] = [
   ['incident.', m.audit_family_incident],
   ['alarm.', m.audit_family_alarm],
   ['view.', m.audit_family_view],
+  ['control.', m.audit_family_control],
+  ['preset.', m.audit_family_preset],
   ['session.', m.audit_family_session],
   ['user.', m.audit_family_user],
   ['device.', m.audit_family_device],
@@ -144,6 +155,10 @@ const RULE: Readonly<Record<string, () => string>> = {
   channel_not_linked: m.audit_rule_channel_not_linked,
   claimed_by_other: m.audit_rule_claimed_by_other,
   off_duty: m.audit_rule_off_duty,
+  no_view: m.audit_rule_no_view,
+  'control.held': m.audit_rule_control_held,
+  'control.fixed': m.audit_rule_control_fixed,
+  'control.preset_is_home': m.audit_rule_preset_is_home,
   stale: m.audit_rule_stale,
   blocked: m.audit_rule_blocked,
   not_found: m.audit_rule_not_found,
@@ -256,6 +271,14 @@ const DETAIL: Readonly<Record<string, () => string>> = {
   account: m.audit_detail_account,
   zone_id: m.audit_detail_zone,
   what: m.audit_detail_what,
+  moves: m.audit_detail_moves,
+  moved_ms: m.audit_detail_moved_ms,
+  presets_called: m.audit_detail_presets_called,
+  other_acts: m.audit_detail_other_acts,
+  name: m.audit_detail_name,
+  after_s: m.audit_detail_after_s,
+  control_id: m.audit_detail_control,
+  view_id: m.audit_detail_view,
 };
 
 const ROLE: Readonly<Record<string, () => string>> = {
@@ -271,6 +294,17 @@ const VERDICT: Readonly<Record<string, () => string>> = {
   genuine: m.audit_verdict_genuine,
   false: m.audit_verdict_false,
   unsure: m.audit_verdict_unsure,
+};
+
+/** Why control of a camera ended. */
+const CONTROL_END: Readonly<Record<string, () => string>> = {
+  released: m.audit_control_released,
+  taken_over: m.audit_control_taken_over,
+  unused: m.audit_control_unused,
+  view_ended: m.audit_control_view_ended,
+  connection_lost: m.audit_control_connection_lost,
+  restarted: m.audit_control_restarted,
+  stopped: m.audit_control_restarted,
 };
 
 /** How the value of a detail reads, by the name of the detail. */
@@ -306,6 +340,7 @@ export function detailLines(record: AuditRecord, names: Names): DetailLine[] {
     const ms = IS_TIME.test(value) ? toMs(value) : null;
     if (ms !== null) return new Date(ms).toDateString() === new Date(atMs).toDateString() ? clockTime(ms, language.current) : dateTime(ms, atMs, language.current);
     if (key === 'reason' && record.action === 'incident.parked') return vocabulary.say('park_reasons', value);
+    if (key === 'reason' && record.action === 'control.ended') return CONTROL_END[value]?.() ?? value;
     return VALUE[key]?.(value) ?? value;
   };
   return Object.entries(record.detail).map(([key, value]) => {

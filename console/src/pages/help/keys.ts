@@ -70,6 +70,16 @@ export const GROUPS: readonly KeyGroup[] = [
     ],
   },
   {
+    title: m.control_keys,
+    path: '/cameras',
+    needs: ['control_camera'],
+    keys: [
+      ['ArrowLeft', m.control_key_turn],
+      ['+ −', m.control_key_zoom],
+      ['Escape', m.control_key_stop],
+    ],
+  },
+  {
     title: m.incidents_title,
     path: '/incidents',
     needs: ['read_incidents'],

@@ -22,6 +22,7 @@ export const PERMISSION: readonly (readonly [Permission, () => string])[] = [
   ['set_unit', m.users_may_set_unit],
   ['view_live', m.users_may_view_live],
   ['view_live_other_purpose', m.users_may_view_live_other_purpose],
+  ['control_camera', m.users_may_control_camera],
   ['read_registry', m.users_may_read_registry],
   ['manage_registry', m.users_may_manage_registry],
   ['commission_camera', m.users_may_commission_camera],
