@@ -67,6 +67,7 @@ class Hall:
         self.feed = feed
         self.reports = reports
         self.url = url
+        self.left: list[str] = []
         self.actors = {"li": OPERATOR, "wang": ELSEWHERE, "zhao": ADMINISTRATOR, "sun": AUDITOR}
 
     async def say(self, *names: str, code: str = "3402", permission: str = "read_incidents", pad: int = 0) -> None:
@@ -91,9 +92,16 @@ async def hall(tmp_path: Path, empty_database: Path) -> AsyncIterator[Hall]:
     store = SqliteStore(url, SystemClock(), HeadsFile(tmp_path / "audit.heads"))
     await store.start()
     reports = KeptReports()
-    feed = Feed(store, SystemClock(), reports, tick_s=1.0, recheck_s=0.1)
+    left: list[str] = []
+
+    async def _note_left(session_id: str) -> None:
+        left.append(session_id)
+
+    feed = Feed(store, SystemClock(), reports, tick_s=1.0, recheck_s=0.1, on_left=_note_left)
     listener = listen("127.0.0.1", 0)
     made = Hall(store, feed, reports, f"ws://127.0.0.1:{listener.getsockname()[1]}/feed")
+
+    made.left = left
 
     async def _app(scope: Any, receive: Any, send: Any) -> None:
         websocket = WebSocket(scope, receive, send)
@@ -226,6 +234,20 @@ async def test_an_ended_session_closes_its_feed_and_a_changed_role_hears_anew(ha
         await hall.say("a", code="3402")
         assert (await _hear(wang, 1))[0]["id"] == "a"
     assert hall.reports.ended == ["li"]
+
+
+async def test_the_end_of_a_sessions_last_feed_is_told_once(hall: Hall) -> None:
+    async with hall.listener() as first, hall.listener("wang") as other:
+        async with hall.listener() as second:
+            await asyncio.gather(_hear(first, 1), _hear(second, 1), _hear(other, 1))
+        async with asyncio.timeout(5):
+            while hall.feed.clients > 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert hall.left == []
+    async with asyncio.timeout(5):
+        while len(hall.left) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert sorted(hall.left) == ["li", "wang"]
 
 
 async def test_reports_of_consoles_are_handed_on_once_and_nonsense_is_counted(hall: Hall) -> None:
