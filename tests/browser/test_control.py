@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -64,3 +65,26 @@ def test_an_arrow_key_turns_the_camera_until_it_is_let_go(language: str, town: T
     expect(page.locator(".presets li").first).to_contain_text("大门")
     page.locator("section.control").get_by_role("button", name=give_back).click()
     until(lambda: town.ask("GET", f"/cameras/{town.camera}/control")["held_by"] is None)
+
+
+def test_the_card_of_an_incident_moves_its_camera_and_a_fixed_one_has_no_pad(
+    town: Town, open_seat: OpenSeat, alarm: Callable[[], str]
+) -> None:
+    seat = open_seat("en", width=1600, height=900).sign_in()
+    seat.row(alarm()).click()
+    expect(seat.picture("live")).to_have_count(1)
+    seat.card.locator("summary", has_text="Control").click()
+    pad = seat.card.locator("section.control")
+    pad.get_by_role("button", name="Zoom in").hover()
+    seat.page.mouse.down()
+    expect(pad).to_contain_text("You have control since")
+    seat.page.mouse.up()
+    assert seat.violations() == []
+    cameras: list[dict[str, Any]] = town.ask("GET", "/cameras?limit=100")["items"]
+    fixed = next(camera for camera in cameras if not camera["can_move"])
+    seat.visit(f"/cameras/{fixed['id']}")
+    seat.page.get_by_role("button", name="Look…").click()
+    seat.dialog().locator("label.why").filter(has_text="Patrol").first.click()
+    seat.dialog().get_by_role("button", name="Look until").click()
+    expect(seat.page.locator("figure[data-phase=live]")).to_have_count(1)
+    expect(seat.page.locator("section.control")).to_have_count(0)

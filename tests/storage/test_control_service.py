@@ -171,6 +171,13 @@ async def test_an_unused_lease_ends_and_use_renews_it(desk: Desk) -> None:
     assert (await desk.audit("control.ended"))[0][3]["reason"] == "unused"
 
 
+async def test_a_lease_that_ran_out_keeps_nobody_waiting(desk: Desk) -> None:
+    await desk.take(LI)
+    desk.clock.advance(16)
+    assert (await desk.take(WANG))["held_by"]["user_id"] == "wang"
+    assert [detail["reason"] for *_, detail in await desk.audit("control.ended")] == ["unused"]
+
+
 async def test_control_ends_with_its_view_and_the_camera_stops(desk: Desk) -> None:
     view = await desk.look(LI)
     await desk.take(LI, view)

@@ -85,6 +85,9 @@ class ControlService(UseCases):
         wish = Wish(new_id(), channel_id, view_id, session_id, take_over)
         async with self._taking.setdefault(channel_id, asyncio.Lock()):
             held = self._held.get(channel_id)
+            if held is not None and held.lease_until <= self._clock.monotonic():
+                await self._end(held, "unused", SYSTEM)
+                held = None
             former = held.session if held is not None else None
             session = await self._act(
                 "control.taken", "channel", channel_id, actor, take, wish, actor, former, self._lease_s
