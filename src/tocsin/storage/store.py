@@ -15,11 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -30,6 +29,9 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.tables import chain
 from tocsin.storage.uow import Announcement, Transaction
 from tocsin.storage.wal import Flight, Flights, LogSync
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
