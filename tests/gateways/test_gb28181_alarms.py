@@ -105,6 +105,18 @@ async def test_what_is_not_committed_is_not_answered_confirmed_or_reset():
         assert house.gb.health().alarms["not_committed"] == 1
 
 
+async def test_over_tcp_where_nothing_is_sent_twice_a_failed_commit_is_said():
+    async with House(DEVICE) as house:
+        house.intake.commits_at_once = False
+        camera = await registered(house, transport=Transport.TCP)
+        heard = listen(camera)
+        asked = asyncio.create_task(camera.alarms.raise_alarm(TAMPER))
+        await eventually(lambda: len(house.intake.signals) == 1)
+        house.intake.fail(OSError("the disk is full"))
+        assert await asked == 503
+        assert heard == ["503"]
+
+
 async def test_a_repetition_is_answered_and_confirmed_again_and_not_reset_twice():
     async with House(DEVICE) as house:
         camera = await registered(house)

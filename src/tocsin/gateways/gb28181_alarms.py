@@ -29,6 +29,7 @@ from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import SKEW_WARNED_S, AlarmNotice, NotKept, read_alarm
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.manscdp import Document
+from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import readable
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,8 @@ class AlarmKeeper:
     ) -> None:
         """Commit one document, then call `answer` with the status, or with None: stay silent, it will be sent again.
 
-        `way` is how it came: `message` or `notify`.
+        Over TCP nothing is sent again by itself, so what was not committed is answered 503 there. `way` is how it came:
+        `message` or `notify`.
         """
         if len(body) > MAX_ALARM_BYTES:
             log.warning("alarm document refused", device_id=device.device_id, size=len(body))
@@ -164,15 +166,16 @@ class AlarmKeeper:
     ) -> None:
         if self._waiting >= MAX_WAITING:
             self.counts["put_off"] += 1
-            answer(None)
+            answer(_not_kept(signal))
             return
         try:
             future = self._intake.accept(signal)
         except TocsinError:
-            answer(None)
+            self.counts["not_committed"] += 1
+            answer(_not_kept(signal))
             return
         self._waiting += 1
-        future.add_done_callback(lambda done: self._committed(done, device, way, confirmation, answer))
+        future.add_done_callback(lambda done: self._committed(done, signal, device, way, confirmation, answer))
 
     async def stop(self) -> None:
         """Leave unsaid what is still to be said: devices repeat what was not confirmed."""
@@ -183,6 +186,7 @@ class AlarmKeeper:
     def _committed(
         self,
         future: asyncio.Future[Receipt],
+        signal: Signal,
         device: RegisteredDevice,
         way: str,
         confirmation: _Confirmation | None,
@@ -191,7 +195,7 @@ class AlarmKeeper:
         self._waiting -= 1
         if future.cancelled() or future.exception() is not None:
             self.counts["not_committed"] += 1
-            answer(None)
+            answer(_not_kept(signal))
             return
         answer(200)
         receipt = future.result()
@@ -312,6 +316,11 @@ class AlarmKeeper:
             present = [channel for channel in self._channels.channels_of(device.device_id) if not channel.is_gone]
             return present[0] if len(present) == 1 else None
         return None
+
+
+def _not_kept(signal: Signal) -> int | None:
+    """Return how to answer what could not be kept: with silence where the device sends it again by itself."""
+    return 503 if signal.transport == Transport.TCP.value else None
 
 
 def _echo(document: Document, device: RegisteredDevice) -> str:
