@@ -152,7 +152,7 @@ class AlarmKeeper:
             received_at=self._clock.now(),
             device_id=device.device_id,
             token=COMMAND,
-            quarantine="undecoded",
+            quarantine="unreadable",
         )
         self._accept(signal, device, "", None, answer)
 
