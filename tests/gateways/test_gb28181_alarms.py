@@ -148,6 +148,19 @@ async def test_a_device_that_waits_for_its_reset_reports_again():
         assert camera.report.alarms_withheld == 0
 
 
+async def test_the_reset_names_the_device_alarm_whatever_else_was_named():
+    async with House(DEVICE) as house:
+        camera = await registered(house)
+        resets = []
+        take = camera.alarms.take
+        camera.alarms.take = lambda document: (resets.append(document.root.child("Info")), take(document))[1]
+        await camera.alarms.raise_alarm(SimAlarm("2/5", "6", INPUT))
+        await camera.alarms.raise_alarm(TAMPER)
+        await eventually(lambda: camera.report.resets == 2)
+        found = [(info.get("AlarmMethod"), info.get("AlarmType")) for info in resets if info is not None]
+        assert found == [("2", ""), ("2", "2")]
+
+
 async def test_the_reset_can_be_left_to_people_and_is_for_device_alarms_alone():
     async with House(replace(DEVICE, alarm_reset="off"), OTHER) as house:
         camera = await registered(house)
@@ -315,6 +328,34 @@ async def test_a_storm_of_a_device_that_takes_no_confirmation_stays_bounded():
         assert len(house.intake.signals) == 200
         assert house.gb.health().alarms["confirmations_dropped"] > 100
         assert len(house.gb._alarms._to_confirm) == 1
+
+
+async def test_a_storm_does_not_push_out_the_reset_an_alarm_input_waits_for():
+    async with House(DEVICE) as house:
+        camera = await registered(house, transport=Transport.TCP)
+        reply = camera.reply
+        camera.reply = lambda request, status, **more: None
+        await camera.alarms.raise_alarm(MOTION)  # its confirmation is under way, the others queue behind it
+        await camera.alarms.raise_alarm(TAMPER)
+        await asyncio.gather(*(camera.alarms.raise_alarm(SimAlarm("5", "3", text=str(n))) for n in range(150)))
+        assert house.gb.health().alarms["confirmations_dropped"] > 50
+        camera.reply = reply
+        house.gb.control._answer_within_s = 0.1
+        await eventually(lambda: camera.report.resets == 1, 15)
+
+
+async def test_a_device_that_never_takes_the_response_is_reset_all_the_same():
+    async with House(DEVICE) as house:
+        house.gb.control._answer_within_s = 0.1
+        camera = await registered(house)
+        heard = listen(camera)
+        reply = camera.reply
+        camera.reply = lambda request, status, **more: (
+            reply(request, status, **more) if b"ResetAlarm" in request.body else None
+        )
+        await camera.alarms.raise_alarm(TAMPER)
+        await eventually(lambda: camera.report.resets == 1)
+        assert heard.index("Response Alarm") < heard.index("ResetAlarm")
 
 
 # --- subscription ---

@@ -26,7 +26,7 @@ from tocsin.domain.signals import Receipt, Signal
 from tocsin.gateways.gb28181_control import Control
 from tocsin.gateways.gb28181_devices import AttemptLog, RegisteredDevice
 from tocsin.gateways.sip_sockets import Peer
-from tocsin.protocols.gb28181.alarm import SKEW_WARNED_S, AlarmNotice, NotKept, read_alarm
+from tocsin.protocols.gb28181.alarm import DEVICE_METHOD, SKEW_WARNED_S, AlarmNotice, NotKept, read_alarm
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.manscdp import Document
 from tocsin.protocols.sip.codes import Transport
@@ -75,6 +75,11 @@ class _Confirmation:
     sn: int | None
     source: str
     notice: AlarmNotice | None
+
+    @property
+    def asks_for_reset(self) -> bool:
+        """True when the device reports nothing more before its reset."""
+        return self.notice is not None and self.notice.asks_for_reset
 
 
 class AlarmKeeper:
@@ -221,14 +226,16 @@ class AlarmKeeper:
         gb_id = confirmation.device.gb_id
         queue = self._to_confirm.get(gb_id)
         if queue is None:
-            self._to_confirm[gb_id] = deque((confirmation,), maxlen=MAX_CONFIRMATIONS_A_DEVICE)
+            self._to_confirm[gb_id] = deque((confirmation,))
             task = asyncio.create_task(self._say(gb_id))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
-        if len(queue) == MAX_CONFIRMATIONS_A_DEVICE:
-            self.counts["confirmations_dropped"] += 1
         queue.append(confirmation)
+        if len(queue) > MAX_CONFIRMATIONS_A_DEVICE:
+            self.counts["confirmations_dropped"] += 1
+            # What asks for a reset goes last: a storm of motion must not leave an alarm input silent.
+            del queue[next((place for place, item in enumerate(queue) if not item.asks_for_reset), 0)]
 
     async def _say(self, gb_id: str) -> None:
         queue = self._to_confirm[gb_id]
@@ -251,7 +258,9 @@ class AlarmKeeper:
         started = self._clock.monotonic()
         if notice.repeat_key and started - self._reset_at.get(key, -1e9) < RESET_AGAIN_AFTER_S:
             return
-        outcome = await self._control.reset_alarm(device, source, notice.method, notice.type)
+        method = str(DEVICE_METHOD)
+        kind = notice.type if notice.method == method else ""  # a type of another method it named as well
+        outcome = await self._control.reset_alarm(device, source, method, kind)
         self.counts[f"reset_{outcome.value}"] += 1
         if outcome in (CommandOutcome.DONE, CommandOutcome.UNCONFIRMED):
             while len(self._reset_at) >= MAX_REMEMBERED:
@@ -271,7 +280,7 @@ class AlarmKeeper:
 
     def _signal(self, device: RegisteredDevice, notice: AlarmNotice, body: bytes, peer: Peer, now: datetime) -> Signal:
         meaning, channel = notice.meaning, self._picture(device, notice.source)
-        is_itself = notice.source in ("", device.gb_id)
+        zone = "" if notice.source == device.gb_id else notice.source
         event = NormalEvent(
             "gb28181",
             notice.code,
@@ -280,7 +289,7 @@ class AlarmKeeper:
             notice.priority,
             meaning.label_en,
             meaning.label_zh,
-            zone="" if is_itself and channel is None else (channel.gb_id if is_itself and channel else notice.source),
+            zone=channel.gb_id if channel is not None else zone,
             text=readable(notice.text),
             occurred_at=notice.at,
             lon=notice.lon,

@@ -65,9 +65,13 @@ class Control:
         return bool(found)
 
     async def confirm_alarm(self, device: RegisteredDevice, sn: int | None, source: str) -> bool:
-        """Tell a device that its alarm is kept; True when it took the message."""
+        """Tell a device that its alarm is kept; True when it took the message in time."""
         body = result_response("Alarm", sn or 0, source, label=self.label_of(device))
-        response = await self._asker.message(device.peer, device.gb_id, body)
+        try:
+            async with asyncio.timeout(self._answer_within_s):
+                response = await self._asker.message(device.peer, device.gb_id, body)
+        except TimeoutError:
+            return False
         return response is not None and response.status < 300
 
     async def reset_alarm(self, device: RegisteredDevice, source: str, method: str, type_text: str) -> CommandOutcome:
