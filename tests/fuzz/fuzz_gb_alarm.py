@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from tocsin.protocols.gb28181.alarm import AlarmNotice, is_alarm, may_be_alarm, methods_of, read_alarm, read_time
+from tocsin.protocols.gb28181.alarm_commands import alarm_notify, read_guard_state
 from tocsin.protocols.gb28181.charset import Label
-from tocsin.protocols.gb28181.control import alarm_notify, read_guard_state
 from tocsin.protocols.gb28181.manscdp import Document, parse_document, result_response
 
 NOW = datetime(2026, 11, 22, 3, 36, 26, tzinfo=UTC)

@@ -12,7 +12,7 @@ from tocsin.base.normal import Category, EventKind
 from tocsin.domain.directory import SipDevice
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.gateways.gb28181_subscriptions import SubscriptionState
-from tocsin.protocols.gb28181.control import alarm_notify
+from tocsin.protocols.gb28181.alarm_commands import alarm_notify
 from tocsin.protocols.gb28181.manscdp import parse_document
 from tocsin.protocols.gb28181.timeline import WORDS
 from tocsin.protocols.sip.codes import Transport
@@ -174,7 +174,7 @@ async def test_the_reset_can_be_left_to_people_and_is_for_device_alarms_alone():
 
 async def test_a_refused_reset_is_told_in_words_once_a_minute():
     async with House(DEVICE) as house:
-        camera = await registered(house, with_quirks(Quirk.REFUSES_CONTROL))
+        camera = await registered(house, with_quirks(Quirk.REFUSES_ALARM_COMMAND))
         for kind in ("1", "2"):
             await camera.alarms.raise_alarm(SimAlarm("2", kind, INPUT))
         await eventually(lambda: house.gb.health().alarms.get("reset_refused") == 2)
@@ -257,7 +257,7 @@ async def test_what_recognises_somebody_leaves_the_evidence_before_it_is_stored(
         Quirk.ALARM_LOOSE_TIME,
         Quirk.ALARM_NO_METHOD,
         Quirk.MISSING_SN,
-        Quirk.REFUSES_CONTROL,
+        Quirk.REFUSES_ALARM_COMMAND,
         Quirk.WRONG_CONTACT,
     ],
 )
@@ -340,13 +340,13 @@ async def test_a_storm_does_not_push_out_the_reset_an_alarm_input_waits_for():
         await asyncio.gather(*(camera.alarms.raise_alarm(SimAlarm("5", "3", text=str(n))) for n in range(150)))
         assert house.gb.health().alarms["confirmations_dropped"] > 50
         camera.reply = reply
-        house.gb.control._answer_within_s = 0.1
+        house.gb.commands._answer_within_s = 0.1
         await eventually(lambda: camera.report.resets == 1, 15)
 
 
 async def test_a_device_that_never_takes_the_response_is_reset_all_the_same():
     async with House(DEVICE) as house:
-        house.gb.control._answer_within_s = 0.1
+        house.gb.commands._answer_within_s = 0.1
         camera = await registered(house)
         heard = listen(camera)
         reply = camera.reply
@@ -544,10 +544,12 @@ async def test_arming_waits_for_the_answer_and_learns_the_duty():
 async def test_what_comes_of_arming_is_told_apart():
     async with House(DEVICE, OTHER) as house:
         assert await house.gb.set_guard("device-1", is_set=True) is CommandOutcome.NOT_CONNECTED
-        await registered(house, with_quirks(Quirk.REFUSES_CONTROL))
+        await registered(house, with_quirks(Quirk.REFUSES_ALARM_COMMAND))
         assert await house.gb.set_guard("device-1", is_set=True) is CommandOutcome.REFUSED
-        house.gb.control._answer_within_s = 0.1
-        silent = await registered(house, CameraPlan(OTHER.gb_id, PASSWORD, quirks=frozenset({Quirk.SILENT_TO_CONTROL})))
+        house.gb.commands._answer_within_s = 0.1
+        silent = await registered(
+            house, CameraPlan(OTHER.gb_id, PASSWORD, quirks=frozenset({Quirk.SILENT_TO_ALARM_COMMAND}))
+        )
         assert await house.gb.set_guard("device-2", is_set=True) is CommandOutcome.UNCONFIRMED
         silent.reply = lambda request, status, **more: None
         assert await house.gb.set_guard("device-2", is_set=True) is CommandOutcome.UNREACHABLE

@@ -22,12 +22,12 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.signals import Signal, SignalState
 from tocsin.gateways.gb28181_alarms import AlarmKeeper
 from tocsin.gateways.gb28181_catalog import Asker, Identity
-from tocsin.gateways.gb28181_control import Control
+from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_devices import AttemptLog, RegisteredDevice
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import AlarmNotice, read_alarm
-from tocsin.protocols.gb28181.control import alarm_notify
+from tocsin.protocols.gb28181.alarm_commands import alarm_notify
 from tocsin.protocols.gb28181.manscdp import Document, Pair, parse_document
 from tocsin.protocols.sip.codes import Transport
 from tocsin.storage import engine, schema, tables
@@ -83,8 +83,8 @@ def signal_of(source: str, *fields: Pair, sn: int = 4, after_s: float = 0, at: s
     now = START + timedelta(seconds=after_s)
     sip = SipGateway(SipConfig(), FixedClock(), lambda: "w" * 32)
     reports, clock = Reports(), FixedClock()
-    control = Control(Asker(sip, Identity("s", "r")), reports, lambda gb_id: "")
-    keeper = AlarmKeeper(_Nowhere(), OneRecorder(), control, reports, AttemptLog(reports, clock), clock)
+    commands = AlarmCommands(Asker(sip, Identity("s", "r")), reports, lambda gb_id: "")
+    keeper = AlarmKeeper(_Nowhere(), OneRecorder(), commands, reports, AttemptLog(reports, clock), clock)
     body = alarm_notify(sn, source, [("AlarmTime", at), *fields])
     document = parse_document(body)
     assert isinstance(document, Document)

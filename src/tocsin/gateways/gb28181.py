@@ -24,7 +24,7 @@ from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
-from tocsin.gateways.gb28181_control import Control
+from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
 from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
@@ -118,11 +118,11 @@ class Gb28181Gateway:
         self.table = DeviceTable()
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))
-        self.control = Control(self._asker, reports, self._charset_of)
-        self._alarms = AlarmKeeper(intake, directory, self.control, reports, self._attempts, clock)
+        self.commands = AlarmCommands(self._asker, reports, self._charset_of)
+        self._alarms = AlarmKeeper(intake, directory, self.commands, reports, self._attempts, clock)
         self.subscriptions = AlarmSubscriptions(
             self._asker,
-            self.control,
+            self.commands,
             self.table,
             reports,
             self._attempts,
@@ -197,7 +197,7 @@ class Gb28181Gateway:
         device = self.table.by_id(device_id)
         if device is None:
             return CommandOutcome.NOT_CONNECTED
-        outcome = await self.control.set_guard(device, is_set=is_set)
+        outcome = await self.commands.set_guard(device, is_set=is_set)
         if outcome in (CommandOutcome.DONE, CommandOutcome.UNCONFIRMED):
             self.subscriptions.ask_duty(device)
         return outcome
@@ -449,7 +449,7 @@ class Gb28181Gateway:
 
     def _dispatch(self, device: RegisteredDevice, document: Document, peer: Peer) -> None:
         kind, command = document.kind, document.cmd_type.lower()
-        if kind == "response" and self.control.take(device, document):
+        if kind == "response" and self.commands.take(device, document):
             return
         if kind == "notify" and command == "keepalive":
             self._keepalives += 1

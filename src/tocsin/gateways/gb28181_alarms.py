@@ -23,7 +23,7 @@ from tocsin.domain.devices import DeviceReports
 from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.signals import Receipt, Signal
-from tocsin.gateways.gb28181_control import Control
+from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_devices import AttemptLog, RegisteredDevice
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import DEVICE_METHOD, SKEW_WARNED_S, AlarmNotice, NotKept, read_alarm
@@ -89,7 +89,7 @@ class AlarmKeeper:
         self,
         intake: Intake,
         channels: Channels,
-        control: Control,
+        commands: AlarmCommands,
         reports: DeviceReports,
         attempts: AttemptLog,
         clock: Clock,
@@ -97,7 +97,7 @@ class AlarmKeeper:
         self.counts: Counter[str] = Counter()
         self._intake = intake
         self._channels = channels
-        self._control = control
+        self._commands = commands
         self._reports = reports
         self._attempts = attempts
         self._clock = clock
@@ -242,7 +242,7 @@ class AlarmKeeper:
         try:
             while queue:
                 item = queue.popleft()
-                if not await self._control.confirm_alarm(item.device, item.sn, item.source):
+                if not await self._commands.confirm_alarm(item.device, item.sn, item.source):
                     self.counts["unconfirmed"] += 1
                 if item.notice is not None:
                     await self._reset(item.device, item.source, item.notice)
@@ -260,7 +260,7 @@ class AlarmKeeper:
             return
         method = str(DEVICE_METHOD)
         kind = notice.type if notice.method == method else ""  # a type of another method it named as well
-        outcome = await self._control.reset_alarm(device, source, method, kind)
+        outcome = await self._commands.reset_alarm(device, source, method, kind)
         self.counts[f"reset_{outcome.value}"] += 1
         if outcome in (CommandOutcome.DONE, CommandOutcome.UNCONFIRMED):
             while len(self._reset_at) >= MAX_REMEMBERED:

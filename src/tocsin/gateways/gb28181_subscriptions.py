@@ -20,9 +20,9 @@ from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import DeviceReports
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_catalog import Asker
-from tocsin.gateways.gb28181_control import Control
+from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
-from tocsin.protocols.gb28181.control import SUBSCRIBE_EVENT, SUBSCRIBE_EXPIRES_S, alarm_query
+from tocsin.protocols.gb28181.alarm_commands import SUBSCRIBE_EVENT, SUBSCRIBE_EXPIRES_S, alarm_query
 from tocsin.protocols.sip.message import Request, Response, expires_of
 
 log = structlog.get_logger(__name__)
@@ -93,7 +93,7 @@ class AlarmSubscriptions:
     def __init__(
         self,
         asker: Asker,
-        control: Control,
+        commands: AlarmCommands,
         table: DeviceTable,
         reports: DeviceReports,
         attempts: AttemptLog,
@@ -102,7 +102,7 @@ class AlarmSubscriptions:
         device_of: Callable[[str], SipDevice | None],
     ) -> None:
         self._asker = asker
-        self._control = control
+        self._commands = commands
         self._table = table
         self._reports = reports
         self._attempts = attempts
@@ -147,7 +147,7 @@ class AlarmSubscriptions:
 
     def ask_duty(self, device: RegisteredDevice) -> None:
         """Ask a device how its alarm points stand, without waiting for the answer."""
-        self._start(self._control.learn_duty(device))
+        self._start(self._commands.learn_duty(device))
 
     async def run(self) -> None:
         """Ask whoever is due until cancelled."""
@@ -223,7 +223,7 @@ class AlarmSubscriptions:
         if not kept.call_id:
             kept.call_id, kept.local_tag = self._asker.new_word()[:24], self._asker.new_word()[:10]
         kept.cseq += 1
-        body = alarm_query(self._asker.next_sn(), device.gb_id, self._control.label_of(device))
+        body = alarm_query(self._asker.next_sn(), device.gb_id, self._commands.label_of(device))
         return await self._asker.subscribe(
             device.peer,
             device.gb_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
-from tocsin.protocols.gb28181.control import Duty, alarm_notify
+from tocsin.protocols.gb28181.alarm_commands import Duty, alarm_notify
 from tocsin.protocols.gb28181.manscdp import Document, Pair, result_response
 from tocsin.protocols.sip.message import Request, expires_of
 from tocsin.sim.camera_plan import Quirk
@@ -130,12 +130,12 @@ class SimAlarms:
             return False
         camera.report.resets += is_reset
         camera.report.guards += bool(guard)
-        refuses = Quirk.REFUSES_CONTROL in camera.plan.quirks
+        refuses = Quirk.REFUSES_ALARM_COMMAND in camera.plan.quirks
         if not refuses and is_reset:
             self._waits_for_reset = self._is_in_alarm = False
         if not refuses and guard:
             self._is_set = guard == "SetGuard"
-        if Quirk.SILENT_TO_CONTROL not in camera.plan.quirks:
+        if Quirk.SILENT_TO_ALARM_COMMAND not in camera.plan.quirks:
             body = result_response(
                 "DeviceControl", document.sn or 0, document.device_id, is_ok=not refuses, label=camera.label
             )

@@ -1,4 +1,4 @@
-"""What a simulated GB/T 28181 device is told to be, and what it reports of itself."""
+"""What a simulated camera is and what it did: its plan with the oddities of the field, and its report."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Quirk(StrEnum):
     ALARM_NO_METHOD = "alarm_no_method"
     NEEDS_RESET = "needs_reset"
     NEEDS_GUARD = "needs_guard"
-    REFUSES_CONTROL = "refuses_control"
-    SILENT_TO_CONTROL = "silent_to_control"
+    REFUSES_ALARM_COMMAND = "refuses_alarm_command"
+    SILENT_TO_ALARM_COMMAND = "silent_to_alarm_command"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from tocsin.protocols.gb28181.alarm import (
     read_alarm,
     read_time,
 )
-from tocsin.protocols.gb28181.charset import Label
-from tocsin.protocols.gb28181.control import (
+from tocsin.protocols.gb28181.alarm_commands import (
     Duty,
     alarm_notify,
     alarm_query,
@@ -30,6 +29,7 @@ from tocsin.protocols.gb28181.control import (
     is_refusal,
     read_guard_state,
 )
+from tocsin.protocols.gb28181.charset import Label
 from tocsin.protocols.gb28181.manscdp import Document, Pair, document_of, parse_document, result_response
 
 NOW = datetime(2026, 11, 22, 3, 36, 26, tzinfo=UTC)

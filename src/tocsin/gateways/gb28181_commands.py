@@ -11,8 +11,7 @@ from tocsin.domain.devices import DeviceReports
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import RegisteredDevice
-from tocsin.protocols.gb28181.charset import Label, label_for
-from tocsin.protocols.gb28181.control import (
+from tocsin.protocols.gb28181.alarm_commands import (
     GuardState,
     alarm_reset,
     device_status_query,
@@ -20,6 +19,7 @@ from tocsin.protocols.gb28181.control import (
     is_refusal,
     read_guard_state,
 )
+from tocsin.protocols.gb28181.charset import Label, label_for
 from tocsin.protocols.gb28181.manscdp import Document, result_response
 
 ANSWER_WITHIN_S: Final = 5.0
@@ -33,7 +33,7 @@ class _Awaited:
     answer: asyncio.Future[Document]
 
 
-class Control:
+class AlarmCommands:
     """Asks and tells devices, and matches what comes back by command and serial number."""
 
     def __init__(
