@@ -10,8 +10,6 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from tocsin.base.clock import Clock
@@ -42,81 +40,15 @@ from tocsin.protocols.sip.message import (
 )
 from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
 from tocsin.protocols.sip.transaction import Send
+from tocsin.sim.camera_alarms import SimAlarms
+from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender
 
+__all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
+
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
-
-
-class Quirk(StrEnum):
-    """An oddity of the field the camera imitates."""
-
-    LENGTH_IN_CHARACTERS = "length_in_characters"
-    LENGTH_ZERO = "length_zero"
-    UTF8_LABELLED_GB2312 = "utf8_labelled_gb2312"
-    MISSING_SN = "missing_sn"
-    BARE_AMPERSAND = "bare_ampersand"
-    RAW_LESS_THAN = "raw_less_than"
-    SPLIT_DATAGRAM = "split_datagram"
-    WRONG_CONTACT = "wrong_contact"
-    LINE_FEEDS_ONLY = "line_feeds_only"
-    LOST_PAGE = "lost_page"
-    LOST_PAGE_ONCE = "lost_page_once"
-    DUPLICATE_PAGE = "duplicate_page"
-    NO_CATALOG = "no_catalog"
-    IGNORES_TCP_MEDIA = "ignores_tcp_media"
-    REFUSES_TCP_MEDIA = "refuses_tcp_media"
-    OTHER_SSRC = "other_ssrc"
-    NO_SSRC = "no_ssrc"
-    NO_SETUP = "no_setup"
-    NO_SDP = "no_sdp"
-    NO_MEDIA = "no_media"
-    BUSY = "busy"
-    SILENT_TO_INVITE = "silent_to_invite"
-    REPEATED_OK = "repeated_ok"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraPlan:
-    """One simulated device. `page_items` channels go into each catalogue page."""
-
-    gb_id: str
-    password: str = field(repr=False)
-    server_id: str = "34020000002000000001"
-    realm: str = "3402000000"
-    username: str = ""
-    channels: tuple[CatalogItem, ...] = ()
-    keepalive_s: float = 60.0
-    expires_s: int = 3600
-    version: str = "2.0"
-    user_agent: str = "TocsinSim/1.0"
-    page_items: int = 2
-    quirks: frozenset[Quirk] = frozenset()
-    media_ip: str = ""
-
-
-@dataclass(slots=True)
-class CameraReport:
-    """What a camera did, for the last line of the command."""
-
-    registrations: int = 0
-    refusals: int = 0
-    last_status: int = 0
-    keepalives_sent: int = 0
-    keepalives_answered: int = 0
-    keepalives_refused: int = 0
-    catalogs: int = 0
-    pages: int = 0
-    invites: int = 0
-    byes: int = 0
-    cancels: int = 0
-    key_frame_requests: int = 0
-    date: str = ""
-    granted_s: int = 0
-    register_ms: list[float] = field(default_factory=list)
-    keepalive_ms: list[float] = field(default_factory=list)
-    modes: list[str] = field(default_factory=list)
 
 
 class SimCamera:
@@ -142,6 +74,7 @@ class SimCamera:
         self._calls: dict[str, _SimCall] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._pages_lost = 0
+        self.alarms = SimAlarms(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
             wire.attach(channel.gb_id, self)
@@ -219,7 +152,7 @@ class SimCamera:
         """Send one keepalive; a refusal ends the registration, so that the camera registers again."""
         started = self._clock.monotonic()
         self.report.keepalives_sent += 1
-        body = keepalive_notify(self._next_sn(), self.plan.gb_id, faulty, self._label)
+        body = keepalive_notify(self.next_sn(), self.plan.gb_id, faulty, self._label)
         response = await self._wire.transact(self._message(body))
         if response is None:
             return False
@@ -258,14 +191,16 @@ class SimCamera:
             call.receive(request)
         elif request.method == "INVITE":
             self._receive_invite(request)
+        elif request.method == "SUBSCRIBE":
+            self.alarms.subscribe(request)
         elif request.method == "MESSAGE":
-            self._reply(request, 200)
+            self.reply(request, 200)
             self._receive_document(request)
         elif request.method in ("BYE", "CANCEL"):
             self.report.byes += request.method == "BYE"
-            self._reply(request, 481)
+            self.reply(request, 481)
         elif request.method != "ACK":
-            self._reply(request, 200)
+            self.reply(request, 200)
 
     def receive_response(self, response: Response) -> None:
         """Take the answer to a BYE of ours."""
@@ -284,7 +219,7 @@ class SimCamera:
 
     def _receive_document(self, request: Request) -> None:
         document = parse_document(request.body)
-        if isinstance(document, BadDocument):
+        if isinstance(document, BadDocument) or self.alarms.take(document):
             return
         command = document.cmd_type.lower()
         if document.kind == "query" and command == "catalog" and Quirk.NO_CATALOG not in self.plan.quirks:
@@ -420,26 +355,43 @@ class SimCamera:
         return Request("REGISTER", self._server_uri, Headers(fields))
 
     def _message(self, body: bytes) -> Request:
+        return self.outgoing("MESSAGE", body)
+
+    def outgoing(
+        self,
+        method: str,
+        body: bytes,
+        *,
+        call_id: str = "",
+        own_tag: str = "",
+        server_tag: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Request:
+        """Return a request to the server; without `call_id` it belongs to no dialog."""
         self._cseq += 1
+        server = f"<{self._server_uri}>"
         fields = [
             self._via(),
-            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={self._new_word()[:8]}"),
-            ("To", f"<{self._server_uri}>"),
-            ("Call-ID", f"{self._new_word()[:20]}@{self._wire.host}"),
-            ("CSeq", f"{self._cseq} MESSAGE"),
+            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={own_tag or self._new_word()[:8]}"),
+            ("To", f"{server};tag={server_tag}" if server_tag else server),
+            ("Call-ID", call_id or f"{self._new_word()[:20]}@{self._wire.host}"),
+            ("CSeq", f"{self._cseq} {method}"),
             ("Max-Forwards", "70"),
+            *headers,
             ("Content-Type", CONTENT_TYPE),
         ]
-        return Request("MESSAGE", self._server_uri, Headers(fields), body)
+        return Request(method, self._server_uri, Headers(fields), body)
 
     def _via(self) -> tuple[str, str]:
         wire = self._wire
         return "Via", via_value(wire.transport, wire.host, wire.port, new_branch(self._new_word()))
 
-    def _reply(self, request: Request, status: int) -> None:
-        self._wire.send(response_to(request, status, to_tag=self._new_word()[:8]).encode())
+    def reply(self, request: Request, status: int, *, tag: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Answer a request of the server."""
+        made = response_to(request, status, to_tag=tag or self._new_word()[:8], headers=headers)
+        self._wire.send(made.encode())
 
-    def _next_sn(self) -> int:
+    def next_sn(self) -> int:
         self._sn += 1
         return self._sn
 

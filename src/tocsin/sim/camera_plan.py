@@ -1,0 +1,98 @@
+"""What a simulated camera is and what it did: its plan with the oddities of the field, and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tocsin.protocols.gb28181.catalog import CatalogItem
+
+
+class Quirk(StrEnum):
+    """An oddity of the field the camera imitates."""
+
+    LENGTH_IN_CHARACTERS = "length_in_characters"
+    LENGTH_ZERO = "length_zero"
+    UTF8_LABELLED_GB2312 = "utf8_labelled_gb2312"
+    MISSING_SN = "missing_sn"
+    BARE_AMPERSAND = "bare_ampersand"
+    RAW_LESS_THAN = "raw_less_than"
+    SPLIT_DATAGRAM = "split_datagram"
+    WRONG_CONTACT = "wrong_contact"
+    LINE_FEEDS_ONLY = "line_feeds_only"
+    LOST_PAGE = "lost_page"
+    LOST_PAGE_ONCE = "lost_page_once"
+    DUPLICATE_PAGE = "duplicate_page"
+    NO_CATALOG = "no_catalog"
+    IGNORES_TCP_MEDIA = "ignores_tcp_media"
+    REFUSES_TCP_MEDIA = "refuses_tcp_media"
+    OTHER_SSRC = "other_ssrc"
+    NO_SSRC = "no_ssrc"
+    NO_SETUP = "no_setup"
+    NO_SDP = "no_sdp"
+    NO_MEDIA = "no_media"
+    BUSY = "busy"
+    SILENT_TO_INVITE = "silent_to_invite"
+    REPEATED_OK = "repeated_ok"
+    REFUSES_SUBSCRIBE = "refuses_subscribe"
+    SILENT_TO_SUBSCRIBE = "silent_to_subscribe"
+    FORGETS_SUBSCRIPTION = "forgets_subscription"
+    EMPTY_FIRST_NOTIFY = "empty_first_notify"
+    NOTIFY_OUTSIDE_DIALOG = "notify_outside_dialog"
+    ALARM_BOTH_WAYS = "alarm_both_ways"
+    ALARM_LOWER_CASE_INFO = "alarm_lower_case_info"
+    ALARM_LOOSE_TIME = "alarm_loose_time"
+    ALARM_NO_METHOD = "alarm_no_method"
+    NEEDS_RESET = "needs_reset"
+    NEEDS_GUARD = "needs_guard"
+    REFUSES_ALARM_COMMAND = "refuses_alarm_command"
+    SILENT_TO_ALARM_COMMAND = "silent_to_alarm_command"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPlan:
+    """One simulated device. `page_items` channels go into each catalogue page."""
+
+    gb_id: str
+    password: str = field(repr=False)
+    server_id: str = "34020000002000000001"
+    realm: str = "3402000000"
+    username: str = ""
+    channels: tuple[CatalogItem, ...] = ()
+    keepalive_s: float = 60.0
+    expires_s: int = 3600
+    version: str = "2.0"
+    user_agent: str = "TocsinSim/1.0"
+    page_items: int = 2
+    quirks: frozenset[Quirk] = frozenset()
+    media_ip: str = ""
+
+
+@dataclass(slots=True)
+class CameraReport:
+    """What a camera did, for the last line of the command."""
+
+    registrations: int = 0
+    refusals: int = 0
+    last_status: int = 0
+    keepalives_sent: int = 0
+    keepalives_answered: int = 0
+    keepalives_refused: int = 0
+    catalogs: int = 0
+    pages: int = 0
+    invites: int = 0
+    byes: int = 0
+    cancels: int = 0
+    key_frame_requests: int = 0
+    subscriptions: int = 0
+    alarms_sent: int = 0
+    alarms_answered: int = 0
+    alarms_confirmed: int = 0
+    alarms_withheld: int = 0
+    resets: int = 0
+    guards: int = 0
+    date: str = ""
+    granted_s: int = 0
+    register_ms: list[float] = field(default_factory=list)
+    keepalive_ms: list[float] = field(default_factory=list)
+    modes: list[str] = field(default_factory=list)
