@@ -1,7 +1,7 @@
 """Feed clients that note when each alarm was heard, in a process of their own.
 
 Prints "ready"; when standard input closes, prints {"heard": {text: [seconds since 1970 of each feed]}, "order":
-{incident id: [texts in the order of the feed]}, "gaps", "frames"} as JSON.
+{incident id: [texts in the order of the feed]}, "seq": {text: its number in the feed}, "gaps", "frames"} as JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Ears:
     def __init__(self) -> None:
         self.heard: dict[str, list[float]] = {}
         self.order: dict[str, list[str]] = {}
+        self.seq: dict[str, int] = {}
 
     def hear(self, frame: bytes, at_s: float) -> None:
         """Take one frame."""
@@ -35,7 +36,9 @@ class Ears:
             times.append(at_s)
             return
         self.heard[text] = [at_s]
-        data = json.loads(frame)["data"]
+        whole = json.loads(frame)
+        data = whole["data"]
+        self.seq[text] = whole["seq"]
         self.order.setdefault(data["incident_id"], []).append(text)
 
 
@@ -45,7 +48,7 @@ async def _main(port: int, token: str, count: int) -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     told = {"gaps": sum(client.gaps for client in clients), "frames": sum(client.frames for client in clients)}
-    print(json.dumps({"heard": ears.heard, "order": ears.order, **told}), flush=True)
+    print(json.dumps({"heard": ears.heard, "order": ears.order, "seq": ears.seq, **told}), flush=True)
 
 
 if __name__ == "__main__":

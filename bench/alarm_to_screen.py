@@ -20,40 +20,27 @@ ACCOUNTS, PLACES, FEEDS, CONNECTIONS = 2_000, 500, 50, 50
 RATE_PER_S = 200
 SETTLE_MS, LAST_PAINT_MS = 4_000, 3_000
 
+# The queue draws the rows in view and the counts of all; `data-shown` is the number of the last change in the feed that
+# both already hold, set in the same drawing.
 NOTE_PAINTS = """
 () => {
-  const painted = (window.__painted = {});  // incident id -> [[count shown, ms since 1970], ...]
-  let dirty = new Set(), isWaiting = false;
-  const countOf = (row) => Number(/· (\\d+) alarms/.exec(row.textContent)?.[1] ?? 1);
-  const note = () => {
-    isWaiting = false;
-    const now_ms = Date.now(), rows = dirty;
-    dirty = new Set();
-    for (const row of rows) {
-      if (!row.isConnected) continue;
-      const seen = (painted[row.dataset.incident] ??= []);
-      const count = countOf(row);
-      if (seen.length === 0 || seen[seen.length - 1][0] !== count) seen.push([count, now_ms]);
-    }
-  };
+  const painted = (window.__painted = []);  // [number of the last change shown, ms since 1970], ...
+  const rows = document.querySelector('#queue-rows');
+  let isWaiting = false;
   const behind = new MessageChannel();
-  behind.port1.onmessage = note;
-  const mark = (node) => {
-    const element = node instanceof Element ? node : node.parentElement;
-    const row = element?.closest('[data-incident]');
-    if (row) dirty.add(row);
-    else element?.querySelectorAll?.('[data-incident]').forEach((one) => dirty.add(one));
+  behind.port1.onmessage = () => {
+    isWaiting = false;
+    painted.push([drawn, Date.now()]);
   };
-  new MutationObserver((records) => {
-    for (const record of records) {
-      if (record.type === 'childList') record.addedNodes.forEach(mark);
-      if (record.type === 'characterData' || record.target.closest?.('[data-incident]')) mark(record.target);
-    }
-    if (dirty.size && !isWaiting) {
-      isWaiting = true;  // a message sent from the animation frame is handled once that frame has been drawn
-      requestAnimationFrame(() => behind.port2.postMessage(null));
-    }
-  }).observe(document.querySelector('#queue-rows'), { subtree: true, childList: true, characterData: true });
+  let drawn = 0;
+  new MutationObserver(() => {
+    if (isWaiting) return;
+    isWaiting = true;  // a message sent from the animation frame is handled once that frame has been drawn
+    requestAnimationFrame(() => {
+      drawn = Number(rows.dataset.shown);
+      behind.port2.postMessage(null);
+    });
+  }).observe(rows, { attributes: true, attributeFilter: ['data-shown'] });
 }
 """
 
@@ -152,16 +139,14 @@ def _of_feeds(sent: Mapping[str, Any], heard: Mapping[str, Any], feeds: int) -> 
     }
 
 
-def _of_screen(sent: Mapping[str, Any], heard: Mapping[str, Any], painted: Mapping[str, Any]) -> dict[str, float]:
+def _of_screen(sent: Mapping[str, Any], heard: Mapping[str, Any], painted: list[list[float]]) -> dict[str, float]:
     screen, unpainted = [], 0
-    for incident_id, texts in heard["order"].items():
-        shown = painted.get(incident_id, [])
-        for place, text in enumerate(texts, start=1):
-            at_ms = next((ms for count, ms in shown if count >= place), None)
-            if at_ms is None:
-                unpainted += 1
-            else:
-                screen.append(at_ms - sent["sent_at"][text] * 1000)
+    for text, seq in heard["seq"].items():
+        at_ms = next((ms for shown, ms in painted if shown >= seq), None)
+        if at_ms is None:
+            unpainted += 1
+        else:
+            screen.append(at_ms - sent["sent_at"][text] * 1000)
     return {
         "screen_p99_ms": percentile(screen, 0.99),
         "screen_p50_ms": percentile(screen, 0.5),

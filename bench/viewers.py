@@ -44,7 +44,9 @@ class Viewer(FeedClient):
 async def watch(url: str) -> Viewer:
     """Open one live picture."""
     parts = urlsplit(url)
-    _, viewer = await asyncio.get_running_loop().create_connection(lambda: Viewer(url), parts.hostname, parts.port)
+    _, viewer = await asyncio.get_running_loop().create_connection(
+        lambda: Viewer(url), parts.hostname or "127.0.0.1", parts.port or 80
+    )
     await viewer.ready
     return viewer
 

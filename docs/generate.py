@@ -34,6 +34,7 @@ PERMISSION_WORDS = {
     Permission.MANAGE_SETTINGS: "read the settings in force",
     Permission.COMMISSION_CAMERA: "put a camera into service",
     Permission.SET_UNIT: "set the state of a unit",
+    Permission.ARM_DEVICE: "arm and disarm a device",
 }
 
 ERROR_WORDS = {

@@ -85,6 +85,9 @@ def test_a_receiver_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str
         (["simulate", "panel"], "say when to end"),
         (["simulate", "panel", "--account", "XYZ", "--panels", "3", "--seconds", "1"], "hex digits to count"),
         (["simulate", "camera", "--size", "wide", "--seconds", "1"], "--size"),
+        (["simulate", "camera", "--alarm", "tamper", "--seconds", "1"], "METHOD[/TYPE][@ID]"),
+        (["simulate", "camera", "--alarm", "2@a b", "--seconds", "1"], "METHOD[/TYPE][@ID]"),
+        (["simulate", "camera", "--alarm-every", "-1", "--seconds", "1"], "--alarm-every"),
     ],
 )
 def test_a_wrong_argument_is_explained(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from tocsin.base.vault import Vault, load_vault
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Directory
+from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
@@ -197,6 +198,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         places=PlaceService(store, clock),
         devices=DeviceService(store, clock, vault, directory),
         cameras=ChannelService(store, clock, directory),
+        guarding=GuardService(store, gb28181),
         incidents=IncidentService(store),
         units=UnitService(store),
         plans=PlanService(store),
@@ -401,5 +403,8 @@ def _metrics(
     yield gauge("gb28181_registered", "Registered devices", registered.registered)
     yield gauge("gb28181_open_calls", "Cameras that are sending", registered.open_calls)
     yield counter("gb28181_keepalives", "Keepalives answered", registered.keepalives)
+    yield gauge("gb28181_subscriptions", "Devices that report their alarms to us", registered.subscriptions)
+    for name, value in sorted(registered.alarms.items()):
+        yield counter(f"gb28181_alarms_{name}", f"GB/T 28181 alarms: {name}", value)
     yield counter("sip_bad_messages", "SIP messages that could not be read", sip.health().counts["bad_messages"])
     yield gauge("media_workers_alive", "Media workers that answer", sum(w.is_alive for w in link.health()))

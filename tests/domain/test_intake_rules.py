@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -99,3 +100,18 @@ def test_an_alarm_is_closed_once_and_restored_before_that() -> None:
 def test_numbers_carry_year_and_month() -> None:
     assert month_of(datetime(2026, 11, 30, tzinfo=START.tzinfo)) == "2611"
     assert month_of(datetime(2030, 1, 1, tzinfo=START.tzinfo)) == "3001"
+
+
+def test_a_repetition_may_count_for_a_point_of_the_device_alone() -> None:
+    assert source_of(replace(signal_of(device_id="d1"), repeat_scope="34020000001340000003|2")) == (
+        "dc09:d1:34020000001340000003|2"
+    )
+
+
+def test_the_picture_that_alarmed_is_named_unless_its_point_is_entered() -> None:
+    seen = burglary("34020000001320000007", channel="c", channel_name="操场")
+    assert title_of(seen, PANEL, None, SCHOOL) == (
+        "Burglary, camera 操场, Xinhua School",
+        "新华小学 摄像机 操场：入侵报警",
+    )
+    assert title_of(seen, PANEL, WEST, SCHOOL)[0].startswith("Burglary, zone 34020000001320000007 West gate infrared")

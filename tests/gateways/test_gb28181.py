@@ -271,65 +271,6 @@ async def test_an_unknown_command_is_answered_200():
         assert response.status == 200
 
 
-def _alarm(description: str = "IR zone 3") -> bytes:
-    fields = [
-        ("AlarmPriority", "1"),
-        ("AlarmMethod", "2"),
-        ("AlarmTime", "2026-11-22T11:36:25"),
-        ("AlarmDescription", description),
-        ("Info", [("AlarmType", "2")]),
-    ]
-    return build_document("Notify", "Alarm", 4, "34020000001340000003", fields)
-
-
-@pytest.mark.parametrize("transport", list(Transport))
-async def test_an_alarm_document_is_kept_raw_and_put_aside_before_its_answer_leaves(transport):
-    async with House(DEVICE) as house:
-        house.intake.commits_at_once = False
-        camera = await house.camera(PLAN, transport)
-        await camera.register()
-        asked = asyncio.create_task(camera.wire.transact(camera._message(_alarm())))
-        await eventually(lambda: len(house.intake.signals) == 1)
-        await asyncio.sleep(0.12)  # it is sent again over UDP, and is still the same request
-        assert (len(house.intake.signals), asked.done()) == (1, False)
-        house.intake.commit()
-        assert (await asked).status == 200
-        (signal,) = house.intake.signals
-        assert (signal.device_id, signal.account) == ("device-1", DEVICE.gb_id)
-        assert signal.raw.rstrip() == _alarm().rstrip()
-        assert (signal.token, signal.quarantine, signal.dedup_key) == (
-            "Alarm",
-            "undecoded",
-            "alarm|34020000001340000003|2/2|2026-11-22T11:36:25",
-        )
-        (event,) = signal.events
-        assert (event.kind, event.category, event.is_known, event.text) == ("status", "unknown", False, "IR zone 3")
-
-
-async def test_an_alarm_document_that_is_not_committed_is_not_answered_and_taken_when_it_comes_again():
-    async with House(DEVICE) as house:
-        house.intake.commits_at_once = False
-        camera = await house.camera(PLAN)
-        await camera.register()
-        asked = asyncio.create_task(camera.wire.transact(camera._message(_alarm())))
-        await eventually(lambda: len(house.intake.signals) == 1)
-        house.intake.fail(OSError("the disk is full"))
-        await eventually(lambda: len(house.intake.signals) == 2)
-        assert not asked.done()
-        house.intake.commit()
-        assert (await asked).status == 200
-
-
-async def test_an_alarm_document_of_a_stranger_or_beyond_measure_is_refused():
-    async with House(DEVICE) as house:
-        stranger = await house.camera(CameraPlan(OTHER.gb_id, PASSWORD))
-        assert (await stranger.wire.transact(stranger._message(_alarm()))).status == 403
-        camera = await house.camera(PLAN, Transport.TCP)
-        await camera.register()
-        assert (await camera.wire.transact(camera._message(_alarm("x" * 70_000)))).status == 413
-        assert house.intake.signals == []
-
-
 async def test_rubbish_and_floods_leave_the_server_answering():
     async with House(DEVICE) as house:
         camera = await house.camera(PLAN)

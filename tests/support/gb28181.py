@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -87,9 +87,16 @@ class KnownDevices:
 
     def __init__(self, *devices: SipDevice) -> None:
         self.devices = {device.gb_id: device for device in devices}
+        self.channels: list[Channel] = []
 
     def sip_device(self, gb_id: str) -> SipDevice | None:
         return self.devices.get(gb_id)
+
+    def channel_by_gb_id(self, device_id: str, gb_id: str) -> Channel | None:
+        return next((found for found in self.channels_of(device_id) if found.gb_id == gb_id), None)
+
+    def channels_of(self, device_id: str) -> Iterator[Channel]:
+        return (found for found in self.channels if found.device_id == device_id)
 
     def change(self, gb_id: str, **fields: object) -> None:
         self.devices[gb_id] = replace(self.devices[gb_id], **fields)
@@ -240,7 +247,14 @@ class House:
         self.intake = WaitingIntake()
         self.sip = SipGateway(SipConfig(port=port, timers=timers), self.clock, words("s"))
         live = LiveConfig(answer_within_s=0.6, media_within_s=0.4, connect_pause_s=0.01)
-        options = {"query_catalog": False, "live": live, "server_id": SERVER_ID, "realm": REALM, **config}
+        options = {
+            "query_catalog": False,
+            "subscribe_alarms": False,
+            "live": live,
+            "server_id": SERVER_ID,
+            "realm": REALM,
+            **config,
+        }
         self.gb = Gb28181Gateway(
             self.sip,
             self.directory,  # type: ignore[arg-type]

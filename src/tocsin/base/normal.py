@@ -54,7 +54,10 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NormalEvent:
-    """One thing a device reported. Area, zone and user are text: leading zeros carry meaning."""
+    """One thing a device reported. Area, zone and user are text: leading zeros carry meaning.
+
+    `channel` is our id of the picture that reported it itself, with its name; empty when no picture did.
+    """
 
     code_system: str
     code: str
@@ -72,3 +75,5 @@ class NormalEvent:
     lon: float | None = None
     lat: float | None = None
     is_known: bool = True
+    channel: str = ""
+    channel_name: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -28,6 +29,7 @@ def optional_from_us(value_us: int | None) -> datetime | None:
     return None if value_us is None else _EPOCH + timedelta(microseconds=value_us)
 
 
+@lru_cache(maxsize=256)  # the time of a group and of each alarm is written several times over
 def iso(moment: datetime) -> str:
     """Return RFC 3339 text in UTC with microseconds and `Z`."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)

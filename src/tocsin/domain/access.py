@@ -29,6 +29,7 @@ class Permission(StrEnum):
     MANAGE_SETTINGS = "manage_settings"
     COMMISSION_CAMERA = "commission_camera"
     SET_UNIT = "set_unit"
+    ARM_DEVICE = "arm_device"
 
 
 class Role(StrEnum):
@@ -64,7 +65,7 @@ _OPERATOR = frozenset(
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _OPERATOR,
-    Role.SUPERVISOR: _OPERATOR | {Permission.SUPERVISE_INCIDENT, Permission.MANAGE_PLANS},
+    Role.SUPERVISOR: _OPERATOR | {Permission.SUPERVISE_INCIDENT, Permission.MANAGE_PLANS, Permission.ARM_DEVICE},
     # No picture: who runs the house does not look through it.
     Role.ADMINISTRATOR: frozenset(
         {
@@ -75,7 +76,9 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.COMMISSION_CAMERA,
         }
     ),
-    Role.INSTALLER: frozenset({Permission.MANAGE_REGISTRY, Permission.READ_REGISTRY, Permission.VIEW_LIVE}),
+    Role.INSTALLER: frozenset(
+        {Permission.MANAGE_REGISTRY, Permission.READ_REGISTRY, Permission.VIEW_LIVE, Permission.ARM_DEVICE}
+    ),
     Role.AUDITOR: frozenset({Permission.READ_AUDIT, Permission.READ_INCIDENTS, Permission.READ_REGISTRY}),
 }
 

@@ -34,7 +34,7 @@ ALARM_TRANSITIONS: Mapping[AlarmState, frozenset[AlarmState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm with its timestamps t0 (the device's word), t1, t2 and t4."""
+    """An alarm with its timestamps t0 (the device's word), t1, t2 and t4. `channel_id`: the picture that raised it."""
 
     id: str
     number: str
@@ -60,6 +60,7 @@ class Alarm:
     committed_at: datetime
     restored_at: datetime | None = None
     presented_at: datetime | None = None
+    channel_id: str | None = None
 
     def moved_to(self, state: AlarmState, now: datetime) -> Alarm:
         """Return the alarm in another state. Errors: CONFLICT when the table forbids it."""

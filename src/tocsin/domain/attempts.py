@@ -25,6 +25,8 @@ class AttemptKind(StrEnum):
     REGISTRATION = "registration"
     CATALOG = "catalog"
     PLAY = "play"
+    SUBSCRIPTION = "subscription"
+    CONTROL = "control"
 
 
 class AttemptOutcome(StrEnum):

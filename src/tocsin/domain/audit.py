@@ -124,37 +124,21 @@ def _problem(seq: int, key: str, **params: object) -> Problem:
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def link(entry: AuditEntry, seq: int, prev_hash: str) -> AuditRecord:
-    """Return the record of `entry` as link `seq` after `prev_hash`."""
-    detail = _encode(entry.detail).decode()
-    at_us = to_us(entry.at)
-    digest = _digest(
-        prev_hash,
+def link(entry: AuditEntry, seq: int, prev_hash: str) -> tuple[object, ...]:
+    """Return the fields of `entry`'s record in the order of `AuditRecord`, as link `seq` after `prev_hash`."""
+    fields = (
         seq,
-        at_us,
+        to_us(entry.at),
         entry.actor_kind,
         entry.actor_id,
         entry.action,
         entry.subject_kind,
         entry.subject_id,
         entry.jurisdiction_code,
-        str(entry.outcome),
-        detail,
+        entry.outcome.value,
+        _encode(entry.detail).decode(),
     )
-    return AuditRecord(
-        seq,
-        at_us,
-        entry.actor_kind,
-        entry.actor_id,
-        entry.action,
-        entry.subject_kind,
-        entry.subject_id,
-        entry.jurisdiction_code,
-        str(entry.outcome),
-        detail,
-        prev_hash,
-        digest,
-    )
+    return *fields, prev_hash, _digest(prev_hash, *fields)
 
 
 def _digest(prev_hash: str, *fields: object) -> str:

@@ -186,7 +186,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """An alarm point of a panel. `number` is the text a panel sends, without leading zeros."""
+    """An alarm point. `number` is the text the device sends, without leading zeros: a number or a GB/T 28181 id."""
 
     id: str
     device_id: str
@@ -256,6 +256,8 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "keepalive_s": fields.number(5, 86_400, optional=False),
     "send_date": fields.flag,
     "sha256": fields.flag,
+    "alarm_reset": fields.choice("off", "after_commit"),
+    "alarm_subscription": fields.flag,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
 }
@@ -282,7 +284,7 @@ _DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
     "settings": _settings,
 }
 _ZONE_RULES: Final[Mapping[str, fields.Rule]] = {
-    "number": _wire_text(16),
+    "number": _wire_text(64),
     "name": fields.text(200),
     "name_en": fields.text(200),
     "kind": fields.text(24),

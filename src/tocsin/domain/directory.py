@@ -51,6 +51,8 @@ class SipDevice:
     keepalive_s: int = 60
     send_date: bool = True
     sha256: bool = False
+    alarm_reset: str = "after_commit"
+    alarm_subscription: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,8 @@ class Directory:
             keepalive_s=keepalive_s(device),
             send_date=bool(settings.get("send_date", True)),
             sha256=bool(settings.get("sha256", False)),
+            alarm_reset=str(settings.get("alarm_reset", "after_commit")),
+            alarm_subscription=bool(settings.get("alarm_subscription", True)),
         )
         learned = replace(known, **_learned(device.profile))
         return replace(learned, charset=str(settings["charset"])) if settings.get("charset") else learned

@@ -713,6 +713,27 @@ class DeviceKeyConfirmed(DeviceFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardAsked(Fact):
+    """Somebody asked a device to arm (`set_guard`) or disarm (`reset_guard`); recorded before anything is sent."""
+
+    ACTION: ClassVar[str] = "device.guard_asked"
+    SUBJECT: ClassVar[str] = "device"
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardAnswered(Fact):
+    """What came of arming or disarming: done, unconfirmed, refused, unreachable or not_connected."""
+
+    ACTION: ClassVar[str] = "device.guard_answered"
+    SUBJECT: ClassVar[str] = "device"
+
+    command: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStateChanged(DeviceFact):
     """A device is heard again, or no longer (nobody's act)."""
 

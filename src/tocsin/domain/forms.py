@@ -82,6 +82,7 @@ def alarm_form(alarm: Alarm) -> dict[str, object]:
         "signal_id": alarm.signal_id,
         "device_id": alarm.device_id,
         "zone_id": alarm.zone_id,
+        "channel_id": alarm.channel_id,
         "place_id": alarm.place_id,
         "jurisdiction_id": alarm.jurisdiction_id,
         "incident_id": alarm.incident_id,

@@ -143,7 +143,14 @@ class Intake:
             if (number := names_zone(event))
         }
         zones = memory.zones(tx, wanted)
-        self.unknown_zones.note(memory.strange_zones(wanted))
+        pictures = {
+            (origin.device_id, names_zone(event))
+            for _, origin, reading in readings
+            if reading is not None
+            for event in reading.alarms
+            if event.channel
+        }
+        self.unknown_zones.note(memory.strange_zones(wanted - pictures))
         group = IncidentGroup(tx, memory)
         failed: dict[str, Origin] = {}
         drafts: list[Draft] = []

@@ -217,6 +217,7 @@ class IncidentGroup:
             occurred_at=event.occurred_at,
             received_at=draft.signal.received_at,
             committed_at=self._now,
+            channel_id=event.channel or None,
         )
 
     # --- restores ---

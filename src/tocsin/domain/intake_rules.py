@@ -83,7 +83,8 @@ class Reading:
 
 def source_of(signal: Signal) -> str:
     """Return the name under which the last frame of a signal's source is kept."""
-    return f"{signal.protocol}:{signal.device_id or '?' + signal.account}"[:160]
+    source = f"{signal.protocol}:{signal.device_id or '?' + signal.account}"
+    return (f"{source}:{signal.repeat_scope}" if signal.repeat_scope else source)[:160]
 
 
 def is_duplicate(signal: Signal, last: LastSignal | None) -> bool:
@@ -125,7 +126,9 @@ def title_of(event: NormalEvent, origin: Origin, zone: ZoneInfo | None, place: P
     where_en = (place.name_en or place.name) if place else (origin.name_en or origin.name)
     where_zh = place.name if place else origin.name
     zone_en, zone_zh = "", ""
-    if number:
+    if event.channel and zone is None:
+        zone_en, zone_zh = f", camera {event.channel_name}", f"摄像机 {event.channel_name}："
+    elif number:
         name_en = (zone.name_en or zone.name) if zone else ""
         name_zh = zone.name if zone else ""
         zone_en = f", zone {number}" + (f" {name_en}" if name_en else "")

@@ -14,6 +14,7 @@ class Signal:
     """What a device sent: the bytes kept for evidence, and what they mean.
 
     `quarantine` is a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
+    `repeat_scope` names what of the device the key counts for; empty: only the device's very last frame can repeat.
     """
 
     protocol: str
@@ -30,6 +31,7 @@ class Signal:
     quarantine: str = ""
     flags: tuple[str, ...] = ()
     encrypted: bool = False
+    repeat_scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,18 @@ from tocsin.base.tasks import Supervisor
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import DeviceReports
 from tocsin.domain.directory import Channel, Directory, SipDevice
+from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
+from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
+from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
+from tocsin.protocols.gb28181.alarm import is_alarm, may_be_alarm
 from tocsin.protocols.gb28181.charset import charset_named
 from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.keepalive import recognise, reply
@@ -73,6 +77,7 @@ class GbConfig:
     max_expires_s: int = LONGEST_EXPIRES_S
     catalogs_per_s: float = 50.0
     query_catalog: bool = True
+    subscribe_alarms: bool = True
     live: LiveConfig = field(default_factory=LiveConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     calls_path: Path | None = None
@@ -86,6 +91,8 @@ class GbHealth:
     catalogs_waiting: int
     open_calls: int
     keepalives: int
+    subscriptions: int = 0
+    alarms: Mapping[str, int] = field(default_factory=dict)
 
 
 class Gb28181Gateway:
@@ -111,9 +118,19 @@ class Gb28181Gateway:
             config.realm, Nonces(nonce_secret), shortest_s=config.min_expires_s, longest_s=config.max_expires_s
         )
         self.table = DeviceTable()
-        self._alarms = AlarmKeeper(intake)
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))
+        self.commands = AlarmCommands(self._asker, reports, self._charset_of)
+        self._alarms = AlarmKeeper(intake, directory, self.commands, reports, self._attempts, clock)
+        self.subscriptions = AlarmSubscriptions(
+            self._asker,
+            self.commands,
+            self.table,
+            reports,
+            self._attempts,
+            clock,
+            device_of=directory.sip_device,
+        )
         self.catalogs = CatalogReader(
             self._asker,
             self.table,
@@ -157,18 +174,37 @@ class Gb28181Gateway:
         self.live.restore()
         self._supervisor.spawn("gb28181 sweep", self._sweep_forever)
         self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
+        self._supervisor.spawn("gb28181 subscriptions", self.subscriptions.run)
 
     async def stop(self) -> None:
         """Stop whatever moves, end every call and every task."""
         await self.control.close()
         await self.live.stop()
         await self._supervisor.stop()
+        await self._alarms.stop()
         for device in self.table:
             self._report_seen(device)
 
     def health(self) -> GbHealth:
         """Return counters."""
-        return GbHealth(len(self.table), self.catalogs.waiting, self.live.open_calls, self._keepalives)
+        return GbHealth(
+            len(self.table),
+            self.catalogs.waiting,
+            self.live.open_calls,
+            self._keepalives,
+            self.subscriptions.active,
+            dict(self._alarms.counts),
+        )
+
+    async def set_guard(self, device_id: str, *, is_set: bool) -> CommandOutcome:
+        """Arm or disarm a registered device and learn how its alarm points stand then. Implements `GuardLine`."""
+        device = self.table.by_id(device_id)
+        if device is None:
+            return CommandOutcome.NOT_CONNECTED
+        outcome = await self.commands.set_guard(device, is_set=is_set)
+        if outcome in (CommandOutcome.DONE, CommandOutcome.UNCONFIRMED):
+            self.subscriptions.ask_duty(device)
+        return outcome
 
     async def open_live(self, channel: Channel, media: MediaPorts) -> GbLiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
@@ -326,6 +362,8 @@ class Gb28181Gateway:
             grant.version,
         )
         self.live.end_leftovers(entry.gb_id, peer)
+        if self._config.subscribe_alarms:
+            self.subscriptions.registered(device, request, is_new=current is None)
         if current is None:
             self._on_registered(entry.device_id)
         if current is None and self._config.query_catalog:
@@ -392,22 +430,31 @@ class Gb28181Gateway:
         if device is None or device.host != peer.host or device.expires_at < now:
             return self._sip.reply_to(request, peer, 403)
         device.last_seen = now
+        is_notification = request.method == "NOTIFY"
+        if is_notification:
+            self.subscriptions.notified(device, request)
+            if not request.body.strip():
+                return self._sip.reply_to(request, peer, 200)  # the first word of a subscription may be empty
         document = parse_document(request.body, self._charset_of(device.gb_id))
         if isinstance(document, BadDocument):
             log.warning("document refused", device_id=device.device_id, reason=document.reason, size=len(request.body))
+            if document.reason != "document_type" and may_be_alarm(request.body):
+                self._alarms.keep_unreadable(device, request.body, peer, partial(self._sip.answer, request, peer))
+                return None
             self.catalogs.unreadable(device, document.reason)
             return self._sip.reply_to(request, peer, 400 if document.reason == "document_type" else 200)
         self._learn_charset(device, document)
-        if document.kind == "notify" and document.cmd_type.lower() == "alarm":
-            self._alarms.keep(
-                device, document, request.body, peer, self._clock.now(), partial(self._sip.answer, request, peer)
-            )
+        if is_alarm(document):
+            way = "notify" if is_notification else "message"
+            self._alarms.keep(device, document, request.body, peer, way, partial(self._sip.answer, request, peer))
             return None
         self._dispatch(device, document, peer)
         return self._sip.reply_to(request, peer, 200)
 
     def _dispatch(self, device: RegisteredDevice, document: Document, peer: Peer) -> None:
         kind, command = document.kind, document.cmd_type.lower()
+        if kind == "response" and self.commands.take(device, document):
+            return
         if kind == "notify" and command == "keepalive":
             self._keepalives += 1
             device.move(peer)

@@ -66,6 +66,39 @@ class Asker:
         target = f"sip:{target_id}@{peer.host}:{peer.port}"
         return await self._sip.request(peer, "MESSAGE", target, fields=fields, body=body)
 
+    def new_word(self) -> str:
+        """Return a fresh unguessable word for tags and Call-IDs."""
+        return self._sip.new_word()
+
+    async def subscribe(
+        self,
+        peer: Peer,
+        target_id: str,
+        body: bytes,
+        *,
+        call_id: str,
+        local_tag: str,
+        remote_tag: str,
+        cseq: int,
+        event: str,
+        expires_s: int,
+    ) -> Response | None:
+        """Send a SUBSCRIBE, in its dialog when `remote_tag` is known; None when nobody answered."""
+        own, realm = self.identity.server_id, self.identity.realm
+        to = f"<sip:{target_id}@{target_id[:10] if len(target_id) == 20 else realm}>"
+        fields = [
+            ("From", f"<sip:{own}@{realm}>;tag={local_tag}"),
+            ("To", f"{to};tag={remote_tag}" if remote_tag else to),
+            ("Call-ID", call_id),
+            ("CSeq", f"{cseq} SUBSCRIBE"),
+            ("Contact", f"<sip:{own}@{self._sip.local_host(peer)}:{self._sip.port}>"),
+            ("Event", event),
+            ("Expires", str(expires_s)),
+            ("Content-Type", CONTENT_TYPE),
+        ]
+        target = f"sip:{target_id}@{peer.host}:{peer.port}"
+        return await self._sip.request(peer, "SUBSCRIBE", target, fields=fields, body=body)
+
 
 class CatalogReader:
     """Asks devices for their channels and hands what comes to the domain."""

@@ -52,10 +52,13 @@ from tocsin.protocols.sip.message import (
 )
 from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
 from tocsin.protocols.sip.transaction import Send
+from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
+
+__all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
 
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
@@ -86,6 +89,7 @@ class SimCamera:
         self._pages_lost = 0
         self._stops_lost = 0
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
+        self.alarms = SimAlarms(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
             wire.attach(channel.gb_id, self)
@@ -166,7 +170,7 @@ class SimCamera:
         """Send one keepalive; a refusal ends the registration, so that the camera registers again."""
         started = self._clock.monotonic()
         self.report.keepalives_sent += 1
-        body = keepalive_notify(self._next_sn(), self.plan.gb_id, faulty, self._label)
+        body = keepalive_notify(self.next_sn(), self.plan.gb_id, faulty, self._label)
         response = await self._wire.transact(self._message(body))
         if response is None:
             return False
@@ -205,13 +209,15 @@ class SimCamera:
             call.receive(request)
         elif request.method == "INVITE":
             self._receive_invite(request)
+        elif request.method == "SUBSCRIBE":
+            self.alarms.subscribe(request)
         elif request.method == "MESSAGE":
             self._receive_message(request)
         elif request.method in ("BYE", "CANCEL"):
             self.report.byes += request.method == "BYE"
-            self._reply(request, 481)
+            self.reply(request, 481)
         elif request.method != "ACK":
-            self._reply(request, 200)
+            self.reply(request, 200)
 
     def receive_response(self, response: Response) -> None:
         """Take the answer to a BYE of ours."""
@@ -233,8 +239,8 @@ class SimCamera:
         is_control = not isinstance(document, BadDocument) and document.kind == "control"
         if is_control and Quirk.SILENT_TO_CONTROL in self.plan.quirks:
             return
-        self._reply(request, 403 if is_control and Quirk.REFUSES_CONTROL in self.plan.quirks else 200)
-        if isinstance(document, Document):
+        self.reply(request, 403 if is_control and Quirk.REFUSES_CONTROL in self.plan.quirks else 200)
+        if isinstance(document, Document) and not self.alarms.take(document):
             self._receive_document(document)
 
     def _receive_document(self, document: Document) -> None:
@@ -403,26 +409,43 @@ class SimCamera:
         return Request("REGISTER", self._server_uri, Headers(fields))
 
     def _message(self, body: bytes) -> Request:
+        return self.outgoing("MESSAGE", body)
+
+    def outgoing(
+        self,
+        method: str,
+        body: bytes,
+        *,
+        call_id: str = "",
+        own_tag: str = "",
+        server_tag: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Request:
+        """Return a request to the server; without `call_id` it belongs to no dialog."""
         self._cseq += 1
+        server = f"<{self._server_uri}>"
         fields = [
             self._via(),
-            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={self._new_word()[:8]}"),
-            ("To", f"<{self._server_uri}>"),
-            ("Call-ID", f"{self._new_word()[:20]}@{self._wire.host}"),
-            ("CSeq", f"{self._cseq} MESSAGE"),
+            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={own_tag or self._new_word()[:8]}"),
+            ("To", f"{server};tag={server_tag}" if server_tag else server),
+            ("Call-ID", call_id or f"{self._new_word()[:20]}@{self._wire.host}"),
+            ("CSeq", f"{self._cseq} {method}"),
             ("Max-Forwards", "70"),
+            *headers,
             ("Content-Type", CONTENT_TYPE),
         ]
-        return Request("MESSAGE", self._server_uri, Headers(fields), body)
+        return Request(method, self._server_uri, Headers(fields), body)
 
     def _via(self) -> tuple[str, str]:
         wire = self._wire
         return "Via", via_value(wire.transport, wire.host, wire.port, new_branch(self._new_word()))
 
-    def _reply(self, request: Request, status: int) -> None:
-        self._wire.send(response_to(request, status, to_tag=self._new_word()[:8]).encode())
+    def reply(self, request: Request, status: int, *, tag: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Answer a request of the server."""
+        made = response_to(request, status, to_tag=tag or self._new_word()[:8], headers=headers)
+        self._wire.send(made.encode())
 
-    def _next_sn(self) -> int:
+    def next_sn(self) -> int:
         self._sn += 1
         return self._sn
 

@@ -39,6 +39,19 @@ class Quirk(StrEnum):
     NO_CONTROL_RESPONSE = "no_control_response"
     FAILS_CONTROL = "fails_control"
     LOSES_FIRST_STOP = "loses_first_stop"
+    REFUSES_SUBSCRIBE = "refuses_subscribe"
+    SILENT_TO_SUBSCRIBE = "silent_to_subscribe"
+    FORGETS_SUBSCRIPTION = "forgets_subscription"
+    EMPTY_FIRST_NOTIFY = "empty_first_notify"
+    NOTIFY_OUTSIDE_DIALOG = "notify_outside_dialog"
+    ALARM_BOTH_WAYS = "alarm_both_ways"
+    ALARM_LOWER_CASE_INFO = "alarm_lower_case_info"
+    ALARM_LOOSE_TIME = "alarm_loose_time"
+    ALARM_NO_METHOD = "alarm_no_method"
+    NEEDS_RESET = "needs_reset"
+    NEEDS_GUARD = "needs_guard"
+    REFUSES_ALARM_COMMAND = "refuses_alarm_command"
+    SILENT_TO_ALARM_COMMAND = "silent_to_alarm_command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,13 @@ class CameraReport:
     controls: int = 0
     bad_controls: int = 0
     reboots: int = 0
+    subscriptions: int = 0
+    alarms_sent: int = 0
+    alarms_answered: int = 0
+    alarms_confirmed: int = 0
+    alarms_withheld: int = 0
+    resets: int = 0
+    guards: int = 0
     date: str = ""
     granted_s: int = 0
     register_ms: list[float] = field(default_factory=list)

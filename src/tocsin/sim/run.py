@@ -7,19 +7,20 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tocsin.base.clock import SystemClock
+from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.protocols.dc09.crypto import KEY_SIZES_BYTES, AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
-from tocsin.protocols.gb28181.ids import make_id
+from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim.camera import SimCamera
+from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_wire import Wire
@@ -204,6 +205,17 @@ def _add_camera(kinds: Any) -> None:
         metavar="NAME",
         help=f"an oddity of the field, may be repeated: {', '.join(quirk.value for quirk in Quirk)}",
     )
+    parser.add_argument(
+        "--alarm",
+        action="append",
+        default=[],
+        metavar="METHOD[/TYPE][@ID]",
+        help="an alarm to raise, such as 2/2 (tamper) or 5/2@34020000001310000001; may be repeated",
+    )
+    parser.add_argument("--alarm-after", type=float, default=3.0, metavar="S", help="seconds to the first (default: 3)")
+    parser.add_argument(
+        "--alarm-every", type=float, default=0.0, metavar="S", help="raise them again and again; 0: once"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="end after so many seconds (default: Ctrl-C)")
     parser.add_argument("--seed", type=int, default=1)
     parser.set_defaults(run=_camera)
@@ -212,6 +224,9 @@ def _add_camera(kinds: Any) -> None:
 def _camera(arguments: argparse.Namespace) -> int:
     if arguments.devices > 1:
         return _fleet(arguments)
+    alarms = tuple(_alarm_of(text) for text in arguments.alarm)
+    if arguments.alarm_after < 0 or arguments.alarm_every < 0:
+        raise TocsinError(ErrorCode.INVALID, "--alarm-after and --alarm-every are seconds, 0 or more")
     width, _, height = arguments.size.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise TocsinError(ErrorCode.INVALID, "--size is WIDTHxHEIGHT, such as 960x540")
@@ -246,7 +261,9 @@ def _camera(arguments: argparse.Namespace) -> int:
     reports: list[CameraReport] = []
 
     async def _work(ended: asyncio.Event) -> None:
-        reports.append(await _live_camera(plan, arguments.server, Transport(arguments.transport), _sender, ended))
+        transport = Transport(arguments.transport)
+        times = (arguments.alarm_after, arguments.alarm_every)
+        reports.append(await _live_camera(plan, arguments.server, transport, _sender, ended, alarms, times))
 
     try:
         asyncio.run(until_told(_work, arguments.seconds))
@@ -259,12 +276,37 @@ def _camera(arguments: argparse.Namespace) -> int:
     return 0 if reports[0].registrations else 1
 
 
+def _alarm_of(text: str) -> SimAlarm:
+    what, _, source = text.partition("@")
+    method, _, kind = what.partition("/")
+    if not (method.isascii() and method.isdigit() and (not source or is_acceptable(source))):
+        raise TocsinError(ErrorCode.INVALID, f"--alarm {text!r} is not METHOD[/TYPE][@ID], such as 2/2")
+    return SimAlarm(method, kind, source, text=f"simulated alarm {what}")
+
+
+async def _raise_alarms(
+    camera: SimCamera, clock: Clock, alarms: Sequence[SimAlarm], times: tuple[float, float]
+) -> None:
+    """Raise the alarms in turn, `times` = (seconds to the first round, seconds between rounds; 0: one round)."""
+    after_s, every_s = times
+    await camera.wait_registered()
+    await clock.sleep(after_s)
+    while True:
+        for alarm in alarms:
+            await camera.alarms.raise_alarm(alarm)
+        if not every_s:
+            return
+        await clock.sleep(every_s)
+
+
 async def _live_camera(
     plan: CameraPlan,
     server: tuple[str, int],
     transport: Transport,
     sender: Callable[[str], PictureSender],
     ended: asyncio.Event,
+    alarms: Sequence[SimAlarm],
+    times: tuple[float, float],
 ) -> CameraReport:
     clock = SystemClock()
     wire = Wire(server, transport, clock)
@@ -272,6 +314,8 @@ async def _live_camera(
     camera = SimCamera(plan, wire, clock, new_token, sender)
     life = asyncio.create_task(camera.run())
     waiting = asyncio.create_task(ended.wait())
+    if alarms:
+        camera.start(_raise_alarms(camera, clock, alarms, times))
     try:
         await asyncio.wait([life, waiting], return_when=asyncio.FIRST_COMPLETED)
         if life.done():

@@ -119,7 +119,7 @@ _INSERT = Bulk.into(
         "id", "number", "signal_id", "incident_id", "device_id", "zone_id", "place_id", "jurisdiction_id",
         "jurisdiction_code", "kind", "code_system", "code", "priority", "label_en", "label_zh", "area", "zone",
         "text", "state", "occurred_at_us", "received_at_us", "committed_at_us", "restored_at_us",
-        "presented_at_us",
+        "presented_at_us", "channel_id",
     ),
 )  # fmt: skip
 _RESTORE = Bulk.change(alarms.c.id, ("state", "restored_at_us"))
@@ -151,6 +151,7 @@ def _values(alarm: Alarm) -> tuple[Any, ...]:
         to_us(alarm.committed_at),
         optional_us(alarm.restored_at),
         optional_us(alarm.presented_at),
+        alarm.channel_id,
     )
 
 
@@ -180,4 +181,5 @@ def _alarm(row: Row[Any]) -> Alarm:
         committed_at=from_us(row.committed_at_us),
         restored_at=optional_from_us(row.restored_at_us),
         presented_at=optional_from_us(row.presented_at_us),
+        channel_id=row.channel_id,
     )

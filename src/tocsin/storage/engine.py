@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool, StaticPool
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 READERS = 4
 CACHE_KIB = 65_536
@@ -80,6 +82,8 @@ def sqlite_reader(url: str) -> Engine:
 
 def postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
     """Return an asyncpg engine; the same synchronous use cases run on it through `run_sync`."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # here: a tenth of a second that SQLite starts without
+
     target = make_url(url).set(drivername="postgresql+asyncpg")
     return create_async_engine(target, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
 

@@ -159,13 +159,18 @@ class IncidentRepository(IncidentWork):
     # --- what belongs to it ---
 
     def linked_channels(self, incident_id: str) -> tuple[str, ...]:
-        """Return the ids of the cameras linked to the zones of its alarms, best first."""
+        """Return the cameras that raised its alarms themselves, then those linked to their zones, best first."""
+        own = self._connection.execute(
+            select(alarms.c.channel_id)
+            .where(alarms.c.incident_id == incident_id, alarms.c.channel_id.is_not(None))
+            .order_by(alarms.c.id)
+        )
         rows = self._connection.execute(
             select(zone_cameras.c.channel_id, zone_cameras.c.rank)
             .where(zone_cameras.c.zone_id.in_(select(alarms.c.zone_id).where(alarms.c.incident_id == incident_id)))
             .order_by(zone_cameras.c.rank, zone_cameras.c.channel_id)
         )
-        return tuple(dict.fromkeys(row.channel_id for row in rows))
+        return tuple(dict.fromkeys(row.channel_id for row in (*own, *rows)))
 
     def of_channel(self, channel_id: str) -> list[str]:
         """Return the ids of open incidents that show a camera."""
@@ -176,7 +181,13 @@ class IncidentRepository(IncidentWork):
             .join(incidents, incidents.c.id == alarms.c.incident_id)
             .where(zone_cameras.c.channel_id == channel_id, incidents.c.closed_at_us.is_(None))
         )
-        return [row.incident_id for row in rows]
+        own = self._connection.execute(
+            select(alarms.c.incident_id)
+            .distinct()
+            .join(incidents, incidents.c.id == alarms.c.incident_id)
+            .where(alarms.c.channel_id == channel_id, incidents.c.closed_at_us.is_(None))
+        )
+        return list(dict.fromkeys(row.incident_id for row in (*rows, *own)))
 
 
 def _clauses(wanted: IncidentFilter) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from asyncpg.exceptions import InterfaceError, PostgresError
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -47,6 +46,8 @@ def prepare(url: str) -> None:
             hint = "if it is damaged, restore a backup; the file is left as it is"
             raise _unusable(f"the database file {path}", error, hint) from error
     else:
+        from asyncpg.exceptions import InterfaceError, PostgresError  # here: SQLite starts without it
+
         shown = make_url(url).render_as_string(hide_password=True)
         try:
             asyncio.run(_prepare_postgresql(url))

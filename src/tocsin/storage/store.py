@@ -15,11 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -30,6 +29,9 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.tables import chain
 from tocsin.storage.uow import Announcement, Transaction
 from tocsin.storage.wal import Flight, Flights, LogSync
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,6 +102,7 @@ class BaseStore(ABC):
         """Queue a job for the next group."""
 
     def _deliver(self, outcomes: Sequence[Outcome], announcements: Sequence[Announcement]) -> None:
+        self._note_health(StoreHealth())
         for outcome in outcomes:
             if outcome.future.done():
                 continue
@@ -112,6 +115,7 @@ class BaseStore(ABC):
                 listener(announcements)
 
     def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
+        self._note_health(StoreHealth(False, _reason(error)))
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(
@@ -277,13 +281,10 @@ class SqliteStore(BaseStore):
         self.groups += 1
         self.committed += len(flight.jobs)
         self._loop.call_soon_threadsafe(self._deliver, flight.result.outcomes, flight.result.announcements)
-        if not self.health.is_ok:
-            self._loop.call_soon_threadsafe(self._note_health, StoreHealth())
 
     def _tell_failure(self, jobs: Sequence[Job], error: BaseException) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._fail, jobs, error)
-        self._loop.call_soon_threadsafe(self._note_health, StoreHealth(False, _reason(error)))
 
     def _copy_log(self, connection: Connection) -> None:
         """Bring everything committed into the database file, after a sync of the log failed.
@@ -405,7 +406,6 @@ class PostgresqlStore(BaseStore):
                     await asyncio.wrap_future(synced)
         except Exception as error:  # the database or the disk failed: nobody is answered, everybody may retry
             self._fail(jobs, error)
-            self._note_health(StoreHealth(False, _reason(error)))
             await asyncio.sleep(0.05)
             return
         if result.head is not None:
@@ -413,7 +413,6 @@ class PostgresqlStore(BaseStore):
         self.groups += 1
         self.committed += len(jobs)
         self._deliver(result.outcomes, result.announcements)
-        self._note_health(StoreHealth())
 
 
 AnyStore = SqliteStore | PostgresqlStore

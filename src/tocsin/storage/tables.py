@@ -181,7 +181,7 @@ zones = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("device_id", ID, ForeignKey("devices.id"), nullable=False),
-    Column("number", String(16), nullable=False, comment="as the panel sends it, without leading zeros"),
+    Column("number", String(64), nullable=False, comment="as the device sends it, without leading zeros"),
     Column("name", Text, nullable=False, server_default=""),
     Column("name_en", Text, nullable=False, server_default=""),
     Column(
@@ -245,7 +245,7 @@ attempts = Table(
     Column("id", ID, primary_key=True),
     Column("device_id", ID, ForeignKey("devices.id"), nullable=False),
     Column("channel_id", ID),
-    Column("kind", String(16), nullable=False, comment="registration | catalog | play"),
+    Column("kind", String(16), nullable=False, comment="registration | catalog | play | subscription | control"),
     Column("started_at_us", Micros, nullable=False),
     Column("ended_at_us", Micros),
     Column("outcome", String(8), nullable=False, comment="ok | failed | running"),
@@ -342,7 +342,7 @@ alarms = Table(
     Column("label_en", Text, nullable=False),
     Column("label_zh", Text, nullable=False),
     Column("area", String(16), nullable=False, server_default=""),
-    Column("zone", String(16), nullable=False, server_default=""),
+    Column("zone", String(64), nullable=False, server_default=""),
     Column("text", Text, nullable=False, server_default=""),
     Column("state", String(12), nullable=False, comment="open | restored | closed"),
     Column("occurred_at_us", Micros, comment="t0, the device's word"),
@@ -350,6 +350,7 @@ alarms = Table(
     Column("committed_at_us", Micros, nullable=False, comment="t2"),
     Column("restored_at_us", Micros),
     Column("presented_at_us", Micros, comment="t4"),
+    Column("channel_id", ID, comment="the picture that raised it itself"),
     comment="a signal that asks for an operator's decision",
 )
 Index("ix_alarms_incident", alarms.c.incident_id)
@@ -363,6 +364,12 @@ Index(
 Index("ix_alarms_scope", alarms.c.jurisdiction_code, alarms.c.id)
 Index("ix_alarms_signal", alarms.c.signal_id)
 Index("ix_alarms_received", alarms.c.received_at_us)
+Index(
+    "ix_alarms_channel",
+    alarms.c.channel_id,
+    sqlite_where=alarms.c.channel_id.is_not(None),
+    postgresql_where=alarms.c.channel_id.is_not(None),
+)
 
 incidents = Table(
     "incidents",

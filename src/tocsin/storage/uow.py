@@ -120,30 +120,16 @@ class Transaction:
         [(audit_seq, audit_hash, feed_seq)] = _CHAIN.ask(self.connection)
         records = []
         for entry in self._audit:
-            record = link(entry, audit_seq + 1, audit_hash)
-            audit_seq, audit_hash = record.seq, record.hash
-            records.append(
-                (
-                    record.seq,
-                    record.at_us,
-                    record.actor_kind,
-                    record.actor_id,
-                    record.action,
-                    record.subject_kind,
-                    record.subject_id,
-                    record.jurisdiction_code,
-                    record.outcome,
-                    record.detail,
-                    record.prev_hash,
-                    record.hash,
-                )
-            )
+            audit_seq += 1
+            record = link(entry, audit_seq, audit_hash)
+            audit_hash = str(record[-1])
+            records.append(record)
         _AUDIT.run(self.connection, records)
-        announcements = []
+        rows = []
         for item in _latest(self._feed):
             feed_seq += 1
-            announcements.append(
-                Announcement(
+            rows.append(
+                (
                     feed_seq,
                     to_us(item.at),
                     item.type,
@@ -153,21 +139,8 @@ class Transaction:
                     _encode(item.data),
                 )
             )
-        _OUTBOX.run(
-            self.connection,
-            [
-                (
-                    item.seq,
-                    item.at_us,
-                    item.type,
-                    item.subject_id,
-                    item.jurisdiction_code,
-                    item.permission,
-                    item.data,
-                )
-                for item in announcements
-            ],
-        )
+        _OUTBOX.run(self.connection, rows)
+        announcements = [Announcement(*row) for row in rows]
         _ADVANCE.run(self.connection, [(audit_seq, audit_hash, feed_seq)])
         return ((audit_seq, audit_hash) if records else None), announcements
 

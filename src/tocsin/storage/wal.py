@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Flights:
 
     def __init__(self, settle: Callable[[Flight], None]) -> None:
         self._settle = settle
-        self._flights: list[Flight] = []
+        self._flights: deque[Flight] = deque()
         self._changed = threading.Condition()
 
     def add(self, flight: Flight) -> None:
@@ -91,6 +92,5 @@ class Flights:
     def _look(self, _: Future[None]) -> None:
         with self._changed:
             while self._flights and self._flights[0].has_landed:
-                self._settle(self._flights[0])
-                del self._flights[0]
+                self._settle(self._flights.popleft())
             self._changed.notify_all()

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain import control, devices, fields, notices, people
+from tocsin.domain import control, devices, fields, guarding, notices, people
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
@@ -50,7 +50,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         redirect_slashes=False,
     )
     services.words = services.words.merged(
-        fields.WORDS, control.WORDS, devices.WORDS, people.WORDS, notices.WORDS, BLOCK_WORDS
+        fields.WORDS, control.WORDS, devices.WORDS, guarding.WORDS, people.WORDS, notices.WORDS, BLOCK_WORDS
     )
     services.public_url = settings.public_url
     feed = Feed(

@@ -14,6 +14,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
@@ -136,6 +137,7 @@ class Services:
     settings: Callable[[], Sequence[SettingShown]] = tuple
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
+    guarding: GuardService | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP
     metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()

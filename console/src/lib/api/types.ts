@@ -13,7 +13,8 @@ export type Permission =
   | 'read_incidents'
   | 'manage_settings'
   | 'commission_camera'
-  | 'set_unit';
+  | 'set_unit'
+  | 'arm_device';
 
 export interface Page<T> {
   items: T[];
@@ -185,6 +186,7 @@ export interface Alarm {
   signal_id: string;
   device_id: string | null;
   zone_id: string | null;
+  channel_id: string | null;
   place_id: string | null;
   jurisdiction_id: string;
   incident_id: string | null;
@@ -378,7 +380,7 @@ export interface Attempt {
   id: string;
   device_id: string;
   channel_id: string | null;
-  kind: 'registration' | 'catalog' | 'play';
+  kind: 'registration' | 'catalog' | 'play' | 'subscription' | 'control';
   started_at: string;
   ended_at: string | null;
   outcome: 'ok' | 'failed' | 'running';

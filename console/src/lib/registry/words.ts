@@ -88,6 +88,8 @@ export const ATTEMPT: Record<Attempt['kind'], () => string> = {
   registration: m.registry_attempt_registration,
   catalog: m.registry_attempt_catalog,
   play: m.registry_attempt_play,
+  subscription: m.registry_attempt_subscription,
+  control: m.registry_attempt_control,
 };
 
 export interface Health {

@@ -31,6 +31,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'preset.restored': m.audit_preset_restored,
   'device.added': m.audit_device_added,
   'device.changed': m.audit_device_changed,
+  'device.guard_answered': m.audit_device_guard_answered,
+  'device.guard_asked': m.audit_device_guard_asked,
   'device.key_confirmed': m.audit_device_key_confirmed,
   'device.retired': m.audit_device_retired,
   'device.secret_set': m.audit_device_secret_set,
@@ -96,6 +98,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   manage_settings: m.audit_asked_manage_settings,
   commission_camera: m.audit_asked_commission_camera,
   set_unit: m.audit_asked_set_unit,
+  arm_device: m.audit_asked_arm_device,
 };
 
 export const actionWords = (action: string): string => ACTION[action]?.() ?? action;

@@ -13,10 +13,12 @@ function versionOf(id: string): number {
   return Math.max(incidents.full.get(id)?.version ?? 0, incidents.open.get(id)?.version ?? 0);
 }
 
-/** Posts an act; its failure is said in words and the newest state shown. Answers whether it was done. */
-async function act(id: string, path: string, body: Body): Promise<boolean> {
+const post = (id: string, path: string, body: Body) => api.post<IncidentFull>(`/incidents/${id}/${path}`, body);
+
+/** Runs an act; its failure is said in words and the newest state shown. Answers whether it was done. */
+async function attempt(id: string, run: () => Promise<IncidentFull>): Promise<boolean> {
   try {
-    incidents.takeFull(await api.post<IncidentFull>(`/incidents/${id}/${path}`, { version: versionOf(id), ...body }));
+    incidents.takeFull(await run());
     return true;
   } catch (error) {
     const words = errorWords(error);
@@ -26,7 +28,29 @@ async function act(id: string, path: string, body: Body): Promise<boolean> {
   }
 }
 
-export const claim = (id: string) => act(id, 'claim', {});
+const act = (id: string, path: string, body: Body) =>
+  attempt(id, () => post(id, path, { version: versionOf(id), ...body }));
+
+/** The server refused an act only because it has a newer version of the incident. */
+const isStale = (error: unknown): boolean =>
+  error instanceof ApiError && error.status === 409 && typeof error.params.current_version === 'number';
+
+/**
+ * A claim rests on the owner alone: refused because a newer alarm changed the incident, it is asked once more with the
+ * newest version. Who owns it by now, when it is somebody else than was seen, is never relieved by that.
+ */
+export const claim = (id: string) =>
+  attempt(id, async () => {
+    const seen = (incidents.open.get(id) ?? incidents.full.get(id))?.owner?.user_id;
+    try {
+      return await post(id, 'claim', { version: versionOf(id) });
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      const { owner, version } = await incidents.readFull(id);
+      if (owner && owner.user_id !== seen) throw error;
+      return await post(id, 'claim', { version });
+    }
+  });
 
 export async function release(id: string): Promise<void> {
   if (await act(id, 'release', {})) toasts.say(m.room_released(), { undo: () => void claim(id) });

@@ -20,6 +20,7 @@ export const PERMISSION: readonly (readonly [Permission, () => string])[] = [
   ['handle_incident', m.users_may_handle_incident],
   ['supervise_incident', m.users_may_supervise_incident],
   ['set_unit', m.users_may_set_unit],
+  ['arm_device', m.users_may_arm_device],
   ['view_live', m.users_may_view_live],
   ['view_live_other_purpose', m.users_may_view_live_other_purpose],
   ['control_camera', m.users_may_control_camera],

@@ -156,6 +156,13 @@ def build_document(
     return encode_text("\r\n".join(lines), label)
 
 
+def document_of(root: Element, label: Label = Label.GB18030) -> bytes:
+    """Return a tree as a body; attributes are left out."""
+    lines = [f'<?xml version="1.0" encoding="{label.value}"?>']
+    _write(lines, [_pair(root)])
+    return encode_text("\r\n".join([*lines, ""]), label)
+
+
 def catalog_query(sn: int, device_id: str, label: Label = Label.GB2312) -> bytes:
     """Return the question for everything below an id."""
     return build_document("Query", "Catalog", sn, device_id, label=label)
@@ -212,6 +219,12 @@ def result_response(
 def fields_of(element: Element) -> Mapping[str, str]:
     """Return the texts of the children by name as written; used to keep unknown fields raw."""
     return {item.name: item.text for item in element.children if not item.children}
+
+
+def _pair(element: Element) -> Pair:
+    if not element.children:
+        return element.name, element.text
+    return element.name, [_pair(item) for item in element.children]
 
 
 def _write(lines: list[str], fields: Sequence[Pair]) -> None:

@@ -173,6 +173,37 @@ WORDS: Final = Words(
             "有 {pages} 页 XML 不规范，已修复。",
         ),
         "catalog.retry": ("We ask once more.", "平台再次请求。"),
+        "subscribe.granted": (
+            "The device reports its alarms to us; renewed every {expires_s} s at the latest.",
+            "设备已接受报警订阅，最长每 {expires_s} 秒续订一次。",
+        ),
+        "subscribe.lost": (
+            "The device no longer knew our subscription; we began a new one.",
+            "设备已丢失订阅，平台重新订阅。",
+        ),
+        "subscribe.refused": (
+            "The device takes no subscription to alarms ({status}). Its alarms may still come unasked; it is not asked "
+            "again until it registers anew.",
+            "设备不支持报警订阅（{status}）。设备仍可能主动上报报警；重新注册前平台不再请求订阅。",
+        ),
+        "subscribe.put_off": (
+            "The device could not take the subscription to alarms at the moment ({status}). We ask again later.",
+            "设备暂时无法接受报警订阅（{status}），平台稍后重试。",
+        ),
+        "subscribe.no_answer": (
+            "The device did not answer the subscription to alarms. We ask again later.",
+            "设备没有应答报警订阅，平台稍后重试。",
+        ),
+        "alarm.reset_refused": (
+            "The device refused to be reset after the alarm {code} of {source}. It may report no further alarm there: "
+            "reset it at the device.",
+            "设备拒绝报警 {code}（{source}）的复位命令，可能不再上报该报警点的报警，请在设备上复位。",
+        ),
+        "alarm.reset_unreachable": (
+            "The reset after the alarm {code} of {source} did not reach the device. It may report no further alarm "
+            "there: reset it at the device.",
+            "报警 {code}（{source}）的复位命令未送达，设备可能不再上报该报警点的报警，请在设备上复位。",
+        ),
         "play.device_offline": (
             "The device is not registered, so it cannot be asked for a picture.",
             "设备未注册，无法请求图像。",

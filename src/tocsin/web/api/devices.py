@@ -25,7 +25,8 @@ from tocsin.web.deps import House, Language, allowed
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 Reader = Annotated[Actor, allowed(Permission.READ_REGISTRY)]
 Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
-Number = Annotated[str, Path(max_length=16, description="zone number")]
+Armer = Annotated[Actor, allowed(Permission.ARM_DEVICE)]
+Number = Annotated[str, Path(max_length=64, description="zone number, or the id of an alarm input")]
 
 
 class AddressIn(In):
@@ -88,7 +89,7 @@ class SecretIn(In):
 class ZoneIn(In):
     """A new zone."""
 
-    number: Annotated[str, Field(min_length=1, max_length=16, examples=["3"])]
+    number: Annotated[str, Field(min_length=1, max_length=64, examples=["3"])]
     name: Text = ""
     name_en: Text = ""
     kind: Annotated[str, Field(max_length=24, examples=["infrared"])] = ""
@@ -103,6 +104,12 @@ class ZonePatch(In):
     name_en: Text = ""
     kind: Annotated[str, Field(max_length=24)] = ""
     place_id: str | None = None
+
+
+class GuardIn(In):
+    """Arm or disarm."""
+
+    armed: bool
 
 
 class LinksIn(In):
@@ -194,6 +201,18 @@ async def ask_catalog(device_id: str, house: House, actor: Keeper) -> Response:
     if not await house.ask_catalog(device.id):
         raise TocsinError(ErrorCode.UNAVAILABLE, "the device is not registered at the moment", key="registry.not_heard")
     return reply({"asked": True}, 202)
+
+
+@router.post("/{device_id}/guard", response_model=objects.GuardAct)
+async def set_guard(device_id: str, house: House, actor: Armer, body: GuardIn) -> Response:
+    """Arm or disarm a GB/T 28181 device; `unconfirmed`: it took the command and said nothing of the result.
+
+    Errors: not_found, conflict when it cannot be armed from here or refuses, unavailable when it cannot be reached.
+    """
+    if house.guarding is None:
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the SIP gateway is not running")
+    act = await house.guarding.set_guard(device_id, is_set=body.armed, actor=actor)
+    return reply({"device_id": act.device_id, "armed": act.is_set, "outcome": act.outcome.value})
 
 
 @router.get("/{device_id}/zones", response_model=Page[objects.Zone])

@@ -141,8 +141,16 @@ class Device(Out):
     retired: bool
 
 
+class GuardAct(Out):
+    """What came of arming or disarming a device."""
+
+    device_id: Id
+    armed: bool
+    outcome: Literal["done", "unconfirmed"]
+
+
 class Zone(Out):
-    """An alarm point of a panel; `cameras` in the order they are shown."""
+    """An alarm point; `cameras` in the order they are shown."""
 
     id: Id
     device_id: Id
@@ -171,7 +179,7 @@ class Attempt(Out):
     id: Id
     device_id: Id
     channel_id: Id | None
-    kind: Literal["registration", "catalog", "play"]
+    kind: Literal["registration", "catalog", "play", "subscription", "control"]
     started_at: Time
     ended_at: Time | None
     outcome: Literal["ok", "failed", "running"]
@@ -288,6 +296,7 @@ class Alarm(Out):
     signal_id: Id
     device_id: Id | None
     zone_id: Id | None
+    channel_id: Id | None
     place_id: Id | None
     jurisdiction_id: Id
     incident_id: Id | None
