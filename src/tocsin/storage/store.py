@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, update
+from sqlalchemy.exc import DBAPIError
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.audit import AuditEntry
 from tocsin.storage import engine as engines
-from tocsin.storage.group import GroupResult, Handler, Job, Outcome, run_group
+from tocsin.storage.group import GroupResult, Handler, Job, Outcome, is_fatal, run_group
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.tables import chain
 from tocsin.storage.uow import Announcement, Transaction
@@ -361,9 +362,18 @@ class PostgresqlStore(BaseStore):
         def _work(connection: Connection) -> T:
             return work(Transaction(connection, self._clock.now(), read_only=True), *args, **kwargs)
 
-        async with self._engine.connect() as connection:
-            connection = await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            return await connection.run_sync(_work)
+        is_connected = False
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                is_connected = True
+                return await connection.run_sync(_work)
+        except (DBAPIError, OSError) as error:
+            if is_connected and not is_fatal(error):
+                raise
+            raise TocsinError(
+                ErrorCode.UNAVAILABLE, f"the database cannot be read: {_reason(error)}", key="store.failing"
+            ) from error
 
     def _put(self, job: Job) -> None:
         if self._stopping:
