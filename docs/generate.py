@@ -16,6 +16,8 @@ from tocsin.settings import Settings, example_toml, known_settings, setting_text
 from tocsin.storage.tables import metadata
 
 ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # the checklist stands beside its tests
 REFERENCE = ROOT / "docs" / "reference"
 HEAD = "<!-- Made by `python docs/generate.py`. -->\n"
 
@@ -206,6 +208,34 @@ def _summary(route: Any) -> str:
     return str(route.endpoint.__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
 
 
+def conformance_page() -> str:
+    """Return what of GB/T 28181 is kept, where, and by which test."""
+    from tests.conformance.checklist import AREAS, load
+
+    rows = load()
+    lines = [
+        HEAD,
+        "# GB/T 28181: conformance",
+        "",
+        "Each rule names the files that keep it and the tests that hold it. For each rule the code was broken on purpose",
+        "in at least one place (`tests/conformance/rows`); `tests/conformance/test_rows.py` breaks it again in every run",
+        "and fails unless one of these tests turns red. What the device must type and see is in [gb28181.md](gb28181.md).",
+    ]
+    for area, title in AREAS.items():
+        chosen = [row for row in rows if row.area == area]
+        if not chosen:
+            continue
+        lines += ["", f"## {title}", "", "| rule | clause | implemented in | tested by |", "|---|---|---|---|"]
+        for row in chosen:
+            files = ", ".join(f"`{name.removeprefix('src/tocsin/')}`" for name in row.implemented)
+            tests = ", ".join(
+                f"`{name.removeprefix('tests/').partition('::')[0]}` {name.rpartition('::')[2]}" for name in row.tests
+            )
+            rule = f"**{row.id.partition('.')[2]}** {row.rule}".replace("|", "\\|")
+            lines.append(f"| {rule} | {row.clause} | {files} | {tests} |".replace("\n", " "))
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "tocsin.example.toml": example_toml,
     REFERENCE / "settings.md": settings_page,
@@ -213,6 +243,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "errors.md": errors_page,
     REFERENCE / "schema.md": schema_page,
     REFERENCE / "api.md": api_page,
+    ROOT / "docs" / "protocols" / "gb28181-conformance.md": conformance_page,
 }
 
 
