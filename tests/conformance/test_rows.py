@@ -1,4 +1,4 @@
-"""Every point of the GB/T 28181 checklist has a row, and each row's tests turn red when its rule is broken on purpose."""
+"""Every point of the GB/T 28181 checklist has a row, and breaking its rule on purpose turns a test of the row red."""
 
 from __future__ import annotations
 
