@@ -240,3 +240,75 @@ async def test_our_address_follows_the_route_when_we_listen_everywhere():
         await gateway.stop()
     fixed = SipGateway(SipConfig(contact_ip="192.0.2.1"), SystemClock(), words())
     assert fixed.local_host(Peer("127.0.0.1", 5060, Transport.UDP, 0)) == "192.0.2.1"
+
+
+# --- calls made to us ---
+
+
+def invite(call_id: str = "call-1") -> bytes:
+    return request("INVITE", f"z9hG4bK{call_id}", call_id, b"v=0\r\n")
+
+
+@pytest.fixture
+async def answering(gateway):
+    calls = []
+
+    def take(request: Request, peer: Peer) -> None:
+        call = gateway.serve(request, peer, own_id="server", realm="d")
+        calls.append(call)
+        call.trying()
+
+    gateway.handle("INVITE", take)
+    return gateway, calls
+
+
+async def test_a_call_made_to_us_is_answered_later_and_its_200_repeated_until_the_ack(answering):
+    gateway, calls = answering
+    peer = RawPeer(gateway.port)
+    peer.send(invite())
+    assert (await peer.receive()).status == 100
+    calls[0].accept(b"v=0\r\n")
+    first, again = await peer.receive(), await peer.receive()
+    assert first.status == again.status == 200
+    assert first.to_tag
+    assert first.to_tag == again.to_tag
+    peer.send(request("ACK", "z9hG4bKack", "call-1"))
+    assert await asyncio.wait_for(calls[0].confirmed(), 2)
+    peer.send(request("BYE", "z9hG4bKbye", "call-1"))
+    while (found := await peer.receive()).method != "BYE":
+        pass
+    assert found.status == 200
+    assert await asyncio.wait_for(calls[0].ended(), 2)
+
+
+async def test_a_call_made_to_us_can_be_ended_by_us(answering):
+    gateway, calls = answering
+    peer = RawPeer(gateway.port)
+    peer.send(invite())
+    await peer.receive()
+    calls[0].accept(b"v=0\r\n")
+    peer.send(request("ACK", "z9hG4bKack", "call-1"))
+    assert await calls[0].confirmed()
+    calls[0].hang_up()
+    while not isinstance(found := await peer.receive(), Request):
+        pass
+    assert (found.method, found.call_id) == ("BYE", "call-1")
+    reply = f"SIP/2.0 200 OK\r\nVia: {found.headers.get('via')}\r\nFrom: {found.headers.get('from')}\r\n"
+    reply += f"To: {found.headers.get('to')}\r\nCall-ID: call-1\r\nCSeq: {found.headers.get('cseq')}\r\n\r\n"
+    peer.send(reply.encode())
+    assert not await asyncio.wait_for(calls[0].ended(), 2)
+
+
+async def test_a_call_made_to_us_is_given_up_by_its_caller_alone(answering):
+    gateway, calls = answering
+    peer = RawPeer(gateway.port)
+    peer.send(invite())
+    await peer.receive()
+    gateway.receive(
+        parse_datagram(request("CANCEL", "z9hG4bKx", "call-1")), Peer("127.0.0.9", 5060, Transport.UDP, 0), 0.0
+    )
+    assert not calls[0].is_over, "another host cannot end it"
+    peer.send(request("CANCEL", "z9hG4bKcall-1", "call-1"))
+    assert {(await peer.receive()).status, (await peer.receive()).status} == {200, 487}
+    assert await asyncio.wait_for(calls[0].ended(), 2)
+    assert not await calls[0].confirmed()

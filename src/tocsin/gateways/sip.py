@@ -17,6 +17,7 @@ from typing import Final, cast
 import structlog
 
 from tocsin.base.clock import Clock
+from tocsin.gateways.sip_served import ServedCall, ServedCalls, sends
 from tocsin.gateways.sip_sockets import Connection, Peer, route_to, udp_socket
 from tocsin.protocols.sip.codes import (
     DEFAULT_TIMERS,
@@ -33,6 +34,7 @@ from tocsin.protocols.sip.dialog import (
     Output,
     Rejected,
     Ringing,
+    ServerOutput,
     Unanswered,
 )
 from tocsin.protocols.sip.limits import Allowance, SourceLimits
@@ -65,6 +67,7 @@ MAX_CONNECTIONS: Final = 30_000
 SILENT_CONNECTION_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 3.0
 PORT_TRIES: Final = 20
+_OF_A_CALL: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "INFO"})
 
 
 Handler = Callable[[Request, Peer], Response | None]
@@ -166,7 +169,8 @@ class SipGateway:
         self._limits = SourceLimits(config.requests_per_s, 2 * config.requests_per_s)
         self._waiting: dict[tuple[str, str], _Waiting] = {}
         self._calls: dict[str, Call] = {}
-        self._heap: list[tuple[float, int, _Waiting | Call]] = []
+        self._served = ServedCalls()
+        self._heap: list[tuple[float, int, _Waiting | Call | ServedCall]] = []
         self._heap_number = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = float("inf")
@@ -251,6 +255,8 @@ class SipGateway:
                 waiting.answer.set_result(None)
         for call in self._calls.values():
             call.take(Ended(by_peer=False))
+        for served in self._served:
+            served.take(Ended(by_peer=False))
         self._waiting.clear()
         self._calls.clear()
 
@@ -351,8 +357,23 @@ class SipGateway:
                 call.take(cast(Output, output))
         self._arm(call)
 
-    def _arm(self, item: _Waiting | Call) -> None:
-        at = item.transaction.timer() if isinstance(item, _Waiting) else item.client.timer()
+    def serve(self, invite: Request, peer: Peer, *, own_id: str, realm: str) -> ServedCall | None:
+        """Take a call made to us; the handler of INVITE then returns None. None when there are too many."""
+        made = ServedCall(self, invite, peer, own_id=own_id, realm=realm)
+        return made if self._served.add(made) else None
+
+    def perform_served(self, call: ServedCall, outputs: Iterable[ServerOutput | Response]) -> None:
+        """Send and report what the dialog of a call made to us produced, and arm its timer."""
+        made = list(outputs)
+        for data in sends(made):
+            self.send(call.peer, data)
+        for output in made:
+            if not isinstance(output, Response):
+                call.take(output)
+        self._arm(call)
+
+    def _arm(self, item: _Waiting | Call | ServedCall) -> None:
+        at = _timer_of(item)
         if at is None or not self._is_open:
             return
         self._heap_number += 1
@@ -375,6 +396,9 @@ class SipGateway:
             if isinstance(item, _Waiting):
                 if item.transaction.timer() == at:
                     self._drive(item, item.transaction.handle_timer(max(now, at)))
+            elif isinstance(item, ServedCall):
+                if item.server.timer() == at:
+                    self.perform_served(item, item.server.handle_timer(max(now, at)))
             elif item.client.timer() == at:
                 self.perform(item, item.client.handle_timer(max(now, at)))
         if self._heap and self._is_open:
@@ -446,6 +470,10 @@ class SipGateway:
         if call is not None and call.peer.host == peer.host and response.from_tag == _own_tag(call):
             self.perform(call, call.client.receive(response, now))
             return
+        served = self._served.of_response(response, peer)
+        if served is not None:
+            self.perform_served(served, served.server.receive_response(response, now))
+            return
         self.health_state.counts["stray_responses"] += 1
 
     def _receive_request(self, request: Request, peer: Peer, now: float) -> None:
@@ -453,6 +481,10 @@ class SipGateway:
         call = self._calls.get(request.call_id)
         if call is not None and call.peer.host == peer.host and request.to_tag == _own_tag(call):
             self.perform(call, call.client.receive_request(request))
+            return
+        served = self._served.of_request(request, peer)
+        if served is not None and request.method in _OF_A_CALL:
+            self.perform_served(served, served.receive(request, now))
             return
         if request.method == "ACK":
             return
@@ -516,6 +548,7 @@ class SipGateway:
         over = [key for key, call in self._calls.items() if call.is_over and call.client.timer() is None]
         for key in over[: max(0, len(over) - 256)]:
             del self._calls[key]
+        self._served.tidy()
         self._housekeeping = asyncio.get_running_loop().call_later(1.0, self._tidy)
 
     def opened(self, connection: Connection) -> int:
@@ -551,3 +584,9 @@ def counts_of(health: SipHealth) -> Mapping[str, int]:
 
 def _own_tag(call: Call) -> str:
     return call.client.invite.from_tag
+
+
+def _timer_of(item: _Waiting | Call | ServedCall) -> float | None:
+    if isinstance(item, _Waiting):
+        return item.transaction.timer()
+    return item.server.timer() if isinstance(item, ServedCall) else item.client.timer()
