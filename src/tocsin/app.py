@@ -42,7 +42,7 @@ from tocsin.domain.users import UserService
 from tocsin.domain.view_service import ViewService
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
-from tocsin.gateways.gb28181_live import LiveConfig
+from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink

@@ -277,4 +277,4 @@ async def test_a_closed_call_leaves_nothing_to_end(tmp_path):
     async with House(device(), calls_path=path) as house:
         await registered(house)
         await (await house.gb.open_live(CHANNEL, house.media)).close("test")
-        assert house.gb.live._journal.load() == []
+        assert house.gb.calls._journal.load() == []

@@ -9,7 +9,7 @@ import pytest
 from tests.support.gb28181 import PASSWORD, House, channel_of, eventually
 from tests.support.media import running_link
 from tocsin.domain.directory import SipDevice
-from tocsin.gateways.gb28181_live import LiveConfig
+from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim.camera import SimCamera, make_channels
 from tocsin.sim.camera_plan import CameraPlan, Quirk

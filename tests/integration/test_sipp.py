@@ -12,8 +12,8 @@ import pytest
 from tests.support.gb28181 import PASSWORD, House, channel_of, eventually
 from tocsin.base.errors import TocsinError
 from tocsin.domain.directory import SipDevice
+from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_devices import RegisteredDevice
-from tocsin.gateways.gb28181_live import LiveConfig
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.sip.codes import Transport
 

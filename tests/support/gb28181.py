@@ -17,7 +17,7 @@ from tocsin.domain.devices import CatalogEntry, CatalogResult
 from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
-from tocsin.gateways.gb28181_live import LiveConfig
+from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.protocols.sip.codes import Timers, Transport
 from tocsin.sim.camera import SimCamera

@@ -23,11 +23,12 @@ from tocsin.domain.directory import Channel, Directory, SipDevice
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
+from tocsin.gateways.gb28181_calls import CallJournal, LiveConfig, MediaCaller
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
-from tocsin.gateways.gb28181_live import CallJournal, GbLiveSession, GbLiveSource, LiveConfig
+from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
 from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
@@ -140,7 +141,7 @@ class Gb28181Gateway:
             charset_of=self._charset_of,
             per_s=config.catalogs_per_s,
         )
-        self.live = GbLiveSource(
+        self.calls = MediaCaller(
             sip,
             self._asker,
             self.table,
@@ -151,6 +152,7 @@ class Gb28181Gateway:
             config=config.live,
             journal=CallJournal(config.calls_path),
         )
+        self.live = GbLiveSource(self.calls, self._attempts, clock)
         self.control = GbControl(self._asker, self.table, clock, charset_of=self._charset_of, config=config.control)
         self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
         self._failed_at: OrderedDict[str, float] = OrderedDict()
@@ -171,7 +173,7 @@ class Gb28181Gateway:
         self._sip.use_short_way(self.keepalive)
         self._sip.on_disconnect(self._disconnected)
         self._swept_at = self._clock.monotonic()
-        self.live.restore()
+        self.calls.restore()
         self._supervisor.spawn("gb28181 sweep", self._sweep_forever)
         self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
         self._supervisor.spawn("gb28181 subscriptions", self.subscriptions.run)
@@ -180,6 +182,7 @@ class Gb28181Gateway:
         """Stop whatever moves, end every call and every task."""
         await self.control.close()
         await self.live.stop()
+        self.calls.stop()
         await self._supervisor.stop()
         await self._alarms.stop()
         for device in self.table:
@@ -361,7 +364,7 @@ class Gb28181Gateway:
             user_agent,
             grant.version,
         )
-        self.live.end_leftovers(entry.gb_id, peer)
+        self.calls.end_leftovers(entry.gb_id, peer)
         if self._config.subscribe_alarms:
             self.subscriptions.registered(device, request, is_new=current is None)
         if current is None:

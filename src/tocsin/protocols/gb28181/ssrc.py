@@ -15,10 +15,11 @@ QUARANTINE_S: Final = 20.0
 
 
 class SsrcPool:
-    """Gives out the stream numbers of one domain for live pictures."""
+    """Gives out the stream numbers of one domain, for live pictures or for recordings."""
 
-    def __init__(self, domain_id: str, first: int = 1) -> None:
+    def __init__(self, domain_id: str, first: int = 1, *, is_history: bool = False) -> None:
         self._domain_id = domain_id
+        self._is_history = is_history
         self._next = first % SERIALS
         self._used: set[int] = set()
         self._resting: OrderedDict[int, float] = OrderedDict()
@@ -35,7 +36,7 @@ class SsrcPool:
             self._next = (self._next + 1) % SERIALS
             if serial and serial not in self._used and serial not in self._resting:
                 self._used.add(serial)
-                return ssrc_of(self._domain_id, serial)
+                return ssrc_of(self._domain_id, serial, is_history=self._is_history)
         return None
 
     def release(self, ssrc: int, now: float) -> None:

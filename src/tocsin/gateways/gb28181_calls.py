@@ -1,0 +1,446 @@
+"""Calls to GB/T 28181 devices for media: the ladder of transports, and a journal of calls that outlive us.
+
+Each try opens a receiver, invites the device, acknowledges and waits for media; on failure the next transport is
+tried and the winner is remembered. Live pictures, playback and downloads climb the same ladder; what differs is the
+offer. Open calls are journalled so that a restarted server ends what it left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tocsin.base.clock import Clock
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain.attempts import AttemptKind
+from tocsin.domain.devices import DeviceReports
+from tocsin.domain.directory import Channel, SipDevice
+from tocsin.domain.video import Endpoint, MediaPorts
+from tocsin.gateways.gb28181_catalog import Asker
+from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.sip import Call, SipGateway, local_side
+from tocsin.gateways.sip_sockets import Peer
+from tocsin.protocols.gb28181.charset import charset_named, label_for
+from tocsin.protocols.gb28181.ids import Role, role_of
+from tocsin.protocols.gb28181.ladder import is_worth_another_mode, order, promote, reorder_after
+from tocsin.protocols.gb28181.manscdp import key_frame_request
+from tocsin.protocols.gb28181.ssrc import SsrcPool
+from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
+from tocsin.protocols.sip.codes import Transport
+from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
+from tocsin.protocols.sip.message import readable
+from tocsin.protocols.sip.sdp import Answer, AnswerProblem, MediaMode, Sdp, judge_answer, parse_sdp
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TRIES: Final = 3
+HANG_UP_WAIT_S: Final = 2.0
+
+OfferMaker = Callable[[str, int, MediaMode, int], Sdp]  # (ip, port, mode, ssrc) -> what is offered
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """How long to wait, in seconds, and what to try first. `media_ip` empty: where the receiver says it listens."""
+
+    answer_within_s: float = 10.0
+    media_within_s: float = 8.0
+    connect_pause_s: float = 1.0
+    ladder: tuple[str, ...] = ()
+    media_ip: str = ""
+    ask_key_frame: bool = True
+    retry_over_tcp: bool = True
+
+
+class CallJournal:
+    """Calls that are open, one JSON line each, so that a restart can end them. Without a path it forgets."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._open: dict[str, dict[str, object]] = {}
+        self._lines = 0
+
+    def load(self) -> list[dict[str, object]]:
+        """Return the calls left open by an earlier run and start a new journal."""
+        if self._path is None or not self._path.exists():
+            return []
+        left: dict[str, dict[str, object]] = {}
+        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+                call_id = entry["call_id"]
+            except (ValueError, KeyError, TypeError):
+                continue  # a line cut by a crash
+            if entry.get("over"):
+                left.pop(call_id, None)
+            else:
+                left[call_id] = entry
+        self._path.unlink(missing_ok=True)
+        return list(left.values())
+
+    def opened(self, call: Call, gb_id: str) -> None:
+        """Note an answered call."""
+        state, peer = call.client.saved, call.peer
+        entry: dict[str, object] = {
+            "call_id": state.call_id,
+            "local": state.local,
+            "remote": state.remote,
+            "target": state.target,
+            "cseq": state.cseq,
+            "gb_id": gb_id,
+            "host": peer.host,
+            "port": peer.port,
+            "transport": peer.transport.value,
+        }
+        self._open[state.call_id] = entry
+        self._append(entry)
+
+    def closed(self, call: Call) -> None:
+        """Note that a call is over."""
+        if self._open.pop(call.client.call_id, None) is not None:
+            self._append({"call_id": call.client.call_id, "over": True})
+
+    def _append(self, entry: dict[str, object]) -> None:
+        if self._path is None:
+            return
+        try:
+            if self._lines > 1000 + 4 * len(self._open):
+                text = "".join(json.dumps(kept) + "\n" for kept in self._open.values())
+                self._path.write_text(text, encoding="utf-8")
+                self._lines = len(self._open)
+                return
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+            self._lines += 1
+        except OSError as error:  # a full disk must not stop a picture
+            log.warning("call journal not written", error=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of a device: whose picture, into which stream, under which number, with which offer."""
+
+    channel: Channel
+    stream_id: str
+    media: MediaPorts
+    pool: SsrcPool
+    offer: OfferMaker
+    is_live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A device that is sending; `answer_body` is the SDP it answered with, `mode` how the media travels."""
+
+    wanted: Wanted
+    device: RegisteredDevice
+    call: Call
+    ssrc: int
+    mode: MediaMode
+    answer_body: bytes
+
+
+@dataclass(slots=True)
+class _Try:
+    """One transport of one attempt."""
+
+    wanted: Wanted
+    device: RegisteredDevice
+    timeline: Timeline
+    mode: MediaMode
+    ssrc: int
+
+    @property
+    def channel(self) -> Channel:
+        return self.wanted.channel
+
+    @property
+    def media(self) -> MediaPorts:
+        return self.wanted.media
+
+
+class _NextMode(Exception):
+    """This transport failed; `problem` may reorder what is left."""
+
+    def __init__(self, problem: AnswerProblem | None = None) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+class MediaCaller:
+    """Calls devices for media and ends those calls; shared by everything that pulls from a device."""
+
+    def __init__(
+        self,
+        sip: SipGateway,
+        asker: Asker,
+        table: DeviceTable,
+        reports: DeviceReports,
+        attempts: AttemptLog,
+        clock: Clock,
+        *,
+        device_of: Callable[[str], SipDevice | None],
+        config: LiveConfig,
+        journal: CallJournal,
+    ) -> None:
+        self.sip = sip
+        self.server_id = asker.identity.server_id
+        self.config = config
+        self._asker = asker
+        self._table = table
+        self._reports = reports
+        self._attempts = attempts
+        self._clock = clock
+        self._device_of = device_of
+        self._journal = journal
+        self._leftovers: dict[str, list[dict[str, object]]] = {}
+        self._background: set[asyncio.Task[object]] = set()
+
+    def new_pool(self, *, is_history: bool = False) -> SsrcPool:
+        """Return the stream numbers of live pictures or of recordings."""
+        return SsrcPool(self.server_id, first=int(self._clock.monotonic() * 1000) % 10_000, is_history=is_history)
+
+    async def hang_up(self, opened: Opened) -> None:
+        """Say BYE, wait a little for the answer and free the stream number; the receiver is its owner's business."""
+        call = opened.call
+        call.hang_up()
+        try:
+            async with asyncio.timeout(HANG_UP_WAIT_S):
+                await call.ended()
+        except TimeoutError:
+            log.warning("bye unanswered", call_id=call.client.call_id, peer=call.peer.address)
+        finally:
+            self._journal.closed(call)
+            opened.wanted.pool.release(opened.ssrc, self._clock.monotonic())
+
+    def over(self, opened: Opened) -> None:
+        """Note that the device ended the call by itself."""
+        self._journal.closed(opened.call)
+
+    def stop(self) -> None:
+        """Give up whatever is still under way."""
+        for task in list(self._background):
+            task.cancel()
+
+    def restore(self) -> None:
+        """Load what an earlier run left open; UDP devices are told at once, others when they return."""
+        for entry in self._journal.load():
+            gb_id = str(entry.get("gb_id", ""))
+            self._leftovers.setdefault(gb_id, []).append(entry)
+        for gb_id, entries in list(self._leftovers.items()):
+            first = entries[0]
+            if first.get("transport") == Transport.UDP.value and self.sip.config.udp:
+                self.end_leftovers(gb_id, Peer(str(first["host"]), _port(first.get("port")), Transport.UDP, 0))
+
+    def end_leftovers(self, gb_id: str, peer: Peer) -> None:
+        """Say BYE to calls of this device that nobody owns any more."""
+        for entry in self._leftovers.pop(gb_id, []):
+            self._start(self._bye(gb_id, entry, peer))
+
+    async def _bye(self, gb_id: str, entry: dict[str, object], peer: Peer) -> None:
+        timeline = self._attempts.begin()
+        fields = [
+            ("From", str(entry.get("local", ""))),
+            ("To", str(entry.get("remote", ""))),
+            ("Call-ID", str(entry.get("call_id", ""))),
+            ("CSeq", f"{_port(entry.get('cseq')) + 1} BYE"),
+        ]
+        await self.sip.request(peer, "BYE", str(entry.get("target", "")), fields=fields)
+        known = self._device_of(gb_id)
+        if known is not None:
+            timeline.ok("play.leftover_ended", self._clock.monotonic())
+            self._attempts.finish(AttemptKind.PLAY, known.device_id, timeline, is_ok=True)
+
+    async def climb(self, wanted: Wanted, timeline: Timeline) -> Opened:
+        """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+        channel = wanted.channel
+        device = self._table.by_id(channel.device_id)
+        if device is None:
+            timeline.failed("play.device_offline", self._clock.monotonic())
+            raise _unavailable(timeline)
+        known = self._device_of(device.gb_id)
+        remembered = known.media_ladder if known is not None else ()
+        modes = order([*remembered, *self.config.ladder])
+        left = modes
+        while left:
+            mode, left = left[0], left[1:]
+            ssrc = wanted.pool.take(self._clock.monotonic())
+            if ssrc is None:
+                timeline.failed("play.no_receiver", self._clock.monotonic(), reason="ssrc")
+                raise _unavailable(timeline)
+            attempt = _Try(wanted, device, timeline, mode, ssrc)
+            try:
+                call, body = await self._play(attempt)
+            except _NextMode as failed:
+                left = reorder_after(left, failed.problem) if failed.problem else left
+                if left:
+                    timeline.ok("play.next_mode", self._clock.monotonic(), mode=MODE_NAMES[left[0]])
+                continue
+            if tuple(remembered[:1]) != (mode.value,):
+                self._reports.learned(channel.device_id, media_ladder=",".join(promote(modes, mode)))
+            return Opened(wanted, device, call, ssrc, mode, body)
+        raise _unavailable(timeline)
+
+    async def _play(self, attempt: _Try) -> tuple[Call, bytes]:
+        """Try one transport; the call and what the device answered, when media arrives."""
+        timeline, clock, stream_id = attempt.timeline, self._clock, attempt.wanted.stream_id
+        is_platform = role_of(attempt.device.gb_id) is Role.PLATFORM
+        try:
+            endpoint = await attempt.media.open_receiver(
+                stream_id,
+                attempt.mode.value,
+                ssrc=None,  # a receiver of its own: cameras that send another SSRC still match
+                peer_ip=None if is_platform else attempt.device.host,
+                loss=attempt.channel.loss_policy,
+            )
+        except (TocsinError, OSError) as error:
+            timeline.failed("play.no_receiver", clock.monotonic(), reason=str(error)[:120])
+            attempt.wanted.pool.release(attempt.ssrc, clock.monotonic())
+            raise _unavailable(timeline) from error
+        call: Call | None = None
+        try:
+            ip = self.config.media_ip or _announced(endpoint, self.sip.local_host(attempt.device.peer))
+            address = f"{ip}:{endpoint.port}"
+            timeline.ok("play.receiver_opened", clock.monotonic(), address=address, mode=MODE_NAMES[attempt.mode])
+            offer = attempt.wanted.offer(ip, endpoint.port, attempt.mode, attempt.ssrc)
+            call = self._invite(attempt, offer, attempt.device.peer)
+            outcome = await call.answer()
+            if isinstance(outcome, Unanswered) and self._may_retry_over_tcp(attempt.device):
+                call = await self._invite_over_tcp(attempt, offer) or call
+                outcome = await call.answer()
+            if isinstance(outcome, Unanswered):
+                waited_s = round(self.config.answer_within_s)
+                timeline.failed("play.no_answer", clock.monotonic(), waited_s=waited_s)
+                raise _unavailable(timeline)
+            if isinstance(outcome, Rejected):
+                status = outcome.response.status
+                timeline.failed(refusal_key(status), clock.monotonic(), status=status)
+                if is_worth_another_mode(status):
+                    raise _NextMode
+                raise _unavailable(timeline)
+            self._journal.opened(call, attempt.device.gb_id)
+            timeline.ok("play.answered", clock.monotonic())
+            answer = judge_answer(offer, outcome.response.body, attempt.mode)
+            if isinstance(answer, AnswerProblem):
+                self._note_problem(attempt, answer, outcome.response.body)
+                raise _NextMode(answer)
+            await self._await_media(attempt, answer, address)
+        except BaseException:
+            # cancelled or failed: the camera must not keep sending to a port nobody reads
+            await self._abandon(attempt, call)
+            raise
+        return call, outcome.response.body
+
+    async def _await_media(self, attempt: _Try, answer: Answer, address: str) -> None:
+        timeline, clock = attempt.timeline, self._clock
+        if answer.adopted_ssrc:
+            timeline.ok("play.other_ssrc", clock.monotonic())
+        if self.config.ask_key_frame and attempt.wanted.is_live:
+            self._ask_key_frame(attempt)
+        if attempt.mode is MediaMode.TCP_ACTIVE:
+            await self._connect(attempt, answer)
+        if not await attempt.media.first_packet(attempt.wanted.stream_id, self.config.media_within_s):
+            timeline.failed(
+                "play.no_media",
+                clock.monotonic(),
+                waited_s=round(self.config.media_within_s),
+                mode=MODE_NAMES[attempt.mode],
+                address=address,
+            )
+            raise _NextMode
+        timeline.ok("play.media", clock.monotonic())
+
+    async def _connect(self, attempt: _Try, answer: Answer) -> None:
+        """Connect to the camera's media port; behind NAT the observed host is tried besides the one it names."""
+        hosts = tuple(dict.fromkeys([answer.ip, attempt.device.host]))
+        for number in range(CONNECT_TRIES):
+            for host in hosts:
+                try:
+                    await attempt.media.connect(attempt.wanted.stream_id, host, answer.port)
+                except (TocsinError, OSError):
+                    continue
+                address = f"{host}:{answer.port}"
+                attempt.timeline.ok("play.connected", self._clock.monotonic(), address=address)
+                return
+            if number + 1 < CONNECT_TRIES:
+                await self._clock.sleep(self.config.connect_pause_s)
+        address = f"{answer.ip}:{answer.port}"
+        attempt.timeline.failed("play.connect_failed", self._clock.monotonic(), address=address)
+        raise _NextMode
+
+    def _invite(self, attempt: _Try, offer: Sdp, peer: Peer) -> Call:
+        sip, identity, gb_id = self.sip, self._asker.identity, attempt.channel.gb_id
+        client = InviteClient(
+            target=f"sip:{gb_id}@{peer.host}:{peer.port}",
+            to_uri=f"sip:{gb_id}@{gb_id[:10] if len(gb_id) == 20 else identity.realm}",
+            local=local_side(sip, peer, identity.server_id, identity.realm),
+            call_id=sip.new_word()[:24],
+            tag=sip.new_word()[:16],
+            tokens=sip.new_word,
+            body=offer.encode(),
+            headers=[("Subject", f"{gb_id}:{attempt.ssrc:010d},{identity.server_id}:0")],
+            answer_within_s=self.config.answer_within_s,
+            timers=sip.config.timers,
+        )
+        attempt.timeline.ok("play.invited", self._clock.monotonic(), mode=MODE_NAMES[attempt.mode])
+        return sip.call(peer, client)
+
+    def _may_retry_over_tcp(self, device: RegisteredDevice) -> bool:
+        return self.config.retry_over_tcp and self.sip.config.tcp and device.transport is Transport.UDP
+
+    async def _invite_over_tcp(self, attempt: _Try, offer: Sdp) -> Call | None:
+        """A large INVITE may be lost in fragments over UDP: try the device's SIP port over TCP once."""
+        device = attempt.device
+        peer = await self.sip.connect(device.host, device.port)
+        return None if peer is None else self._invite(attempt, offer, peer)
+
+    def _note_problem(self, attempt: _Try, problem: AnswerProblem, body: bytes) -> None:
+        found = parse_sdp(body)
+        line = found.video if isinstance(found, Sdp) else None
+        names = ", ".join(readable(name) for name in line.encodings.values()) if line is not None else ""
+        key = f"play.answer_{problem.value}"
+        attempt.timeline.failed(key, self._clock.monotonic(), mode=MODE_NAMES[attempt.mode], format=names[:60])
+
+    def _ask_key_frame(self, attempt: _Try) -> None:
+        device, channel = attempt.device, attempt.channel
+        known = self._device_of(device.gb_id)
+        label = label_for(device.version, charset_named(known.charset) if known is not None else "")
+        body = key_frame_request(self._asker.next_sn(), channel.gb_id, device.version, label)
+        self._start(self._asker.message(device.peer, channel.gb_id, body))
+
+    async def _abandon(self, attempt: _Try, call: Call | None) -> None:
+        if call is not None:
+            call.hang_up()
+            self._journal.closed(call)
+        attempt.wanted.pool.release(attempt.ssrc, self._clock.monotonic())
+        await attempt.media.close_receiver(attempt.wanted.stream_id)
+
+    def _start(self, work: Coroutine[None, None, object]) -> None:
+        task: asyncio.Task[object] = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("sip task failed", error=f"{type(error).__name__}: {error}")
+
+
+def _announced(endpoint: Endpoint, local_host: str) -> str:
+    """The receiver's own address, unless it listens everywhere: then the address this device sees of us."""
+    return local_host if endpoint.ip in ("", "0.0.0.0", "::") else endpoint.ip  # noqa: S104
+
+
+def _port(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _unavailable(timeline: Timeline) -> TocsinError:
+    params = dict(timeline.steps[-1].params) if timeline.steps else {}
+    return TocsinError(ErrorCode.UNAVAILABLE, timeline.failure, key=timeline.failure, **params)
