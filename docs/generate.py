@@ -27,6 +27,7 @@ PERMISSION_WORDS = {
     Permission.VIEW_LIVE: "look through a camera, for a purpose the role has",
     Permission.VIEW_LIVE_OTHER_PURPOSE: "look for a purpose other than verifying an alarm",
     Permission.CONTROL_CAMERA: "move a camera one looks at, keep its presets",
+    Permission.SPEAK_TO_CAMERA: "speak through a camera one looks at",
     Permission.MANAGE_REGISTRY: "enter, change and retire jurisdictions, places, devices, zones, links, units",
     Permission.MANAGE_USERS: "add, change and disable users, set passwords",
     Permission.MANAGE_PLANS: "write response plans",

@@ -36,6 +36,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
@@ -43,6 +44,7 @@ from tocsin.domain.view_service import ViewService
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
+from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink
@@ -190,6 +192,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     # use cases
     views = ViewService(store, directory, streams)
     control = ControlService(store, clock, directory, gb28181.control)
+    speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
+    link.events.on_talk = speaking.talk_event
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     services = Services(
         store=store,
@@ -204,6 +208,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         plans=PlanService(store),
         views=views,
         control=control,
+        speaking=speaking,
         words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
@@ -224,6 +229,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(directory.note)
     store.on_committed(views.hear)
     store.on_committed(control.hear)
+    store.on_committed(speaking.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -233,6 +239,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
+    await _start_part(stack, "speaking", speaking.start, speaking.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
@@ -249,6 +256,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         supervision=supervision,
         views=views,
         control=control,
+        speaking=speaking,
         notices=notices,
         intake=intake,
         settings=settings,
@@ -353,6 +361,7 @@ def _gb_config(settings: Settings) -> GbConfig:
             ladder=sip.media_ladder,
             media_ip=settings.sip_media_ip,
         ),
+        voice=VoiceConfig(media_ip=settings.sip_media_ip),
         calls_path=settings.data / "calls.jsonl",
     )
 

@@ -262,6 +262,13 @@ class MediaSettings(_Section):
         description="A camera is asked to stop this long after its last viewer left.",
         unit="seconds",
     )
+    max_speech_s: float = _setting(
+        180.0,
+        ge=10,
+        le=3600,
+        description="Longest time somebody speaks through a camera without calling it again.",
+        unit="seconds",
+    )
     fragment_ms: int = _setting(
         200, ge=40, le=1000, description="Longest piece of picture sent at once.", unit="milliseconds"
     )

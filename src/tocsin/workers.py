@@ -17,6 +17,7 @@ from tocsin.domain.control_service import ControlService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
 from tocsin.domain.users import UserService
@@ -54,6 +55,7 @@ def spawn_all(
     supervision: Supervision,
     views: ViewService,
     control: ControlService,
+    speaking: SpeakingService,
     notices: NoticeBoard,
     intake: Intake,
     settings: Settings,
@@ -67,6 +69,7 @@ def spawn_all(
         Timed("incidents", TIMED_S, lambda: run_incidents(store)),
         Timed("views", TIMED_S, views.expire),
         Timed("camera control", TIMED_S, control.check),
+        Timed("speaking", TIMED_S, speaking.check),
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
         Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
@@ -79,6 +82,7 @@ def spawn_all(
     supervisor.spawn("device states", lambda: settle_changes(clock, supervision))
     supervisor.spawn("view ends", views.pass_ends)
     supervisor.spawn("control ends", control.pass_ends)
+    supervisor.spawn("speech ends", speaking.pass_ends)
 
 
 def _loop(clock: Clock, job: Timed) -> Callable[[], Awaitable[None]]:

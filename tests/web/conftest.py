@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from tests.support.clocks import FixedClock
 from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
 from tests.support.movers import Mover
+from tests.support.speakers import DeafLine
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.log import set_up_log
@@ -30,6 +31,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveState
@@ -158,6 +160,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     mover = Mover()
     control = ControlService(store, clock, directory, mover)
     store.on_committed(control.hear)
+    speaking = SpeakingService(store, clock, directory, DeafLine(), DeafLine())
+    store.on_committed(speaking.hear)
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
@@ -174,6 +178,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         plans=PlanService(store),
         views=ViewService(store, directory, pictures),
         control=control,
+        speaking=speaking,
         notices=NoticeBoard(store, clock),
         version="0.1.0",
         media=lambda: MediaHealth(1, 1, (8081,)),

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     VIEW_LIVE = "view_live"
     VIEW_LIVE_OTHER_PURPOSE = "view_live_other_purpose"
     CONTROL_CAMERA = "control_camera"
+    SPEAK_TO_CAMERA = "speak_to_camera"
     MANAGE_REGISTRY = "manage_registry"
     MANAGE_USERS = "manage_users"
     MANAGE_PLANS = "manage_plans"
@@ -57,6 +58,7 @@ _OPERATOR = frozenset(
         Permission.VIEW_LIVE,
         Permission.VIEW_LIVE_OTHER_PURPOSE,
         Permission.CONTROL_CAMERA,
+        Permission.SPEAK_TO_CAMERA,
         Permission.READ_REGISTRY,
         Permission.READ_INCIDENTS,
         Permission.SET_UNIT,

@@ -53,6 +53,9 @@ class SipDevice:
     sha256: bool = False
     alarm_reset: str = "after_commit"
     alarm_subscription: bool = True
+    voice: str = ""
+    voice_ids: tuple[str, ...] = ()
+    voice_payload: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +342,7 @@ class Directory:
             sha256=bool(settings.get("sha256", False)),
             alarm_reset=str(settings.get("alarm_reset", "after_commit")),
             alarm_subscription=bool(settings.get("alarm_subscription", True)),
+            voice_payload=str(settings.get("voice_payload", "auto")),
         )
         learned = replace(known, **_learned(device.profile))
         return replace(learned, charset=str(settings["charset"])) if settings.get("charset") else learned
@@ -360,12 +364,16 @@ def keepalive_s(device: DirectoryDevice) -> int:
 
 
 def _learned(profile: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a SIP device that a profile sets: `charset`, `media_ladder` (comma-separated)."""
+    """Return the fields of a SIP device that a profile sets; lists are comma-separated."""
     learned: dict[str, Any] = {}
     if profile.get("charset"):
         learned["charset"] = profile["charset"]
     if profile.get("media_ladder"):
         learned["media_ladder"] = tuple(word for word in profile["media_ladder"].split(",") if word)
+    if profile.get("voice"):
+        learned["voice"] = profile["voice"]
+    if profile.get("voice_ids"):
+        learned["voice_ids"] = tuple(word for word in profile["voice_ids"].split(",") if word)
     return learned
 
 

@@ -602,6 +602,39 @@ class PresetRestored(PresetFact):
     ACTION: ClassVar[str] = "preset.restored"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechFact(Fact):
+    """Anything about who speaks through a camera; consoles that may look hear of it. What was said is not kept."""
+
+    SUBJECT: ClassVar[str] = "channel"
+    FEED_TYPE: ClassVar[str] = "speech.changed"
+    FEED_PERMISSION: ClassVar[Permission] = Permission.VIEW_LIVE
+
+    speech_id: str
+    purpose: str
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(SpeechFact):
+    """Somebody is about to speak through a camera."""
+
+    ACTION: ClassVar[str] = "speech.started"
+
+    view_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded(SpeechFact):
+    """A voice line ended, or was not opened at all: `reason` says which."""
+
+    ACTION: ClassVar[str] = "speech.ended"
+
+    user_id: str
+    reason: str
+    lasted_ms: int = 0
+
+
 # --- the registry: jurisdictions, places, devices, zones, channels, users ---------------------------------------------
 
 

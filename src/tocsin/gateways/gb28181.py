@@ -30,6 +30,7 @@ from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
 from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
+from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import is_alarm, may_be_alarm
@@ -81,6 +82,7 @@ class GbConfig:
     subscribe_alarms: bool = True
     live: LiveConfig = field(default_factory=LiveConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
+    voice: VoiceConfig = field(default_factory=VoiceConfig)
     calls_path: Path | None = None
 
 
@@ -154,6 +156,9 @@ class Gb28181Gateway:
         )
         self.live = GbLiveSource(self.calls, self._attempts, clock)
         self.control = GbControl(self._asker, self.table, clock, charset_of=self._charset_of, config=config.control)
+        self.voice = GbVoice(
+            sip, self._asker, self.table, reports, clock, device_of=directory.sip_device, config=config.voice
+        )
         self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
         self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._pending_left = PENDING_A_SWEEP
@@ -170,6 +175,7 @@ class Gb28181Gateway:
         self._sip.handle("REGISTER", self._register)
         self._sip.handle("MESSAGE", self._message)
         self._sip.handle("NOTIFY", self._message)
+        self._sip.handle("INVITE", self._invite)
         self._sip.use_short_way(self.keepalive)
         self._sip.on_disconnect(self._disconnected)
         self._swept_at = self._clock.monotonic()
@@ -181,6 +187,7 @@ class Gb28181Gateway:
     async def stop(self) -> None:
         """Stop whatever moves, end every call and every task."""
         await self.control.close()
+        await self.voice.stop()
         await self.live.stop()
         self.calls.stop()
         await self._supervisor.stop()
@@ -454,9 +461,13 @@ class Gb28181Gateway:
         self._dispatch(device, document, peer)
         return self._sip.reply_to(request, peer, 200)
 
+    def _invite(self, request: Request, peer: Peer) -> Response | None:
+        """Take the INVITE of a device we called to listen; nobody else has a reason to invite us."""
+        return None if self.voice.invited(request, peer) else self._sip.reply_to(request, peer, 403)
+
     def _dispatch(self, device: RegisteredDevice, document: Document, peer: Peer) -> None:
         kind, command = document.kind, document.cmd_type.lower()
-        if kind == "response" and self.commands.take(device, document):
+        if kind == "response" and (self.commands.take(device, document) or self.voice.take(device, document)):
             return
         if kind == "notify" and command == "keepalive":
             self._keepalives += 1

@@ -18,9 +18,10 @@ from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, CatalogPage, CatalogSet, ItemEvent, place
 from tocsin.protocols.gb28181.charset import label_for
-from tocsin.protocols.gb28181.ids import Role, role_of
+from tocsin.protocols.gb28181.ids import Role, role_of, type_of
 from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, Document, catalog_query, device_info_query
 from tocsin.protocols.gb28181.timeline import Timeline
+from tocsin.protocols.gb28181.voice import VOICE_OUTPUT
 from tocsin.protocols.sip.message import Response
 
 log = structlog.get_logger(__name__)
@@ -237,6 +238,9 @@ class CatalogReader:
             expected = found.expected if found.expected is not None else "?"
             timeline.failed("catalog.incomplete", now, received=found.received, expected=expected)
         entries = entries_of(found.items, device.gb_id, self._asker.identity.server_id)
+        voices = [item.gb_id for item in found.items if type_of(item.gb_id) == VOICE_OUTPUT]
+        if voices:
+            self._reports.learned(device.device_id, voice_ids=",".join(voices[:16]))
         result = await self._reports.catalog(device.device_id, entries, found.is_complete)
         timeline.ok(
             "catalog.stored",

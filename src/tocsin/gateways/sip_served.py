@@ -66,6 +66,10 @@ class ServedCall:
         self._gateway.perform_served(self, self.server.refuse(status, self._gateway.now(), headers))
         self._finish(by_peer=False)
 
+    def assume_confirmed(self) -> None:
+        """Go on as if the ACK had come: some devices never send one."""
+        self._gateway.perform_served(self, self.server.assume_confirmed())
+
     def hang_up(self) -> None:
         """Say BYE; a call that was not answered yet is refused with 487."""
         outputs = self.server.bye(self._gateway.now())

@@ -118,6 +118,7 @@ class MediaEvents:
     on_viewer: Callable[[str, str, str, str], None] = lambda view_id, viewer_id, stream_id, what: None
     on_loss: Callable[[str, LossReport], None] = lambda stream_id, report: None
     on_overload: Callable[[int], None] = lambda worker: None
+    on_talk: Callable[[str, str, str], None] = lambda talk_id, what, reason: None
 
 
 @dataclass(slots=True, eq=False)
@@ -296,6 +297,56 @@ class MediaLink:
         )
         return f"/live/{quote(stream_id, safe='')}?ticket={quote(ticket, safe='')}"
 
+    # -- voice: implements `TalkPorts`
+
+    async def open_talk(
+        self, talk_id: str, transport: str, *, peer_ip: str | None, ssrc: int, payload: str, payload_type: int
+    ) -> Endpoint:
+        """Open a voice line; return the address of ours its device deals with. Errors: UNAVAILABLE."""
+        worker = await self._worker_of(talk_id)
+        found = await self._call(
+            worker,
+            "talk_open",
+            talk_id=talk_id,
+            transport=transport,
+            peer_ip=peer_ip,
+            ssrc=ssrc,
+            payload=payload,
+            payload_type=payload_type,
+        )
+        return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
+
+    async def aim_talk(self, talk_id: str, ip: str, port: int) -> None:
+        """Say where the sound goes, over TCP by connecting there. Errors: UNAVAILABLE when nobody answers there."""
+        worker = await self._worker_of(talk_id)
+        await self._call(worker, "talk_aim", talk_id=talk_id, ip=ip, port=port)
+
+    async def start_talk(self, talk_id: str) -> None:
+        """Begin to send. Errors: UNAVAILABLE."""
+        await self._call(await self._worker_of(talk_id), "talk_start", talk_id=talk_id)
+
+    async def talk_address(self, talk_id: str, *, ticket: str, user_id: str, view_id: str, expires_at: datetime) -> str:
+        """Issue a one-use ticket for a microphone; return its address. Errors: UNAVAILABLE."""
+        worker = await self._worker_of(talk_id)
+        await self._call(
+            worker,
+            "talk_ticket",
+            talk_id=talk_id,
+            ticket=ticket,
+            viewer_id=user_id,
+            view_id=view_id,
+            expires_at=expires_at.timestamp(),
+        )
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"ws://{host}:{worker.port}/talk/{quote(talk_id, safe='')}?ticket={quote(ticket, safe='')}"
+
+    async def close_talk(self, talk_id: str, reason: str) -> None:
+        """End a voice line; its microphone is told why. Ending it twice is no error."""
+        worker = self._owner.pop(talk_id, None)
+        if worker is not None and worker.ready.is_set():
+            with contextlib.suppress(TocsinError):
+                await self._call(worker, "talk_close", talk_id=talk_id, reason=reason)
+
     def viewer_port(self, stream_id: str) -> int:
         """Return the port on which the viewers of a stream are served; 0 while its worker is down."""
         worker = self._owner.get(stream_id)
@@ -412,6 +463,8 @@ class MediaLink:
             self._stats.pop(stream_id, None)
         if was_ready and not self._is_stopping:
             self.events.on_worker_lost(streams)
+            for stream_id in streams:
+                self.events.on_talk(stream_id, "lost", "worker_lost")
 
     # -- words
 
@@ -497,6 +550,8 @@ class MediaLink:
                 events.on_viewer(message["view_id"], message["viewer_id"], stream_id, "closed")
             case "loss_report":
                 events.on_loss(stream_id, LossReport(message["lost"], message["packets"], message["kernel_drops"]))
+            case "talk":
+                events.on_talk(str(message["talk_id"]), str(message["what"]), str(message["reason"]))
             case "overloaded":
                 events.on_overload(worker.number)
             case unknown:

@@ -61,6 +61,9 @@ class Hall(Protocol):
     def resumed(self, viewer: Viewer) -> None:
         """The client asks for media again after a pause."""
 
+    def heard(self, viewer: Viewer, data: bytes) -> None:
+        """A microphone sent sound."""
+
 
 class Viewer(asyncio.Protocol):
     """A connection to the picture port, from its first byte to its last."""
@@ -72,6 +75,7 @@ class Viewer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.ticket: Ticket | None = None
         self.wants_audio = False
+        self.is_microphone = False
         self.state = QueueState.RUN
         self.queue_bytes = min_queue_bytes
         self.gaps = 0
@@ -106,6 +110,8 @@ class Viewer(asyncio.Protocol):
                 self._answer(event)
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 self._hear(event.data)
+            elif isinstance(event, Frame) and event.opcode is Opcode.BINARY and self.is_microphone:
+                self._hall.heard(self, bytes(event.data))
         self._write_protocol()
 
     def eof_received(self) -> bool:

@@ -37,6 +37,7 @@ from tocsin.media.ports import (
 )
 from tocsin.media.source import Source
 from tocsin.media.stage import Stage
+from tocsin.media.talk import TalkRefused, Talks
 from tocsin.media.tickets import Ticket, TicketBox
 from tocsin.media.transcode import IDLE_S, Transcoder
 from tocsin.media.viewer import CLOSE_SLOW, HANDSHAKE_S, MIN_QUEUE_BYTES, Viewer
@@ -95,6 +96,7 @@ class Worker:
         self._clock = clock
         self._ports = PortRange(settings.rtp_ip, settings.rtp_low, settings.rtp_high, settings.receive_buffer_bytes)
         self._watch = UdpWatch()
+        self._talks = Talks(self._ports, settings.rtp_ip, clock, self._talk_event)
         self._stages: dict[str, Stage] = {}
         self._tickets = TicketBox()
         self._viewers: set[Viewer] = set()
@@ -113,6 +115,7 @@ class Worker:
             "ticket": self._ticket,
             "revoke": self._revoke,
             "stats": self._stats,
+            **self._talks.verbs,
         }
 
     # -- life
@@ -137,6 +140,7 @@ class Worker:
         finally:
             upkeep.cancel()
             server.close()
+            self._talks.close()
             for viewer in list(self._viewers):
                 viewer.end("restart")
             await asyncio.gather(*(stage.stop_transcode() for stage in self._stages.values()), return_exceptions=True)
@@ -154,7 +158,7 @@ class Worker:
     async def _answer(self, verb: Callable[[Message], Awaitable[object]], message: Message) -> None:
         try:
             self._reply(message, {"ok": await verb(message)})
-        except Refused as refusal:
+        except (Refused, TalkRefused) as refusal:
             self._reply(message, {"error": refusal.code, "detail": str(refusal)})
         except (KeyError, TypeError, ValueError) as error:
             self._reply(message, {"error": "invalid", "detail": f"{type(error).__name__}: {error}"})
@@ -176,6 +180,9 @@ class Worker:
 
     def _event(self, name: str, stream_id: str, **content: object) -> None:
         self._say({"event": name, "stream_id": stream_id, **content})
+
+    def _talk_event(self, what: str, talk_id: str, reason: str) -> None:
+        self._say({"event": "talk", "talk_id": talk_id, "what": what, "reason": reason})
 
     # -- verbs
 
@@ -396,6 +403,7 @@ class Worker:
         self._seconds += 1
         now = self._clock.now().timestamp()
         self._tickets.expire(now)
+        self._talks.each_second()
         self._watch.relatch(self._now_s)
         for stage in list(self._stages.values()):
             if stage.source is not None:
@@ -456,9 +464,11 @@ class Worker:
         parts = urlsplit(path)
         if parts.path == "/healthz":
             return HTTPStatus.OK, "ok"
+        secret = (parse_qs(parts.query).get("ticket") or [""])[0]
+        if parts.path.startswith("/talk/"):
+            return self._talks.admit(viewer, unquote(parts.path.removeprefix("/talk/")), secret)
         if not parts.path.startswith("/live/"):
             return HTTPStatus.NOT_FOUND, "not found"
-        secret = (parse_qs(parts.query).get("ticket") or [""])[0]
         stream_id = unquote(parts.path.removeprefix("/live/"))
         ticket = self._tickets.take(secret, stream_id, self._clock.now().timestamp())
         if ticket is None:
@@ -471,6 +481,9 @@ class Worker:
         """Put a viewer on the stage of its stream and ask for the stream if nobody sends it."""
         ticket = viewer.ticket
         assert ticket is not None
+        if viewer.is_microphone:
+            self._talks.seat(viewer)
+            return
         stage = self._stages.get(ticket.stream_id)
         if stage is None:
             stage = self._stages[ticket.stream_id] = self._new_stage(ticket.stream_id)
@@ -487,6 +500,9 @@ class Worker:
         ticket = viewer.ticket
         if ticket is None or not viewer.is_seated:
             return
+        if viewer.is_microphone:
+            self._talks.left(viewer)
+            return
         stage = self._stages.get(ticket.stream_id)
         if stage is None or viewer not in stage.viewers:
             return
@@ -502,6 +518,10 @@ class Worker:
         if not stage.viewers:
             self._event("idle", stage.stream_id)
         self._drop_if_empty(stage)
+
+    def heard(self, viewer: Viewer, data: bytes) -> None:
+        """Take sound of a microphone."""
+        self._talks.heard(viewer, data)
 
     def resumed(self, viewer: Viewer) -> None:
         """Show a viewer that paused what it missed since the last key picture."""

@@ -55,6 +55,7 @@ from tocsin.protocols.sip.transaction import Send
 from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
+from tocsin.sim.camera_voice import SimVoice, read_talk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
 
@@ -90,6 +91,7 @@ class SimCamera:
         self._stops_lost = 0
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
         self.alarms = SimAlarms(self)
+        self.voice = SimVoice(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
             wire.attach(channel.gb_id, self)
@@ -193,6 +195,7 @@ class SimCamera:
         """Stop sending without a word, as a power cut does."""
         for call in list(self._calls.values()):
             await call.stop()
+        await self.voice.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -201,12 +204,15 @@ class SimCamera:
         """Say BYE on every call."""
         for call in list(self._calls.values()):
             call.hang_up()
+        self.voice.hang_up()
 
     def receive(self, request: Request) -> None:
         """Take a request from the server."""
         call = self._calls.get(request.call_id)
         if call is not None:
             call.receive(request)
+        elif self.voice.receive(request):
+            pass
         elif request.method == "INVITE":
             self._receive_invite(request)
         elif request.method == "SUBSCRIBE":
@@ -224,6 +230,8 @@ class SimCamera:
         call = self._calls.get(response.call_id)
         if call is not None:
             call.receive_response(response)
+        else:
+            self.voice.receive_response(response)
 
     def _receive_invite(self, request: Request) -> None:
         self.report.invites += 1
@@ -238,6 +246,11 @@ class SimCamera:
         document = parse_document(request.body)
         is_control = not isinstance(document, BadDocument) and document.kind == "control"
         if is_control and Quirk.SILENT_TO_CONTROL in self.plan.quirks:
+            return
+        status = 0 if isinstance(document, BadDocument) else self.voice.take(document)
+        if status:
+            if status > 0:
+                self.reply(request, status)
             return
         self.reply(request, 403 if is_control and Quirk.REFUSES_CONTROL in self.plan.quirks else 200)
         if isinstance(document, Document) and not self.alarms.take(document):
@@ -511,6 +524,14 @@ class _SimCall:
 
     async def _answer(self) -> None:
         quirks, now = self._camera.plan.quirks, self._camera.clock.monotonic()
+        talk = read_talk(self._server.invite)
+        if talk is not None:
+            answer = await self._camera.voice.answer_talk(talk, self._camera.plan.gb_id)
+            if isinstance(answer, int):
+                self._perform(self._server.refuse(answer, now))
+            else:
+                self._perform(self._server.accept(answer, now))
+            return
         offer = parse_sdp(self._server.invite.body)
         if isinstance(offer, BadSdp) or offer.video is None:
             self._perform(self._server.refuse(488, now))

@@ -699,6 +699,30 @@ Index(
     postgresql_where=camera_presets.c.deleted_at_us.is_not(None),
 )
 
+camera_speeches = Table(
+    "camera_speeches",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("channel_id", ID, ForeignKey("channels.id"), nullable=False),
+    _code(),
+    Column("user_id", ID, nullable=False),
+    Column("session_id", ID, nullable=False),
+    Column("view_id", ID, nullable=False, comment="no speaking without a view"),
+    Column("purpose", String(24), nullable=False, comment="the view's purpose"),
+    Column("incident_id", ID),
+    Column("started_at_us", Micros, nullable=False),
+    Column("ends_at_us", Micros, nullable=False, comment="the latest end"),
+    Column("ended_at_us", Micros),
+    Column("end_reason", String(48), nullable=False, server_default="", comment="ended | time_over | ..."),
+    comment="who spoke through a camera, from the call to the end; sound is not kept",
+)
+Index(
+    "ix_camera_speeches_open",
+    camera_speeches.c.started_at_us,
+    sqlite_where=camera_speeches.c.ended_at_us.is_(None),
+    postgresql_where=camera_speeches.c.ended_at_us.is_(None),
+)
+
 # --- proof and delivery ----------------------------------------------------------------------------------------------
 
 audit = Table(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.signals import SignalRepository
+    from tocsin.storage.speeches import SpeechRepository
     from tocsin.storage.units import UnitRepository
     from tocsin.storage.users import UserRepository
     from tocsin.storage.views import ViewRepository
@@ -181,6 +182,13 @@ class Transaction:
         from tocsin.storage.views import ViewRepository
 
         return ViewRepository(self.connection)
+
+    @cached_property
+    def speeches(self) -> SpeechRepository:
+        """Voice lines through cameras."""
+        from tocsin.storage.speeches import SpeechRepository
+
+        return SpeechRepository(self.connection)
 
     @cached_property
     def control(self) -> ControlRepository:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain import control, devices, fields, guarding, notices, people
+from tocsin.domain import control, devices, fields, guarding, notices, people, speaking
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
@@ -35,6 +36,12 @@ _DESCRIPTION = (
 )
 
 
+async def _left(services: Services, session_id: str) -> None:
+    """End what a console held whose last connection is gone."""
+    await services.control.connection_ended(session_id)
+    await services.speaking.connection_ended(session_id)
+
+
 def make_app(services: Services, settings: WebSettings) -> FastAPI:
     """Return the application of composed services; `settings` is the server section.
 
@@ -50,14 +57,21 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         redirect_slashes=False,
     )
     services.words = services.words.merged(
-        fields.WORDS, control.WORDS, devices.WORDS, guarding.WORDS, people.WORDS, notices.WORDS, BLOCK_WORDS
+        fields.WORDS,
+        control.WORDS,
+        speaking.WORDS,
+        devices.WORDS,
+        guarding.WORDS,
+        people.WORDS,
+        notices.WORDS,
+        BLOCK_WORDS,
     )
     services.public_url = settings.public_url
     feed = Feed(
         services.store,
         services.clock,
         feed_route.ConsoleReports(services),
-        on_left=services.control.connection_ended,
+        on_left=partial(_left, services),
     )
     requests = metrics.RequestMetrics()
     services.users.on_ended(feed.end_sessions)

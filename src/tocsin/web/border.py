@@ -25,7 +25,7 @@ _FIXED_HEADERS: Mapping[str, str] = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), "
+    "permissions-policy": "camera=(), microphone=(self), geolocation=(), payment=(), usb=(), display-capture=(), "
     "autoplay=(self), fullscreen=(self)",
 }
 

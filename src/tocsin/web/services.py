@@ -19,6 +19,7 @@ from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
@@ -129,6 +130,7 @@ class Services:
     plans: PlanService
     views: ViewService
     control: ControlService
+    speaking: SpeakingService
     notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))
     version: str = ""

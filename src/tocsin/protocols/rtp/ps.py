@@ -308,8 +308,8 @@ def build_system_header(rate: int, *, has_audio: bool) -> bytes:
 
 
 def build_stream_map(video_type: int, audio_type: int = 0) -> bytes:
-    """Write a program stream map for video E0 and, when `audio_type` is given, audio C0."""
-    entries = bytes((video_type, VIDEO_ID, 0, 0))
+    """Write a program stream map for video E0 and audio C0, each when its type is given."""
+    entries = bytes((video_type, VIDEO_ID, 0, 0)) if video_type else b""
     if audio_type:
         entries += bytes((audio_type, AUDIO_ID, 0, 0))
     body = b"\xe1\xff\x00\x00" + struct.pack("!H", len(entries)) + entries

@@ -425,6 +425,10 @@ class InviteServer:
             return [reply] if was_over else [reply, Ended(by_peer=True)]
         return [Send(response_to(request, 200, to_tag=self._tag, source=self._source).encode())]
 
+    def assume_confirmed(self) -> list[ServerOutput]:
+        """Take the ACK as received: media proves that a caller who sends none has our answer."""
+        return self._receive_ack() if self.state is ServerCallState.ACCEPTED else []
+
     def receive_response(self, response: Response, now: float) -> list[ServerOutput]:
         """Take the answer to our BYE."""
         if self._child is None or response.method != "BYE":
