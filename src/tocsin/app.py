@@ -34,6 +34,7 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
+from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.speaking import SpeakingService
@@ -50,6 +51,7 @@ from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink
 from tocsin.media.link import MediaSettings as LinkSettings
 from tocsin.media.relay import LiveStreams
+from tocsin.media.self_test import SelfTest
 from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import Settings, settings_in_force
 from tocsin.storage import schema
@@ -203,6 +205,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         devices=DeviceService(store, clock, vault, directory),
         cameras=ChannelService(store, clock, directory),
         guarding=GuardService(store, gb28181),
+        profiles=ProfileService(store, directory),
+        test_media=SelfTest(link, settings.sip_media_ip).run,
         incidents=IncidentService(store),
         units=UnitService(store),
         plans=PlanService(store),

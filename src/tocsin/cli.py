@@ -55,6 +55,7 @@ def make_parser(asked: str = "") -> argparse.ArgumentParser:
     _add_simulate(commands, is_whole=asked in ("", "simulate"))
     _add_user(commands)
     _add_import(commands)
+    _add_profiles(commands)
     _add_backup(commands)
     _add_doctor(commands)
     _add_verify(commands)
@@ -240,6 +241,15 @@ def _import(arguments: argparse.Namespace) -> int:
     done = import_file(_settings(arguments), arguments.file, is_check=arguments.check)
     print_rows(done, ("line", "kind", "name", "outcome"), as_json=arguments.json)
     return 0
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+
+def _add_profiles(commands: Any) -> None:
+    from tocsin import profile_commands
+
+    profile_commands.add_arguments(commands, _add_settings, _add_json, _settings, print_rows)
 
 
 # --- backup -----------------------------------------------------------------------------------------------------------

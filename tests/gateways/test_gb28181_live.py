@@ -173,9 +173,17 @@ async def test_an_invite_lost_over_udp_is_sent_once_over_tcp():
         assert house.reports.keys("play").count("play.invited") == 2
 
 
-async def test_an_answer_without_sdp_tries_on_and_hangs_up():
+async def test_an_answer_without_sdp_still_brings_the_picture_where_the_camera_knows_the_way():
     async with House(device()) as house:
-        camera = await registered(house, Quirk.NO_SDP)
+        await registered(house, Quirk.NO_SDP)
+        session = await house.gb.open_live(CHANNEL, house.media)
+        assert "play.answer_no_sdp" in house.reports.keys("play")
+        await session.close("test")
+
+
+async def test_an_answer_without_sdp_and_without_media_tries_on_and_hangs_up():
+    async with House(device()) as house:
+        camera = await registered(house, Quirk.NO_SDP, Quirk.NO_MEDIA)
         with pytest.raises(TocsinError) as caught:
             await house.gb.open_live(CHANNEL, house.media)
         assert caught.value.key == "play.answer_no_sdp"

@@ -47,6 +47,7 @@ class Reports:
         self.sightings: list[tuple[str, datetime, str]] = []
         self.profile: dict[str, dict[str, str]] = {}
         self.catalogs: list[tuple[str, tuple[CatalogEntry, ...], bool]] = []
+        self.findings: list[tuple[str, str, str, str, bool]] = []
         self.learn: Callable[[str, dict[str, str]], None] | None = None
 
     def seen(self, device_id: str, at: datetime, peer: str, transport: str) -> None:
@@ -70,6 +71,24 @@ class Reports:
         self.profile.setdefault(device_id, {}).update(profile)
         if self.learn is not None:
             self.learn(device_id, profile)
+
+    def found(
+        self,
+        device_id: str,
+        at: datetime,
+        trait: str,
+        value: str,
+        evidence: str,
+        *,
+        is_proven: bool = True,
+        **params: str | int,
+    ) -> None:
+        self.findings.append((device_id, trait, value, evidence, is_proven))
+        self.learned(device_id, **{trait: value})
+
+    def trait(self, device_id: str, trait: str) -> tuple[str, str, bool]:
+        """Return value, evidence and whether it is proven, as last found."""
+        return [one for one in self.findings if one[:2] == (device_id, trait)][-1][2:]
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         self.catalogs.append((device_id, tuple(items), complete))
@@ -303,6 +322,9 @@ class House:
                 self.directory.change(gb_id, charset=profile["charset"])
             if device.device_id == device_id and "media_ladder" in profile:
                 self.directory.change(gb_id, media_ladder=tuple(profile["media_ladder"].split(",")))
+            for name in ("sdp_variant", "call_target", "date_form", "signalling"):
+                if device.device_id == device_id and name in profile:
+                    self.directory.change(gb_id, **{name: profile[name]})
 
 
 def channel_of(device: SipDevice, gb_id: str) -> Channel:

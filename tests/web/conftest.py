@@ -30,6 +30,7 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
+from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.unit_service import UnitService
@@ -172,6 +173,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         users=UserService(store, clock, passwords),
         places=PlaceService(store, clock),
         devices=DeviceService(store, clock, vault, directory),
+        profiles=ProfileService(store, directory),
         cameras=ChannelService(store, clock, directory),
         incidents=IncidentService(store),
         units=UnitService(store),

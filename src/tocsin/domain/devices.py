@@ -261,6 +261,12 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "alarm_subscription": fields.flag,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
+    "sdp_variant": fields.choice("", "standard", "wide", "channel_origin", "bare"),
+    "media_first": fields.choice("", "udp", "tcp_passive", "tcp_active"),
+    "call_target": fields.choice("", "channel", "device"),
+    "date_form": fields.choice("", "milliseconds", "seconds", "none"),
+    "signalling": fields.choice("", "udp", "tcp"),
+    "stream_line": fields.choice("", "streamnumber", "stream", "streamprofile", "streammode"),
 }
 _ADDRESS_RULES: Final[Mapping[str, fields.Rule]] = {
     "account": _wire_text(64),
@@ -446,6 +452,19 @@ class DeviceReports(Protocol):
 
     def learned(self, device_id: str, **profile: str) -> None:
         """Keep what was learned: charset, ladder winner, edition."""
+
+    def found(
+        self,
+        device_id: str,
+        at: datetime,
+        trait: str,
+        value: str,
+        evidence: str,
+        *,
+        is_proven: bool = True,
+        **params: str | int,
+    ) -> None:
+        """Keep a trait of a device and what it was found from (`domain/device_profiles.py` has both)."""
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""

@@ -18,6 +18,7 @@ from tocsin.base.vault import Vault
 from tocsin.domain.store import Store
 
 KEEPALIVE_S: Final = 60
+_LEARNED_TEXTS: Final = ("charset", "sdp_variant", "call_target", "date_form", "signalling", "stream_line", "voice")
 REFRESH_CHUNK: Final = 500
 
 
@@ -56,6 +57,12 @@ class SipDevice:
     voice: str = ""
     voice_ids: tuple[str, ...] = ()
     voice_payload: str = "auto"
+    sdp_variant: str = ""
+    call_target: str = ""
+    date_form: str = ""
+    signalling: str = ""
+    stream_line: str = ""
+    guessed: tuple[str, ...] = ()  # traits that come from an imported matrix and are not proven yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +275,8 @@ class Directory:
             return
         learned = _learned(profile)
         if learned:
-            held.sip = self._sip[held.sip.gb_id] = replace(held.sip, **learned)
+            fixed = {name: getattr(held.sip, name) for name in held.set_by_hand if name in learned}
+            held.sip = self._sip[held.sip.gb_id] = replace(held.sip, **{**learned, **fixed})
 
     # --- inside ---
 
@@ -285,6 +293,7 @@ class Directory:
             self._accounts[device.account] = (*others, held.account)
         elif device.gb_id:
             held.sip = self._sip_device(device)
+            held.set_by_hand = frozenset(_set_by_hand(device.settings))
             self._sip[device.gb_id] = held.sip
         self._devices[device.id] = held
 
@@ -344,8 +353,7 @@ class Directory:
             alarm_subscription=bool(settings.get("alarm_subscription", True)),
             voice_payload=str(settings.get("voice_payload", "auto")),
         )
-        learned = replace(known, **_learned(device.profile))
-        return replace(learned, charset=str(settings["charset"])) if settings.get("charset") else learned
+        return replace(known, **{**_learned(device.profile), **_set_by_hand(settings)})
 
 
 @dataclass(slots=True)
@@ -355,6 +363,7 @@ class _Held:
     version: int
     account: Dc09Account | None = None
     sip: SipDevice | None = None
+    set_by_hand: frozenset[str] = frozenset()
 
 
 def keepalive_s(device: DirectoryDevice) -> int:
@@ -364,17 +373,20 @@ def keepalive_s(device: DirectoryDevice) -> int:
 
 
 def _learned(profile: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a SIP device that a profile sets; lists are comma-separated."""
-    learned: dict[str, Any] = {}
-    if profile.get("charset"):
-        learned["charset"] = profile["charset"]
-    if profile.get("media_ladder"):
-        learned["media_ladder"] = tuple(word for word in profile["media_ladder"].split(",") if word)
-    if profile.get("voice"):
-        learned["voice"] = profile["voice"]
-    if profile.get("voice_ids"):
-        learned["voice_ids"] = tuple(word for word in profile["voice_ids"].split(",") if word)
+    """Return the fields of a SIP device that a profile sets; lists stand with commas."""
+    learned: dict[str, Any] = {name: profile[name] for name in _LEARNED_TEXTS if profile.get(name)}
+    for name in ("media_ladder", "voice_ids", "guessed"):
+        if name in profile and (profile[name] or name == "guessed"):
+            learned[name] = tuple(word for word in profile[name].split(",") if word)
     return learned
+
+
+def _set_by_hand(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a SIP device that people have set: they go before what was learned."""
+    fixed: dict[str, Any] = {name: str(settings[name]) for name in _LEARNED_TEXTS if settings.get(name)}
+    if settings.get("media_first"):
+        fixed["media_ladder"] = (str(settings["media_first"]),)
+    return fixed
 
 
 def _read_all(tx: Any) -> tuple[list[DirectoryDevice], list[Channel]]:

@@ -767,6 +767,27 @@ class GuardAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileForgotten(DeviceFact):
+    """Somebody had what was learned of a device forgotten, so that it is learned again."""
+
+    ACTION: ClassVar[str] = "device.profile_forgotten"
+
+    traits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilesImported(Fact):
+    """A matrix of makers and models was taken in as first guesses."""
+
+    ACTION: ClassVar[str] = "profiles.imported"
+    SUBJECT: ClassVar[str] = "profiles"
+
+    rows: int
+    guesses: int
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStateChanged(DeviceFact):
     """A device is heard again, or no longer (nobody's act)."""
 

@@ -12,9 +12,11 @@ from tocsin.base.times import to_us
 from tocsin.domain import events
 from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog
+from tocsin.domain.device_profiles import TRAITS, Finding
 from tocsin.domain.device_states import Transition, apply_transitions
 from tocsin.domain.devices import CatalogEntry, CatalogResult, Device
 from tocsin.domain.directory import Directory, Heard
+from tocsin.domain.profile_service import apply_guesses
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
 
@@ -33,6 +35,7 @@ class _Batch:
     heard: list[Heard] = field(default_factory=list)
     registered_us: dict[str, int | None] = field(default_factory=dict)
     learned: dict[str, dict[str, str]] = field(default_factory=dict)
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
     knocks: dict[str, PendingDevice] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     tests_us: dict[str, int] = field(default_factory=dict)
@@ -47,6 +50,7 @@ class StoredReports:
 
     def __init__(self, store: Store, supervision: Supervision, directory: Directory) -> None:
         self._store = store
+        self._now = supervision.now
         self._supervision = supervision
         self._directory = directory
         self._batch = _Batch()
@@ -95,7 +99,31 @@ class StoredReports:
         """Keep what was learned; an empty value forgets, `faulty` lists sub-devices that do not work."""
         texts = {name: _shown(value) for name, value in profile.items()}
         self._batch.learned.setdefault(device_id, {}).update(texts)
+        for name in TRAITS.keys() & texts.keys():
+            self._batch.findings[device_id, name] = Finding(device_id, name, texts[name], self._now())
         self._directory.learn(device_id, texts)
+
+    def found(
+        self,
+        device_id: str,
+        at: datetime,
+        trait: str,
+        value: str,
+        evidence: str,
+        *,
+        is_proven: bool = True,
+        **params: str | int,
+    ) -> None:
+        """Keep a trait of a device and what it was found from; a guess that it proves is one no longer."""
+        profile = {trait: value}
+        known = self._directory.sip_of(device_id)
+        if known is not None and trait in known.guessed:
+            profile["guessed"] = ",".join(name for name in known.guessed if name != trait)
+        self.learned(device_id, **profile)
+        shown = {name: _shown(text) if isinstance(text, str) else text for name, text in params.items()}
+        self._batch.findings[device_id, trait] = Finding(
+            device_id, trait, _shown(value), at, evidence, is_proven, shown
+        )
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""
@@ -113,7 +141,9 @@ class StoredReports:
         written = 0
         try:
             while not batch.is_empty:
-                await self._store.run(_write, batch)
+                guessed = await self._store.run(_write, batch)
+                if guessed:
+                    await self._directory.refresh(*guessed)
                 written += len(batch.heard)
                 batch = _Batch(heard=heard[written : written + HEARD_IN_ONE_WRITE])
         except Exception:
@@ -128,6 +158,8 @@ class StoredReports:
             waiting.registered_us.setdefault(device_id, until)
         for device_id, profile in batch.learned.items():
             waiting.learned[device_id] = {**profile, **waiting.learned.get(device_id, {})}
+        for key, finding in batch.findings.items():
+            waiting.findings.setdefault(key, finding)
         for gb_id, knock in batch.knocks.items():
             newer = waiting.knocks.get(gb_id)
             if newer is None:
@@ -144,16 +176,20 @@ def _shown(text: str) -> str:
     return "".join(c for c in text[:MAX_TEXT_CHARS] if c.isprintable())
 
 
-def _write(tx: Any, batch: _Batch) -> None:
+def _write(tx: Any, batch: _Batch) -> list[str]:
+    """Write a batch; return the devices that were given guesses, because who made them has become known."""
     tx.devices.note_heard(batch.heard)
     tx.devices.note_registrations(batch.registered_us)
     tx.devices.note_learned(batch.learned)
+    tx.profiles.save(found for found in batch.findings.values() if found.value)
+    tx.profiles.drop(key for key, found in batch.findings.items() if not found.value)
     tx.devices.note_tests(batch.tests_us)
     tx.attempts.knock(list(batch.knocks.values()))
     tx.attempts.save(batch.attempts)
     faulty = {device_id: profile["faulty"] for device_id, profile in batch.learned.items() if "faulty" in profile}
     if faulty:
         apply_transitions(tx, [_parts(device_id, parts, tx.now) for device_id, parts in faulty.items()])
+    return apply_guesses(tx, [device_id for device_id, profile in batch.learned.items() if "model" in profile])
 
 
 def _parts(device_id: str, parts: str, at: datetime) -> Transition:

@@ -305,6 +305,10 @@ class Supervision:
 
     # --- our own silence ---
 
+    def now(self) -> datetime:
+        """Return the time of the house's clock."""
+        return self._clock.now()
+
     async def start(self) -> None:
         """Read when this installation last worked, and move every deadline by the time it did not."""
         now = self._clock.now()

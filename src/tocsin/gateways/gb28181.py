@@ -25,9 +25,11 @@ from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_calls import CallJournal, LiveConfig, MediaCaller
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
+from tocsin.gateways.gb28181_clock_form import ClockForms
 from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
 from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
 from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
@@ -52,8 +54,10 @@ from tocsin.protocols.gb28181.register import (
     grant_headers,
 )
 from tocsin.protocols.gb28181.timeline import Timeline
+from tocsin.protocols.gb28181.tries import DateForm
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.digest import Nonces
+from tocsin.protocols.sip.limits import Allowance, SourceLimits
 from tocsin.protocols.sip.message import Request, Response, readable
 
 log = structlog.get_logger(__name__)
@@ -66,6 +70,9 @@ MAX_OPEN_TIMELINES: Final = 4096
 FAILURE_PAUSE_S: Final = 30.0
 PENDING_A_SWEEP: Final = 100
 CATALOG_SPREAD_S: Final = 2.0
+REGISTERS_PER_S: Final = 2.0  # a device; renewals come once a minute at most
+REGISTERS_AT_ONCE: Final = 20.0
+TOO_OFTEN_RETRY_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ class Gb28181Gateway:
             self._attempts,
             clock,
             device_of=directory.sip_device,
+            channels_of=directory.channels_of,
             config=config.live,
             journal=CallJournal(config.calls_path),
         )
@@ -159,6 +167,9 @@ class Gb28181Gateway:
         self.voice = GbVoice(
             sip, self._asker, self.table, reports, clock, device_of=directory.sip_device, config=config.voice
         )
+        self._clock_forms = ClockForms(reports, clock, directory.sip_device)
+        self._wire_habits = WireHabits(reports, clock)
+        self._register_rate = SourceLimits(REGISTERS_PER_S, REGISTERS_AT_ONCE)
         self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
         self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._pending_left = PENDING_A_SWEEP
@@ -281,6 +292,7 @@ class Gb28181Gateway:
         self._swept_at = now
         self._pending_left = PENDING_A_SWEEP
         self._close_timelines(now)
+        self._clock_forms.settle(self.table.get)
         for number, device in enumerate(self.table):
             self._report_seen(device)
             entry = self._directory.sip_device(device.gb_id)
@@ -317,6 +329,9 @@ class Gb28181Gateway:
         now = self._clock.monotonic()
         entry = self._directory.sip_device(gb_id)
         current = self.table.get(gb_id)
+        allowance = self._register_rate.take(f"{gb_id}@{peer.host}", now)
+        if allowance is not Allowance.SERVE:
+            return self._too_often(request, peer, entry, allowance, now)
         known = None
         if entry is not None:
             last_host = current.host if current is not None else ""
@@ -333,8 +348,11 @@ class Gb28181Gateway:
             retry = [("Retry-After", str(decision.retry_after_s))] if decision.retry_after_s else []
             return self._sip.reply_to(request, peer, decision.status, [*retry, *version])
         assert entry is not None
+        form = self._clock_forms.granted(entry, current, now)
         self._grant(request, peer, entry, current, decision, now)
-        date = gb_date(self._clock.now()) if entry.send_date else ""
+        date = ""
+        if form is not DateForm.NONE:
+            date = gb_date(self._clock.now(), milliseconds=form is DateForm.MILLISECONDS)
         return self._sip.reply_to(request, peer, 200, grant_headers(decision, gb_id, (peer.host, peer.port), date))
 
     def _grant(
@@ -359,7 +377,8 @@ class Gb28181Gateway:
         device.keepalive_s = entry.keepalive_s
         device.version = grant.version
         device.expires_at = now + grant.expires_s + EXPIRY_GRACE_S
-        device.last_seen = device.reported_at = now
+        device.last_seen = device.reported_at = device.granted_at = now
+        self._wire_habits.note(entry.device_id, request)
         self._sip.trust(peer)
         user_agent = readable(request.headers.get("user-agent"))
         self._reports.registered(
@@ -379,6 +398,18 @@ class Gb28181Gateway:
         if current is None and self._config.query_catalog:
             self._spread = (self._spread + 7) % 20  # neighbours register together: ask them one after the other
             self.catalogs.want(entry.gb_id, self._spread * CATALOG_SPREAD_S / 20)
+
+    def _too_often(
+        self, request: Request, peer: Peer, entry: SipDevice | None, allowance: Allowance, now: float
+    ) -> Response | None:
+        """One device registers without pause: it waits, nobody else does, and its page says so."""
+        if entry is not None:
+            timeline = Timeline(now)
+            timeline.failed("register.too_often", now, peer=peer.address, retry_after_s=TOO_OFTEN_RETRY_S)
+            self._fail(entry.gb_id, timeline, now)
+        if allowance is Allowance.DROP:
+            return None
+        return self._sip.reply_to(request, peer, 503, [("Retry-After", str(TOO_OFTEN_RETRY_S))])
 
     def _note(
         self, request: Request, peer: Peer, gb_id: str, entry: SipDevice | None, decision: Decision, now: float
@@ -445,6 +476,11 @@ class Gb28181Gateway:
             self.subscriptions.notified(device, request)
             if not request.body.strip():
                 return self._sip.reply_to(request, peer, 200)  # the first word of a subscription may be empty
+        self._wire_habits.note(device.device_id, request)
+        if not request.body.strip():
+            self.catalogs.empty_page(device)
+            return self._sip.reply_to(request, peer, 200)
+        self.catalogs.measured(device, len(request.body))
         document = parse_document(request.body, self._charset_of(device.gb_id))
         if isinstance(document, BadDocument):
             log.warning("document refused", device_id=device.device_id, reason=document.reason, size=len(request.body))
@@ -495,7 +531,7 @@ class Gb28181Gateway:
         found = document.charset.value
         if document.charset_is_certain and found not in (device.charset, self._charset_of(device.gb_id)):
             device.charset = found
-            self._reports.learned(device.device_id, charset=found)
+            self._reports.found(device.device_id, self._clock.now(), "charset", found, "document_bytes")
 
     def _charset_of(self, gb_id: str) -> str:
         entry = self._directory.sip_device(gb_id)

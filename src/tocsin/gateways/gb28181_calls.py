@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,10 +28,11 @@ from tocsin.gateways.sip import Call, SipGateway, local_side
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.charset import charset_named, label_for
 from tocsin.protocols.gb28181.ids import Role, role_of
-from tocsin.protocols.gb28181.ladder import is_worth_another_mode, order, promote, reorder_after
+from tocsin.protocols.gb28181.ladder import order, promote
 from tocsin.protocols.gb28181.manscdp import key_frame_request
 from tocsin.protocols.gb28181.ssrc import SsrcPool
 from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
+from tocsin.protocols.gb28181.tries import CallTarget, SdpVariant, Tries, Try, in_variant
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
 from tocsin.protocols.sip.message import readable
@@ -41,6 +42,15 @@ log = structlog.get_logger(__name__)
 
 CONNECT_TRIES: Final = 3
 HANG_UP_WAIT_S: Final = 2.0
+ONE_PACKET_BYTES: Final = 1300
+BUSY_STATUS: Final = frozenset({480, 486, 500, 503, 600})
+MAX_STUCK_CALLS: Final = 1024
+OFFER_NAMES: Final = {
+    SdpVariant.STANDARD: "96 98 97 99",
+    SdpVariant.WIDE: "96 126 125 99 34 98 97",
+    SdpVariant.CHANNEL_ORIGIN: "o=channel id",
+    SdpVariant.BARE: "96, y= -",
+}
 
 OfferMaker = Callable[[str, int, MediaMode, int], Sdp]  # (ip, port, mode, ssrc) -> what is offered
 
@@ -86,19 +96,8 @@ class CallJournal:
 
     def opened(self, call: Call, gb_id: str) -> None:
         """Note an answered call."""
-        state, peer = call.client.saved, call.peer
-        entry: dict[str, object] = {
-            "call_id": state.call_id,
-            "local": state.local,
-            "remote": state.remote,
-            "target": state.target,
-            "cseq": state.cseq,
-            "gb_id": gb_id,
-            "host": peer.host,
-            "port": peer.port,
-            "transport": peer.transport.value,
-        }
-        self._open[state.call_id] = entry
+        entry = entry_of(call, gb_id)
+        self._open[call.client.call_id] = entry
         self._append(entry)
 
     def closed(self, call: Call) -> None:
@@ -120,6 +119,22 @@ class CallJournal:
             self._lines += 1
         except OSError as error:  # a full disk must not stop a picture
             log.warning("call journal not written", error=str(error))
+
+
+def entry_of(call: Call, gb_id: str) -> dict[str, object]:
+    """Return what is needed to say BYE to a call later."""
+    state, peer = call.client.saved, call.peer
+    return {
+        "call_id": state.call_id,
+        "local": state.local,
+        "remote": state.remote,
+        "target": state.target,
+        "cseq": state.cseq,
+        "gb_id": gb_id,
+        "host": peer.host,
+        "port": peer.port,
+        "transport": peer.transport.value,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +163,23 @@ class Opened:
 
 @dataclass(slots=True)
 class _Try:
-    """One transport of one attempt."""
+    """One way of one attempt."""
 
     wanted: Wanted
     device: RegisteredDevice
+    known: SipDevice | None
     timeline: Timeline
-    mode: MediaMode
+    way: Try
     ssrc: int
+
+    @property
+    def mode(self) -> MediaMode:
+        return self.way.mode
+
+    @property
+    def called_id(self) -> str:
+        """Whom the INVITE is addressed to."""
+        return self.device.gb_id if self.way.target is CallTarget.DEVICE else self.channel.gb_id
 
     @property
     def channel(self) -> Channel:
@@ -165,12 +190,14 @@ class _Try:
         return self.wanted.media
 
 
-class _NextMode(Exception):
-    """This transport failed; `problem` may reorder what is left."""
+class _NextTry(Exception):
+    """This way failed: by a refusal, by an answer that cannot be used, or by silence (neither)."""
 
-    def __init__(self, problem: AnswerProblem | None = None) -> None:
+    def __init__(self, *, status: int = 0, problem: AnswerProblem | None = None, again: bool = False) -> None:
         super().__init__()
+        self.status = status
         self.problem = problem
+        self.again = again
 
 
 class MediaCaller:
@@ -186,6 +213,7 @@ class MediaCaller:
         clock: Clock,
         *,
         device_of: Callable[[str], SipDevice | None],
+        channels_of: Callable[[str], Iterable[Channel]],
         config: LiveConfig,
         journal: CallJournal,
     ) -> None:
@@ -199,7 +227,10 @@ class MediaCaller:
         self._clock = clock
         self._device_of = device_of
         self._journal = journal
+        self._channels_of = channels_of
         self._leftovers: dict[str, list[dict[str, object]]] = {}
+        self._stuck: dict[str, dict[str, object]] = {}  # stream id -> a call whose BYE nobody answered
+        self._other_ssrc: set[str] = set()
         self._background: set[asyncio.Task[object]] = set()
 
     def new_pool(self, *, is_history: bool = False) -> SsrcPool:
@@ -215,6 +246,9 @@ class MediaCaller:
                 await call.ended()
         except TimeoutError:
             log.warning("bye unanswered", call_id=call.client.call_id, peer=call.peer.address)
+            while len(self._stuck) >= MAX_STUCK_CALLS:
+                self._stuck.pop(next(iter(self._stuck)))
+            self._stuck[opened.wanted.stream_id] = entry_of(call, "")
         finally:
             self._journal.closed(call)
             opened.wanted.pool.release(opened.ssrc, self._clock.monotonic())
@@ -245,6 +279,13 @@ class MediaCaller:
 
     async def _bye(self, gb_id: str, entry: dict[str, object], peer: Peer) -> None:
         timeline = self._attempts.begin()
+        await self._say_bye(entry, peer)
+        known = self._device_of(gb_id)
+        if known is not None:
+            timeline.ok("play.leftover_ended", self._clock.monotonic())
+            self._attempts.finish(AttemptKind.PLAY, known.device_id, timeline, is_ok=True)
+
+    async def _say_bye(self, entry: dict[str, object], peer: Peer) -> None:
         fields = [
             ("From", str(entry.get("local", ""))),
             ("To", str(entry.get("remote", ""))),
@@ -252,10 +293,6 @@ class MediaCaller:
             ("CSeq", f"{_port(entry.get('cseq')) + 1} BYE"),
         ]
         await self.sip.request(peer, "BYE", str(entry.get("target", "")), fields=fields)
-        known = self._device_of(gb_id)
-        if known is not None:
-            timeline.ok("play.leftover_ended", self._clock.monotonic())
-            self._attempts.finish(AttemptKind.PLAY, known.device_id, timeline, is_ok=True)
 
     async def climb(self, wanted: Wanted, timeline: Timeline) -> Opened:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
@@ -267,25 +304,72 @@ class MediaCaller:
         known = self._device_of(device.gb_id)
         remembered = known.media_ladder if known is not None else ()
         modes = order([*remembered, *self.config.ladder])
-        left = modes
-        while left:
-            mode, left = left[0], left[1:]
+        tries = Tries(
+            modes,
+            variant=known.sdp_variant if known is not None else "",
+            target=known.call_target if known is not None else "",
+            may_call_device=self._is_sole(channel),
+        )
+        last: Try | None = None
+        while (way := tries.next()) is not None:
+            if last is not None:
+                self._note_next(timeline, last, way)
+            last = way
             ssrc = wanted.pool.take(self._clock.monotonic())
             if ssrc is None:
                 timeline.failed("play.no_receiver", self._clock.monotonic(), reason="ssrc")
                 raise _unavailable(timeline)
-            attempt = _Try(wanted, device, timeline, mode, ssrc)
+            attempt = _Try(wanted, device, known, timeline, way, ssrc)
             try:
                 call, body = await self._play(attempt)
-            except _NextMode as failed:
-                left = reorder_after(left, failed.problem) if failed.problem else left
-                if left:
-                    timeline.ok("play.next_mode", self._clock.monotonic(), mode=MODE_NAMES[left[0]])
+            except _NextTry as failed:
+                if failed.again:
+                    tries.again()
+                elif failed.status:
+                    if not tries.refused(failed.status):
+                        raise _unavailable(timeline) from None
+                elif failed.problem is not None:
+                    tries.answered_badly(failed.problem)
+                else:
+                    tries.silent()
                 continue
-            if tuple(remembered[:1]) != (mode.value,):
-                self._reports.learned(channel.device_id, media_ladder=",".join(promote(modes, mode)))
-            return Opened(wanted, device, call, ssrc, mode, body)
+            self._learn(attempt, tries, modes)
+            return Opened(wanted, device, call, ssrc, way.mode, body)
         raise _unavailable(timeline)
+
+    def _is_sole(self, channel: Channel) -> bool:
+        """True when the device has this picture alone, so that calling the device cannot show another one."""
+        return len([one for one in self._channels_of(channel.device_id) if not one.is_gone]) == 1
+
+    def _note_next(self, timeline: Timeline, last: Try, way: Try) -> None:
+        now = self._clock.monotonic()
+        if way.target is not last.target:
+            timeline.ok("play.next_target", now)
+        elif way.variant is not last.variant:
+            timeline.ok("play.next_offer", now, mode=MODE_NAMES[way.mode], offer=OFFER_NAMES[way.variant])
+        elif way.mode is not last.mode:
+            timeline.ok("play.next_mode", now, mode=MODE_NAMES[way.mode])
+
+    def _learn(self, attempt: _Try, tries: Tries, modes: tuple[MediaMode, ...]) -> None:
+        """Keep what opened this picture where it differs from what was known, and prove what was guessed."""
+        known, way = attempt.known, attempt.way
+        ladder, variant, target = "", "", ""
+        guessed: tuple[str, ...] = ()
+        if known is not None:
+            ladder = known.media_ladder[0] if known.media_ladder else ""
+            variant, target, guessed = known.sdp_variant, known.call_target, known.guessed
+        evidence = "picture_opened" if tries.count == 1 else "picture_opened_after"
+        for trait, value, is_new in (
+            ("media_ladder", ",".join(promote(modes, way.mode)), ladder != way.mode),
+            ("sdp_variant", way.variant.value, (variant or SdpVariant.STANDARD) != way.variant),
+            ("call_target", way.target.value, (target or CallTarget.CHANNEL) != way.target),
+        ):
+            if is_new or trait in guessed:
+                self._found(attempt, trait, value, evidence, tries=tries.count)
+
+    def _found(self, attempt: _Try, trait: str, value: str, evidence: str, *, tries: int = 0) -> None:
+        now = self._clock.now()
+        self._reports.found(attempt.channel.device_id, now, trait, value, evidence, tries=tries)
 
     async def _play(self, attempt: _Try) -> tuple[Call, bytes]:
         """Try one transport; the call and what the device answered, when media arrives."""
@@ -308,28 +392,43 @@ class MediaCaller:
             ip = self.config.media_ip or _announced(endpoint, self.sip.local_host(attempt.device.peer))
             address = f"{ip}:{endpoint.port}"
             timeline.ok("play.receiver_opened", clock.monotonic(), address=address, mode=MODE_NAMES[attempt.mode])
-            offer = attempt.wanted.offer(ip, endpoint.port, attempt.mode, attempt.ssrc)
-            call = self._invite(attempt, offer, attempt.device.peer)
+            asked = attempt.wanted.offer(ip, endpoint.port, attempt.mode, attempt.ssrc)
+            offer = in_variant(asked, attempt.way.variant, attempt.channel.gb_id)
+            if attempt.known is not None and attempt.known.signalling == "tcp":
+                call = await self._invite_over_tcp(attempt, offer) if self._may_retry_over_tcp(attempt.device) else None
+            call = call or self._invite(attempt, offer, attempt.device.peer)
             outcome = await call.answer()
-            if isinstance(outcome, Unanswered) and self._may_retry_over_tcp(attempt.device):
+            is_udp = call.peer.transport is Transport.UDP
+            if isinstance(outcome, Unanswered) and is_udp and self._may_retry_over_tcp(attempt.device):
                 call = await self._invite_over_tcp(attempt, offer) or call
                 outcome = await call.answer()
+                if not isinstance(outcome, Unanswered):
+                    self._found(attempt, "signalling", "tcp", "invite_only_by_tcp")
             if isinstance(outcome, Unanswered):
                 waited_s = round(self.config.answer_within_s)
+                size = len(call.client.invite.encode())
+                if is_udp and size > ONE_PACKET_BYTES:
+                    timeline.ok("play.large_unanswered", clock.monotonic(), size_bytes=size)
                 timeline.failed("play.no_answer", clock.monotonic(), waited_s=waited_s)
                 raise _unavailable(timeline)
             if isinstance(outcome, Rejected):
                 status = outcome.response.status
                 timeline.failed(refusal_key(status), clock.monotonic(), status=status)
-                if is_worth_another_mode(status):
-                    raise _NextMode
-                raise _unavailable(timeline)
+                stuck = self._stuck.pop(stream_id, None) if status in BUSY_STATUS else None
+                if stuck is not None:
+                    await self._say_bye(stuck, attempt.device.peer)
+                    timeline.ok("play.old_call_ended", clock.monotonic())
+                raise _NextTry(status=status, again=stuck is not None)
             self._journal.opened(call, attempt.device.gb_id)
             timeline.ok("play.answered", clock.monotonic())
             answer = judge_answer(offer, outcome.response.body, attempt.mode)
+            if answer is AnswerProblem.NO_SDP and attempt.mode is not MediaMode.TCP_ACTIVE:
+                # it knows where to send: whether it does will be seen
+                timeline.ok("play.answer_no_sdp", clock.monotonic())
+                answer = Answer("", 0, attempt.ssrc, "")
             if isinstance(answer, AnswerProblem):
                 self._note_problem(attempt, answer, outcome.response.body)
-                raise _NextMode(answer)
+                raise _NextTry(problem=answer)
             await self._await_media(attempt, answer, address)
         except BaseException:
             # cancelled or failed: the camera must not keep sending to a port nobody reads
@@ -341,6 +440,9 @@ class MediaCaller:
         timeline, clock = attempt.timeline, self._clock
         if answer.adopted_ssrc:
             timeline.ok("play.other_ssrc", clock.monotonic())
+            if attempt.way.variant is not SdpVariant.BARE and attempt.channel.device_id not in self._other_ssrc:
+                self._other_ssrc.add(attempt.channel.device_id)
+                self._found(attempt, "ssrc", "other", "answer_named_another")
         if self.config.ask_key_frame and attempt.wanted.is_live:
             self._ask_key_frame(attempt)
         if attempt.mode is MediaMode.TCP_ACTIVE:
@@ -353,7 +455,7 @@ class MediaCaller:
                 mode=MODE_NAMES[attempt.mode],
                 address=address,
             )
-            raise _NextMode
+            raise _NextTry
         timeline.ok("play.media", clock.monotonic())
 
     async def _connect(self, attempt: _Try, answer: Answer) -> None:
@@ -372,10 +474,10 @@ class MediaCaller:
                 await self._clock.sleep(self.config.connect_pause_s)
         address = f"{answer.ip}:{answer.port}"
         attempt.timeline.failed("play.connect_failed", self._clock.monotonic(), address=address)
-        raise _NextMode
+        raise _NextTry
 
     def _invite(self, attempt: _Try, offer: Sdp, peer: Peer) -> Call:
-        sip, identity, gb_id = self.sip, self._asker.identity, attempt.channel.gb_id
+        sip, identity, gb_id = self.sip, self._asker.identity, attempt.called_id
         client = InviteClient(
             target=f"sip:{gb_id}@{peer.host}:{peer.port}",
             to_uri=f"sip:{gb_id}@{gb_id[:10] if len(gb_id) == 20 else identity.realm}",
@@ -384,7 +486,7 @@ class MediaCaller:
             tag=sip.new_word()[:16],
             tokens=sip.new_word,
             body=offer.encode(),
-            headers=[("Subject", f"{gb_id}:{attempt.ssrc:010d},{identity.server_id}:0")],
+            headers=[("Subject", f"{attempt.channel.gb_id}:{attempt.ssrc:010d},{identity.server_id}:0")],
             answer_within_s=self.config.answer_within_s,
             timers=sip.config.timers,
         )

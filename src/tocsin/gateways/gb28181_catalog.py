@@ -22,11 +22,16 @@ from tocsin.protocols.gb28181.ids import Role, role_of, type_of
 from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, Document, catalog_query, device_info_query
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.gb28181.voice import VOICE_OUTPUT
+from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import Response
 
 log = structlog.get_logger(__name__)
 
 TICK_S: Final = 0.1
+ONE_PACKET_BYTES: Final = 1300
+WORTH_ASKING_AGAIN: Final = frozenset(
+    {"catalog.incomplete", "catalog.no_answer", "catalog.unreachable", "catalog.empty_page"}
+)
 MAX_UNDER_WAY: Final = 64
 NOT_PICTURES: Final = frozenset(
     {Role.GROUP, Role.ORGANISATION, Role.DIVISION, Role.PLATFORM, Role.ALARM_INPUT, Role.ALARM_OUTPUT, Role.VOICE}
@@ -66,6 +71,15 @@ class Asker:
         ]
         target = f"sip:{target_id}@{peer.host}:{peer.port}"
         return await self._sip.request(peer, "MESSAGE", target, fields=fields, body=body)
+
+    async def connect(self, peer: Peer) -> Peer | None:
+        """Return the device over TCP, at the port it uses for UDP; None when it takes none."""
+        if not self._sip.config.tcp:
+            return None
+        made = await self._sip.connect(peer.host, peer.port)
+        if made is not None:
+            self._sip.trust(made)
+        return made
 
     def new_word(self) -> str:
         """Return a fresh unguessable word for tags and Call-IDs."""
@@ -127,6 +141,7 @@ class CatalogReader:
         self._queue: OrderedDict[str, float] = OrderedDict()
         self._sets: dict[tuple[str, int], asyncio.Future[CatalogSet]] = {}
         self._timelines: dict[str, Timeline] = {}
+        self._largest: dict[str, int] = {}
         self._under_way: set[asyncio.Task[object]] = set()
 
     @property
@@ -169,18 +184,46 @@ class CatalogReader:
         """Read one catalogue, trying twice, then ask who made the device; True when the set was complete."""
         timeline = self._timelines[device.gb_id] = self._attempts.begin()
         try:
-            is_ok = await self._try(device, timeline)
-            if not is_ok and timeline.failure in ("catalog.incomplete", "catalog.no_answer"):
-                timeline.ok("catalog.retry", self._clock.monotonic())
-                is_ok = await self._try(device, timeline)
+            is_ok = await self._try(device, device.peer, timeline)
+            if not is_ok and timeline.failure in WORTH_ASKING_AGAIN:
+                is_ok = await self._try_again(device, timeline)
         finally:
             del self._timelines[device.gb_id]
+            self._largest.pop(device.gb_id, None)
         self._attempts.finish(AttemptKind.CATALOG, device.device_id, timeline, is_ok=is_ok)
         if is_ok:
             label = label_for(device.version, self._charset_of(device.gb_id))
             question = device_info_query(self._asker.next_sn(), device.gb_id, label)
             self._start(self._asker.message(device.peer, device.gb_id, question))
         return is_ok
+
+    async def _try_again(self, device: RegisteredDevice, timeline: Timeline) -> bool:
+        """Ask a second time, over TCP where the device takes it: what got lost were packets."""
+        largest = self._largest.get(device.gb_id, 0)
+        if device.transport is Transport.UDP and largest > ONE_PACKET_BYTES:
+            timeline.ok("catalog.large_pages", self._clock.monotonic(), size_bytes=largest)
+        peer = await self._asker.connect(device.peer) if device.transport is Transport.UDP else None
+        if peer is None and timeline.failure == "catalog.unreachable":
+            return False
+        if peer is None:
+            timeline.ok("catalog.retry", self._clock.monotonic())
+            return await self._try(device, device.peer, timeline)
+        timeline.ok("catalog.retry_tcp", self._clock.monotonic())
+        is_ok = await self._try(device, peer, timeline)
+        if is_ok:
+            self._reports.found(device.device_id, self._clock.now(), "signalling", "tcp", "catalog_only_by_tcp")
+        return is_ok
+
+    def empty_page(self, device: RegisteredDevice) -> None:
+        """Note a message without a body while a catalogue was under way: its body was lost at the sender."""
+        timeline = self._timelines.get(device.gb_id)
+        if timeline is not None:
+            timeline.failed("catalog.empty_page", self._clock.monotonic())
+
+    def measured(self, device: RegisteredDevice, size_bytes: int) -> None:
+        """Note how large a page was while a catalogue was under way."""
+        if device.gb_id in self._timelines:
+            self._largest[device.gb_id] = max(size_bytes, self._largest.get(device.gb_id, 0))
 
     def take(self, device: RegisteredDevice, document: Document) -> None:
         """Take a page or an unsolicited item."""
@@ -202,7 +245,7 @@ class CatalogReader:
         if timeline is not None:
             timeline.failed("catalog.unreadable", self._clock.monotonic(), reason=reason)
 
-    async def _try(self, device: RegisteredDevice, timeline: Timeline) -> bool:
+    async def _try(self, device: RegisteredDevice, peer: Peer, timeline: Timeline) -> bool:
         sn = self._asker.next_sn()
         future: asyncio.Future[CatalogSet] = asyncio.get_running_loop().create_future()
         self._sets[device.gb_id, sn] = future
@@ -210,7 +253,7 @@ class CatalogReader:
         label = label_for(device.version, self._charset_of(device.gb_id))
         try:
             timeline.ok("catalog.asked", self._clock.monotonic())
-            answer = await self._asker.message(device.peer, device.gb_id, catalog_query(sn, device.gb_id, label))
+            answer = await self._asker.message(peer, device.gb_id, catalog_query(sn, device.gb_id, label))
             now = self._clock.monotonic()
             if answer is None and not (future.done() and future.result().pages):
                 timeline.failed("catalog.unreachable", now)

@@ -24,6 +24,7 @@ class RegisteredDevice:
         "expires_at",
         "faulty",
         "gb_id",
+        "granted_at",
         "host",
         "host_bytes",
         "keepalive_s",
@@ -43,6 +44,7 @@ class RegisteredDevice:
         self.expires_at = 0.0
         self.last_seen = 0.0
         self.reported_at = 0.0
+        self.granted_at = 0.0
         self.charset = ""
         self.faulty: tuple[str, ...] = ()
         self.host = ""

@@ -17,6 +17,7 @@ from typing import Final, cast
 import structlog
 
 from tocsin.base.clock import Clock
+from tocsin.gateways import sip_multihome
 from tocsin.gateways.sip_served import ServedCall, ServedCalls, sends
 from tocsin.gateways.sip_sockets import Connection, Peer, route_to, udp_socket
 from tocsin.protocols.sip.codes import (
@@ -176,6 +177,7 @@ class SipGateway:
         self._alarm_at = float("inf")
         self._housekeeping: asyncio.TimerHandle | None = None
         self._routes: dict[str, str] = {}
+        self._own = sip_multihome.OwnAddresses()
         self._is_open = False
 
     def handle(self, method: str, handler: Handler) -> None:
@@ -226,7 +228,9 @@ class SipGateway:
                 made = udp_socket(host, port)
                 port = port or made.getsockname()[1]
                 self._sockets.append(made)
-                loop.add_reader(made.fileno(), self._read_datagrams, made, number)
+                is_anywhere = sip_multihome.wants_info(host) and sip_multihome.ask_for_info(made)
+                read = self._read_anywhere if is_anywhere else self._read_datagrams
+                loop.add_reader(made.fileno(), read, made, number)
             if self.config.tcp:
                 server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
                 port = port or server.sockets[0].getsockname()[1]
@@ -276,7 +280,10 @@ class SipGateway:
             return self.config.contact_ip
         if peer.transport is Transport.TCP and (connection := self._connections.get(peer.link)) is not None:
             return connection.local_host
-        own = self.config.hosts[min(peer.link, len(self.config.hosts) - 1)] if peer.transport is Transport.UDP else ""
+        if peer.transport is Transport.UDP and (asked := self._own.of(peer.link)):
+            return socket.inet_ntoa(asked)
+        number = peer.link & 0xFF
+        own = self.config.hosts[min(number, len(self.config.hosts) - 1)] if peer.transport is Transport.UDP else ""
         if own and own not in ("0.0.0.0", "::"):  # noqa: S104
             return own
         if peer.host not in self._routes:
@@ -306,10 +313,14 @@ class SipGateway:
         if peer.transport is Transport.TCP:
             connection = self._connections.get(peer.link)
             return connection is not None and connection.send(data)
-        if peer.link >= len(self._sockets):
+        number, own = peer.link & 0xFF, self._own.of(peer.link)
+        if number >= len(self._sockets):
             return False
         try:
-            self._sockets[peer.link].sendto(data, (peer.host, peer.port))
+            if own:
+                sip_multihome.send(self._sockets[number], data, (peer.host, peer.port), own)
+            else:
+                self._sockets[number].sendto(data, (peer.host, peer.port))
         except OSError:
             self.health_state.counts["send_failed"] += 1
             return False
@@ -434,6 +445,26 @@ class SipGateway:
                         self.health_state.counts["send_failed"] += 1
                     continue
             peer = Peer(address[0], address[1], Transport.UDP, link)
+            found = self._datagrams.receive(data, (peer.host, peer.port), now)
+            if found is not None:
+                self.receive(found, peer, now)
+
+    def _read_anywhere(self, made: socket.socket, number: int) -> None:
+        """As `_read_datagrams`, on a socket that hears on several addresses: who asked one is answered from it."""
+        now = self._clock.monotonic()
+        for _ in range(DATAGRAMS_A_WAKE_UP):
+            try:
+                data, address, own = sip_multihome.receive(made, 65_535)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            link = self._own.link(number, own)
+            reply = self._short_way(data, address[0], address[1], link, now) if self._short_way else None
+            peer = Peer(address[0], address[1], Transport.UDP, link)
+            if reply is not None:
+                self.send(peer, reply)
+                continue
             found = self._datagrams.receive(data, (peer.host, peer.port), now)
             if found is not None:
                 self.receive(found, peer, now)

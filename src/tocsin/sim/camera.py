@@ -10,6 +10,7 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tocsin.base.clock import Clock
@@ -39,7 +40,7 @@ from tocsin.protocols.gb28181.manscdp import (
 )
 from tocsin.protocols.gb28181.ptz import STOP
 from tocsin.protocols.sip.codes import Transport
-from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local
+from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local, ServerCallState
 from tocsin.protocols.sip.digest import answer, parse_challenge
 from tocsin.protocols.sip.message import (
     Headers,
@@ -55,12 +56,14 @@ from tocsin.protocols.sip.transaction import Send
 from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
+from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
 from tocsin.sim.camera_voice import SimVoice, read_talk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
 
 __all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
 
+ONE_PACKET_BYTES: Final = 1300
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
 
@@ -88,6 +91,7 @@ class SimCamera:
         self._calls: dict[str, _SimCall] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._pages_lost = 0
+        self._old_streams: dict[str, str] = {}  # Call-ID -> branch of the BYE that got lost
         self._stops_lost = 0
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
         self.alarms = SimAlarms(self)
@@ -163,6 +167,9 @@ class SimCamera:
             return False
         self.report.registrations += 1
         self.report.date = response.headers.get("date")
+        if asked_s and drops_date(self.plan.quirks, self.report.date):
+            self._is_registered.clear()
+            return False
         self.report.granted_s = expires_of(response) or 0
         self.report.register_ms.append((self._clock.monotonic() - started) * 1000)
         self._is_registered.set() if asked_s else self._is_registered.clear()
@@ -209,7 +216,9 @@ class SimCamera:
     def receive(self, request: Request) -> None:
         """Take a request from the server."""
         call = self._calls.get(request.call_id)
-        if call is not None:
+        if call is not None and request.method == "BYE" and Quirk.KEEPS_OLD_STREAM in self.plan.quirks:
+            self._lose_bye(call, request)
+        elif call is not None:
             call.receive(request)
         elif self.voice.receive(request):
             pass
@@ -221,9 +230,23 @@ class SimCamera:
             self._receive_message(request)
         elif request.method in ("BYE", "CANCEL"):
             self.report.byes += request.method == "BYE"
-            self.reply(request, 481)
+            lost = self._old_streams.get(request.call_id)
+            if lost == branch_of(request):
+                return  # lost again, as its first copy was
+            is_old = self._old_streams.pop(request.call_id, None) is not None
+            self.reply(request, 200 if is_old else 481)
         elif request.method != "ACK":
             self.reply(request, 200)
+
+    def _lose_bye(self, call: _SimCall, request: Request) -> None:
+        """The BYEs get lost in the device: it keeps the stream until it is told again, later."""
+        self._old_streams[request.call_id] = branch_of(request)
+        self.start(call.stop_sending())
+
+    @property
+    def has_old_streams(self) -> bool:
+        """True while a stream is held that nobody watches."""
+        return bool(self._old_streams)
 
     def receive_response(self, response: Response) -> None:
         """Take the answer to a BYE of ours."""
@@ -314,9 +337,14 @@ class SimCamera:
                     return
 
     async def _send_document(self, body: bytes) -> Response | None:
-        request = self._message(body)
-        data = request.encode()
         quirks = self.plan.quirks
+        is_udp = self._wire.transport is Transport.UDP
+        request = self._message(b"" if Quirk.EMPTY_BODY in quirks and is_udp else body)
+        if Quirk.STRANGE_HEADERS in quirks:
+            request = replace(request, headers=Headers([*request.headers, *STRANGE_HEADERS]))
+        data = request.encode()
+        if Quirk.LARGE_PAGES_LOST in quirks and is_udp and len(data) > ONE_PACKET_BYTES:
+            return None  # its fragments never arrive
         if Quirk.LENGTH_IN_CHARACTERS in quirks:
             characters = len(body.decode("gb18030", "replace"))
             data = data.replace(b"Content-Length: %d" % len(body), b"Content-Length: %d" % characters)
@@ -335,6 +363,7 @@ class SimCamera:
 
     def _damage(self, body: bytes) -> bytes:
         quirks = self.plan.quirks
+        body = damage_numbers(body, quirks, self.plan.server_id)
         if Quirk.UTF8_LABELLED_GB2312 in quirks:
             body = body.decode("gb18030").encode("utf-8")
         if Quirk.BARE_AMPERSAND in quirks:
@@ -511,6 +540,13 @@ class _SimCall:
         """Say BYE."""
         self._perform(self._server.bye(self._camera.clock.monotonic()))
 
+    async def stop_sending(self) -> None:
+        """Stop the picture and forget the call without a word to the server."""
+        self._perform([])
+        self._server.state = ServerCallState.ENDED
+        self._changed.set()
+        await self.stop()
+
     async def stop(self) -> None:
         """Stop the picture and forget the call."""
         self._camera.forget(self._server.invite.call_id)
@@ -536,8 +572,11 @@ class _SimCall:
         if isinstance(offer, BadSdp) or offer.video is None:
             self._perform(self._server.refuse(488, now))
             return
-        if Quirk.BUSY in quirks:
-            self._perform(self._server.refuse(486, now))
+        status = dislike(self._camera.plan, self._server.invite.uri_user, offer)
+        if Quirk.BUSY in quirks or self._camera.has_old_streams:
+            status = 486
+        if status:
+            self._perform(self._server.refuse(status, now))
             return
         if Quirk.REFUSES_TCP_MEDIA in quirks and offer.video.is_tcp:
             self._perform(self._server.refuse(488, now))
@@ -579,6 +618,8 @@ class _SimCall:
         made = make_answer(offer, own_id=camera.plan.gb_id, ip=media_ip, port=port or 9, ssrc=said).encode()
         if Quirk.IGNORES_TCP_MEDIA in quirks:
             made = made.replace(b"TCP/RTP/AVP", b"RTP/AVP")
+        if Quirk.PRIVATE_STREAM in quirks:
+            made = made.replace(b"96 PS/90000", b"96 HIKVISION/90000")
         if Quirk.NO_SETUP in quirks:
             made = re.sub(rb"a=setup:\w+\r\n", b"", made)
         return made

@@ -52,6 +52,21 @@ class Quirk(StrEnum):
     NEEDS_GUARD = "needs_guard"
     REFUSES_ALARM_COMMAND = "refuses_alarm_command"
     SILENT_TO_ALARM_COMMAND = "silent_to_alarm_command"
+    EMPTY_BODY = "empty_body"
+    LARGE_PAGES_LOST = "large_pages_lost"
+    SN_ZERO = "sn_zero"
+    SN_NULL = "sn_null"
+    WRONG_TOTAL = "wrong_total"
+    PARENT_IS_SERVER = "parent_is_server"
+    NEEDS_WIDE_OFFER = "needs_wide_offer"
+    NEEDS_CHANNEL_ORIGIN = "needs_channel_origin"
+    NEEDS_BARE_OFFER = "needs_bare_offer"
+    NEEDS_DEVICE_TARGET = "needs_device_target"
+    DROPS_DATE = "drops_date"
+    DROPS_MILLISECONDS = "drops_milliseconds"
+    KEEPS_OLD_STREAM = "keeps_old_stream"
+    PRIVATE_STREAM = "private_stream"
+    STRANGE_HEADERS = "strange_headers"
 
 
 @dataclass(frozen=True, slots=True)

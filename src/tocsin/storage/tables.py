@@ -176,6 +176,34 @@ device_faults = Table(
 )
 Index("ix_device_faults_device", device_faults.c.device_id, device_faults.c.closed_at_us)
 
+device_findings = Table(
+    "device_findings",
+    metadata,
+    Column("device_id", ID, ForeignKey("devices.id"), primary_key=True),
+    Column("trait", String(24), primary_key=True, comment="charset | sdp_variant | media_ladder | ..."),
+    Column("value", Text, nullable=False),
+    Column("at_us", Micros, nullable=False, comment="when it was found"),
+    Column(
+        "evidence", String(32), nullable=False, server_default="seen", comment="message key: what it was found from"
+    ),
+    Column("is_proven", Boolean, nullable=False, server_default="1", comment="false while it is a guess"),
+    Column("params", Text, nullable=False, server_default="{}", comment="JSON parameters of the evidence"),
+    comment="what a device was found to need, and from what",
+)
+
+profile_guesses = Table(
+    "profile_guesses",
+    metadata,
+    Column("maker", String(100), primary_key=True, comment="as compared: small letters, single spaces"),
+    Column("model", String(100), primary_key=True),
+    Column("firmware", String(100), primary_key=True, comment="empty: any"),
+    Column("trait", String(24), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("devices", Integer, nullable=False, server_default="0", comment="how many showed it where it comes from"),
+    Column("imported_at_us", Micros, nullable=False),
+    comment="first guesses for devices of a make, from an imported matrix",
+)
+
 zones = Table(
     "zones",
     metadata,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tocsin.storage.outbox import OutboxRepository
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
+    from tocsin.storage.profiles import ProfileRepository
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.speeches import SpeechRepository
     from tocsin.storage.units import UnitRepository
@@ -210,6 +211,13 @@ class Transaction:
         from tocsin.storage.devices import DeviceRepository
 
         return DeviceRepository(self.connection)
+
+    @cached_property
+    def profiles(self) -> ProfileRepository:
+        """What was found of devices, and guesses by make."""
+        from tocsin.storage.profiles import ProfileRepository
+
+        return ProfileRepository(self.connection)
 
     @cached_property
     def attempts(self) -> AttemptRepository:

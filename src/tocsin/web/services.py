@@ -18,6 +18,7 @@ from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
+from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
@@ -124,6 +125,7 @@ class Services:
     users: UserService
     places: PlaceService
     devices: DeviceService
+    profiles: ProfileService
     cameras: ChannelService
     incidents: IncidentService
     units: UnitService
@@ -140,6 +142,7 @@ class Services:
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
     guarding: GuardService | None = None
+    test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP
     metrics: tuple[Callable[[], Iterable[Metric]], ...] = ()

@@ -133,6 +133,12 @@ WORDS: Final = Words(
             "Too many wrong attempts from there; the next one is accepted in {retry_after_s} s.",
             "该来源多次认证失败，{retry_after_s} 秒后才能再次尝试。",
         ),
+        "register.too_often": (
+            "It asked to register from {peer} many times a second. It is answered again in {retry_after_s} s; check "
+            "its registration interval, or who uses its id.",
+            "设备从 {peer} 每秒多次请求注册，平台将在 {retry_after_s} 秒后再应答。"
+            "请检查其注册间隔，或是否有他人冒用该编号。",
+        ),
         "register.no_answer": (
             "The device did not answer our challenge: it may not receive our packets (firewall, wrong port).",
             "设备未应答认证要求，可能收不到平台的报文（防火墙或端口错误）。",
@@ -172,6 +178,15 @@ WORDS: Final = Words(
             "{pages} pages held broken XML and were repaired.",
             "有 {pages} 页 XML 不规范，已修复。",
         ),
+        "catalog.large_pages": (
+            "Its pages have up to {size_bytes} bytes, more than one network packet: over UDP pieces get lost.",
+            "目录单页达 {size_bytes} 字节，超过单个网络包，UDP 分片可能在途中丢失。",
+        ),
+        "catalog.empty_page": (
+            "A page arrived without its content: a recorder with several addresses may send from the wrong one.",
+            "有一页目录没有内容：多网口录像机可能选错了发送地址。",
+        ),
+        "catalog.retry_tcp": ("We ask once more, over TCP.", "平台改用 TCP 再次请求。"),
         "catalog.retry": ("We ask once more.", "平台再次请求。"),
         "subscribe.granted": (
             "The device reports its alarms to us; renewed every {expires_s} s at the latest.",
@@ -236,6 +251,23 @@ WORDS: Final = Words(
             "常见原因：摄像机无法到达平台公布的地址 {address}。",
         ),
         "play.next_mode": ("We try {mode} next.", "改用 {mode} 重试。"),
+        "play.next_offer": (
+            "We ask again with another description ({offer}, {mode}).",
+            "改用另一种媒体描述（{offer}，{mode}）重试。",
+        ),
+        "play.next_target": (
+            "We call the device itself instead of its channel.",
+            "改为直接呼叫设备编号而非通道编号。",
+        ),
+        "play.old_call_ended": (
+            "An old picture whose end the camera had not confirmed was ended; we ask again.",
+            "已结束一路摄像机此前未确认关闭的旧会话，平台重新请求。",
+        ),
+        "play.large_unanswered": (
+            "Our question has {size_bytes} bytes, more than one network packet: over UDP its pieces may get lost on "
+            "the way. Let the camera register over TCP.",
+            "请求报文 {size_bytes} 字节，超过单个网络包，UDP 分片可能在途中丢失。请让摄像机改用 TCP 注册。",
+        ),
         "play.no_answer": (
             "The camera did not answer within {waited_s} s.",
             "摄像机在 {waited_s} 秒内没有应答。",

@@ -141,6 +141,53 @@ class Device(Out):
     retired: bool
 
 
+class Trait(Out):
+    """One thing a device was found to need; `state` says how sure it is, `setting` what overrules it."""
+
+    trait: str = Field(examples=["sdp_variant"])
+    value: str = Field(examples=["wide"])
+    words: str
+    state: Literal["set", "proven", "guess"]
+    at: Time | None
+    evidence: str
+    setting: str
+
+
+class DeviceProfile(Out):
+    """What is known of a device beyond what people entered."""
+
+    device_id: Id
+    version: int
+    traits: list[Trait]
+
+
+class Make(Out):
+    """Devices of one maker, model and firmware: how many show which value of each trait."""
+
+    maker: str
+    model: str
+    firmware: str
+    devices: int
+    traits: dict[str, dict[str, int]] = Field(examples=[{"sdp_variant": {"wide": 3}}])
+
+
+class MatrixTaken(Out):
+    """What came of an imported matrix, counted."""
+
+    rows: int
+    guesses: int
+    devices: int
+
+
+class MediaTest(Out):
+    """Whether a packet sent to the address announced to cameras arrives at a receiver of ours."""
+
+    arrived: bool
+    address: str
+    transport: str
+    words: str
+
+
 class GuardAct(Out):
     """What came of arming or disarming a device."""
 
