@@ -20,12 +20,13 @@ import structlog
 from prometheus_client.core import Metric
 
 from tocsin import __version__, workers
-from tocsin.base.clock import SystemClock
+from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Directory
 from tocsin.domain.guarding import GuardService
@@ -45,6 +46,8 @@ from tocsin.domain.view_service import ViewService
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
+from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
+from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import words as media_words
@@ -189,6 +192,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
+    cascade = _cascade(
+        sip, gb28181, CascadeService(store, vault), streams, directory, clock, media_ip=settings.sip_media_ip
+    )
+    link.events.on_forward_ended = cascade.calls.forward_ended
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
     # use cases
@@ -196,6 +203,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     control = ControlService(store, clock, directory, gb28181.control)
     speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
     link.events.on_talk = speaking.talk_event
+    cascade.control.is_held = control.is_held
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     services = Services(
         store=store,
@@ -213,6 +221,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         views=views,
         control=control,
         speaking=speaking,
+        cascade=cascade.service,
         words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
@@ -234,6 +243,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(views.hear)
     store.on_committed(control.hear)
     store.on_committed(speaking.hear)
+    store.on_committed(cascade.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -244,6 +254,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
+    await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
@@ -383,6 +394,40 @@ def _media_health(link: MediaLink) -> MediaHealth:
 def _lines(path: Path) -> list[str]:
     with path.open(encoding="ascii", errors="replace") as file:
         return list(file)
+
+
+def _cascade(
+    sip: SipGateway,
+    gb28181: Gb28181Gateway,
+    service: CascadeService,
+    streams: LiveStreams,
+    directory: Directory,
+    clock: Clock,
+    *,
+    media_ip: str,
+) -> GbCascade:
+    """Join the way up with the devices below."""
+    orders = CascadeControl(
+        service,
+        gb28181.control,
+        clock,
+        channel_of=directory.channel,
+        set_guard=lambda device_id, is_set: gb28181.set_guard(device_id, is_set=is_set),
+        reset_alarm=gb28181.reset_alarm,
+    )
+    made = GbCascade(
+        sip,
+        service,
+        clock,
+        forwarder=streams,
+        control=orders,
+        config=CascadeConfig(media_ip=media_ip, version=__version__),
+    )
+    made.calls.channel_of = directory.channel
+    made.calls.mover = gb28181.control
+    gb28181.uppers = made
+    gb28181.on_alarm_kept(made.alarm_kept)
+    return made
 
 
 def _map(data: Path) -> bytes:

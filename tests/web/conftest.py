@@ -23,6 +23,7 @@ from tocsin.base.log import set_up_log
 from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.incident_service import IncidentService
@@ -181,6 +182,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         views=ViewService(store, directory, pictures),
         control=control,
         speaking=speaking,
+        cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         version="0.1.0",
         media=lambda: MediaHealth(1, 1, (8081,)),

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     COMMISSION_CAMERA = "commission_camera"
     SET_UNIT = "set_unit"
     ARM_DEVICE = "arm_device"
+    SHARE_CAMERAS = "share_cameras"
+    STOP_SHARING = "stop_sharing"
 
 
 class Role(StrEnum):
@@ -67,7 +69,13 @@ _OPERATOR = frozenset(
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _OPERATOR,
-    Role.SUPERVISOR: _OPERATOR | {Permission.SUPERVISE_INCIDENT, Permission.MANAGE_PLANS, Permission.ARM_DEVICE},
+    Role.SUPERVISOR: _OPERATOR
+    | {
+        Permission.SUPERVISE_INCIDENT,
+        Permission.MANAGE_PLANS,
+        Permission.ARM_DEVICE,
+        Permission.STOP_SHARING,
+    },
     # No picture: who runs the house does not look through it.
     Role.ADMINISTRATOR: frozenset(
         {
@@ -76,6 +84,8 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.MANAGE_USERS,
             Permission.MANAGE_SETTINGS,
             Permission.COMMISSION_CAMERA,
+            Permission.SHARE_CAMERAS,
+            Permission.STOP_SHARING,
         }
     ),
     Role.INSTALLER: frozenset(

@@ -105,6 +105,10 @@ class ControlService(UseCases):
         if held is not None and held.session.user_id == actor.id:
             await self._end(held, "released", actor.ref)
 
+    def is_held(self, channel_id: str) -> bool:
+        """Say whether somebody here has control of a channel."""
+        return channel_id in self._held
+
     def holder(self, channel_id: str) -> dict[str, object]:
         """Return who holds a channel, as the API shows it."""
         held = self._held.get(channel_id)

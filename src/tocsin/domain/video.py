@@ -45,6 +45,16 @@ class MediaPorts(Protocol):
         """Close the receiver; closing twice is no error."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForwardTarget:
+    """Where a picture is sent on to: `udp`, `tcp_active` (we connect) or `tcp_passive` (we listen)."""
+
+    mode: str
+    ip: str
+    port: int
+    ssrc: int
+
+
 class LiveSession(Protocol):
     """A picture that is being delivered."""
 

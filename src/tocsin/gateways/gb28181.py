@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -35,7 +35,7 @@ from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
 from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
-from tocsin.protocols.gb28181.alarm import is_alarm, may_be_alarm
+from tocsin.protocols.gb28181.alarm import AlarmNotice, is_alarm, may_be_alarm
 from tocsin.protocols.gb28181.charset import charset_named
 from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.keepalive import recognise, reply
@@ -103,6 +103,19 @@ class GbHealth:
     keepalives: int
     subscriptions: int = 0
     alarms: Mapping[str, int] = field(default_factory=dict)
+
+
+class Uppers(Protocol):
+    """Platforms above us, who use the same port."""
+
+    def is_above(self, gb_id: str, host: str) -> bool:
+        """Say whether a platform above us has this id and address."""
+
+    def message(self, request: Request, peer: Peer, *, is_device: bool) -> tuple[bool, Response | None]:
+        """Take a MESSAGE of a platform above us; (False, None) when it is none."""
+
+    def disconnected(self, peer: Peer) -> None:
+        """A TCP connection ended."""
 
 
 class Gb28181Gateway:
@@ -176,6 +189,7 @@ class Gb28181Gateway:
         self._swept_at = clock.monotonic()
         self._supervisor = Supervisor(clock)
         self._on_registered: Callable[[str], None] = lambda device_id: None
+        self.uppers: Uppers | None = None
         self._keepalives = 0
         self._spread = 0
         self._status_200 = b"200 OK"
@@ -262,6 +276,8 @@ class Gb28181Gateway:
         if found is None:
             return None
         device = self.table.by_gb_id.get(found.gb_id)
+        if device is None and self.uppers is not None and self.uppers.is_above(found.gb_id, host):
+            return None
         if device is None or device.host != host or device.expires_at < now or device.faulty:
             if device is not None and device.faulty and device.host == host:
                 return None  # faults may have cleared: the full way compares
@@ -468,6 +484,11 @@ class Gb28181Gateway:
         """Take a document from a registered device; anybody else is told to register."""
         now = self._clock.monotonic()
         device = self.table.get(request.from_user)
+        if self.uppers is not None:
+            is_device = device is not None and device.host == peer.host and device.expires_at >= now
+            is_taken, response = self.uppers.message(request, peer, is_device=is_device)
+            if is_taken:
+                return response
         if device is None or device.host != peer.host or device.expires_at < now:
             return self._sip.reply_to(request, peer, 403)
         device.last_seen = now
@@ -537,7 +558,20 @@ class Gb28181Gateway:
         entry = self._directory.sip_device(gb_id)
         return charset_named(entry.charset) if entry is not None else ""
 
+    def on_alarm_kept(self, callback: Callable[[RegisteredDevice, Document, AlarmNotice], None]) -> None:
+        """Call back with every alarm that was committed for the first time."""
+        self._alarms.on_kept = callback
+
+    async def reset_alarm(self, device_id: str, source: str) -> CommandOutcome:
+        """Let a registered device report its next device alarm."""
+        device = self.table.by_id(device_id)
+        if device is None:
+            return CommandOutcome.NOT_CONNECTED
+        return await self.commands.reset_alarm(device, source, "2", "")
+
     def _disconnected(self, peer: Peer) -> None:
+        if self.uppers is not None:
+            self.uppers.disconnected(peer)
         for device in self.table.on_link(peer.link):
             self._drop(device, "register.connection_lost")
 

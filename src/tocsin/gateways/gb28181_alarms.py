@@ -75,6 +75,7 @@ class _Confirmation:
     sn: int | None
     source: str
     notice: AlarmNotice | None
+    document: Document | None = None
 
     @property
     def asks_for_reset(self) -> bool:
@@ -95,6 +96,7 @@ class AlarmKeeper:
         clock: Clock,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.on_kept: Callable[[RegisteredDevice, Document, AlarmNotice], None] = lambda device, document, notice: None
         self._intake = intake
         self._channels = channels
         self._commands = commands
@@ -136,7 +138,7 @@ class AlarmKeeper:
             return
         if notice.cleaned is not None:
             self.counts["cleaned"] += 1
-        confirmation = _Confirmation(device, document.sn, _echo(document, device), notice)
+        confirmation = _Confirmation(device, document.sn, _echo(document, device), notice, document)
         self._accept(self._signal(device, notice, body, peer, now), device, way, confirmation, answer)
 
     def keep_unreadable(
@@ -209,6 +211,8 @@ class AlarmKeeper:
         if confirmation is not None:
             self._learn_way(device, way)
             self._confirm(confirmation)
+            if confirmation.notice is not None and confirmation.document is not None and not receipt.is_duplicate:
+                self.on_kept(device, confirmation.document, confirmation.notice)
 
     def _learn_way(self, device: RegisteredDevice, way: str) -> None:
         known = self._ways.get(device.device_id, ())

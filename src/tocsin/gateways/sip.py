@@ -184,6 +184,10 @@ class SipGateway:
         """Route requests of a method to a handler; it returns the response, or None: silence, or an `answer` later."""
         self._handlers[method] = handler
 
+    def handler(self, method: str) -> Handler | None:
+        """Return who takes requests of a method now, for one who takes some of them and passes on the rest."""
+        return self._handlers.get(method)
+
     def use_short_way(self, recognise: ShortWay) -> None:
         """Offer every datagram to `recognise(data, host, port, link, now)` first; bytes it returns are the reply."""
         self._short_way = recognise

@@ -119,6 +119,7 @@ class MediaEvents:
     on_loss: Callable[[str, LossReport], None] = lambda stream_id, report: None
     on_overload: Callable[[int], None] = lambda worker: None
     on_talk: Callable[[str, str, str], None] = lambda talk_id, what, reason: None
+    on_forward_ended: Callable[[str, str], None] = lambda forward_id, reason: None
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +147,7 @@ class MediaLink:
         self._owner: dict[str, _Worker] = {}
         self._stats: dict[str, StreamStats] = {}
         self._arrived: dict[str, asyncio.Event] = {}
+        self._forwards: dict[str, _Worker] = {}
         self._next_call = 0
         self._is_stopping = False
         self._is_failing = asyncio.Event()
@@ -347,6 +349,48 @@ class MediaLink:
             with contextlib.suppress(TocsinError):
                 await self._call(worker, "talk_close", talk_id=talk_id, reason=reason)
 
+    # -- forwards
+
+    async def forward_open(
+        self,
+        *,
+        stream_id: str,
+        forward_id: str,
+        view_id: str,
+        mode: str,
+        ip: str,
+        port: int,
+        ssrc: int,
+        expires_at: datetime,
+    ) -> Endpoint:
+        """Prepare to send a stream on to ip:port; return our own media address. Errors: UNAVAILABLE."""
+        worker = await self._worker_of(stream_id)
+        found = await self._call(
+            worker,
+            "forward_open",
+            stream_id=stream_id,
+            forward_id=forward_id,
+            view_id=view_id,
+            mode=mode,
+            ip=ip,
+            port=port,
+            ssrc=ssrc,
+            expires_at=expires_at.timestamp(),
+        )
+        self._forwards[forward_id] = worker
+        return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
+
+    async def forward_start(self, stream_id: str, forward_id: str) -> None:
+        """Begin to send: the receiver has acknowledged. Errors: UNAVAILABLE when it ended meanwhile."""
+        await self._call(await self._worker_of(stream_id), "forward_start", forward_id=forward_id)
+
+    async def forward_close(self, stream_id: str, forward_id: str) -> None:
+        """Stop sending; stopping twice, or after the worker died, is no error."""
+        worker = self._owner.get(stream_id)
+        if worker is not None and worker.ready.is_set():
+            with contextlib.suppress(TocsinError):
+                await self._call(worker, "forward_close", forward_id=forward_id)
+
     def viewer_port(self, stream_id: str) -> int:
         """Return the port on which the viewers of a stream are served; 0 while its worker is down."""
         worker = self._owner.get(stream_id)
@@ -461,10 +505,15 @@ class MediaLink:
         for stream_id in streams:
             del self._owner[stream_id]
             self._stats.pop(stream_id, None)
+        forwards = [forward_id for forward_id, owner in self._forwards.items() if owner is worker]
+        for forward_id in forwards:
+            del self._forwards[forward_id]
         if was_ready and not self._is_stopping:
             self.events.on_worker_lost(streams)
             for stream_id in streams:
                 self.events.on_talk(stream_id, "lost", "worker_lost")
+            for forward_id in forwards:
+                self.events.on_forward_ended(forward_id, "worker_lost")
 
     # -- words
 
@@ -554,6 +603,9 @@ class MediaLink:
                 events.on_talk(str(message["talk_id"]), str(message["what"]), str(message["reason"]))
             case "overloaded":
                 events.on_overload(worker.number)
+            case "forward_ended":
+                self._forwards.pop(str(message["forward_id"]), None)
+                events.on_forward_ended(str(message["forward_id"]), str(message["reason"]))
             case unknown:
                 log.warning("unknown word from media worker", word=str(unknown)[:40])
 

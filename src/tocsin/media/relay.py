@@ -18,7 +18,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.ids import new_id, new_token
 from tocsin.domain.directory import Channel
-from tocsin.domain.video import LiveSession, LiveSource, LiveState, MediaPorts
+from tocsin.domain.video import Endpoint, ForwardTarget, LiveSession, LiveSource, LiveState, MediaPorts
 from tocsin.media.link import LossReport, MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
@@ -58,6 +58,26 @@ class Link(MediaPorts, Protocol):
 
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return the latest figures of a stream."""
+
+    async def forward_open(
+        self,
+        *,
+        stream_id: str,
+        forward_id: str,
+        view_id: str,
+        mode: str,
+        ip: str,
+        port: int,
+        ssrc: int,
+        expires_at: datetime,
+    ) -> Endpoint:
+        """Prepare to send a stream on."""
+
+    async def forward_start(self, stream_id: str, forward_id: str) -> None:
+        """Begin to send."""
+
+    async def forward_close(self, stream_id: str, forward_id: str) -> None:
+        """Stop sending."""
 
 
 @dataclass(slots=True, eq=False)
@@ -157,6 +177,33 @@ class LiveStreams:
     async def end_view(self, view_id: str, reason: str) -> None:
         """End every picture of a view."""
         await self._link.revoke(view_id, reason)
+
+    async def open_forward(
+        self, channel: Channel, *, forward_id: str, view_id: str, to: ForwardTarget, expires_at: datetime
+    ) -> Endpoint:
+        """Prepare to send a channel's picture on, from the stream that runs already or from one started now.
+
+        Errors: UNAVAILABLE when no media worker is running.
+        """
+        self._want(channel)
+        return await self._link.forward_open(
+            stream_id=channel.id,
+            forward_id=forward_id,
+            view_id=view_id,
+            mode=to.mode,
+            ip=to.ip,
+            port=to.port,
+            ssrc=to.ssrc,
+            expires_at=expires_at,
+        )
+
+    async def start_forward(self, channel_id: str, forward_id: str) -> None:
+        """Begin to send. Errors: UNAVAILABLE when it ended meanwhile."""
+        await self._link.forward_start(channel_id, forward_id)
+
+    async def close_forward(self, channel_id: str, forward_id: str) -> None:
+        """Stop sending; stopping twice is no error."""
+        await self._link.forward_close(channel_id, forward_id)
 
     def state(self, channel_id: str) -> LiveState:
         """Return how the picture of a channel is doing."""

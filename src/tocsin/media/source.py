@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tocsin.media.feed import Feed
@@ -23,6 +24,13 @@ class Tap(Protocol):
         """Take one picture."""
 
 
+class PacketTap(Tap, Protocol):
+    """Whoever wants the packets as they came, and the pictures: a forward."""
+
+    def take_packets(self, packets: list[bytes], now_ms: float) -> None:
+        """Take packets in the order they arrived."""
+
+
 class Source:
     """Takes the packets of one camera and passes pictures on."""
 
@@ -30,6 +38,7 @@ class Source:
         self.receiver = Receiver(ssrc, wait_ms=wait_ms, wants_audio=wants_audio)
         self.feed = feed  # outlives the source: viewers keep their timeline when the camera is asked again
         self.tap: Tap | None = None
+        self.forwards: Sequence[PacketTap] = ()
         self.first_packet_ms = -1.0
         self.last_packet_ms = -1.0
         self.received_bytes = 0
@@ -48,6 +57,8 @@ class Source:
         if self.first_packet_ms < 0:
             self.first_packet_ms = self._measured_ms = now_ms
         size = 0
+        for forward in tuple(self.forwards):
+            forward.take_packets(packets, now_ms)
         for packet in packets:
             size += len(packet)
             units = receive(packet, now_ms)
@@ -68,6 +79,8 @@ class Source:
             if isinstance(unit, AccessUnit):
                 if self.tap is not None:
                     self.tap.take(unit, now_ms)
+                for forward in tuple(self.forwards):
+                    forward.take(unit, now_ms)
                 version = feed.config_version
                 if unit.is_key and feed.sound.track is None:
                     feed.sound.expect(self.receiver.demuxer.audio_type)

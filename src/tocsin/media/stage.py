@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocsin.media.feed import FRAGMENT_MS, Feed
+from tocsin.media.forward import Forward
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
 from tocsin.media.source import Source
 from tocsin.media.transcode import Transcoder
@@ -27,6 +28,7 @@ class Stage:
         self.connection: TcpPort | None = None
         self.transcoder: Transcoder | None = None
         self.viewers: set[Viewer] = set()
+        self.forwards: list[Forward] = []
         self.was_shown = False
         self.is_heard = False  # asked for with sound, whoever watches
         self.kernel_drops = 0

@@ -24,6 +24,7 @@ import structlog
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.log import set_up_log
 from tocsin.media.feed import FRAGMENT_MS
+from tocsin.media.forward import Forward, ForwardPlan, Forwards
 from tocsin.media.ports import (
     ENOUGH_BUFFER_BYTES,
     RECEIVE_BUFFER_BYTES,
@@ -99,6 +100,7 @@ class Worker:
         self._talks = Talks(self._ports, settings.rtp_ip, clock, self._talk_event)
         self._stages: dict[str, Stage] = {}
         self._tickets = TicketBox()
+        self._forwards = Forwards(self._ports, self._forward_ended)
         self._viewers: set[Viewer] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._is_ticking = False
@@ -114,6 +116,9 @@ class Worker:
             "close": self._close,
             "ticket": self._ticket,
             "revoke": self._revoke,
+            "forward_open": self._forward_open,
+            "forward_start": self._forward_start,
+            "forward_close": self._forward_close,
             "stats": self._stats,
             **self._talks.verbs,
         }
@@ -141,6 +146,7 @@ class Worker:
             upkeep.cancel()
             server.close()
             self._talks.close()
+            self._forwards.close_all()
             for viewer in list(self._viewers):
                 viewer.end("restart")
             await asyncio.gather(*(stage.stop_transcode() for stage in self._stages.values()), return_exceptions=True)
@@ -202,6 +208,9 @@ class Worker:
         # Each of our ports serves one stream, so the port or the connection says whose packets these are; devices
         # that send another SSRC than agreed are common, and the first one seen is adopted.
         source = Source(stage.feed, ssrc=None, wants_audio=False, wait_ms=wait_ms)
+        source.forwards = stage.forwards
+        for forward in stage.forwards:
+            forward.interrupted()
         stage.is_heard = bool(message.get("audio"))
         stage.transport = transport
         deliver = partial(self._deliver, stage, source)
@@ -283,7 +292,50 @@ class Worker:
             if viewer.ticket is not None and viewer.ticket.view_id == view_id:
                 viewer.end(reason)
                 ended += 1
-        return {"ended": ended}
+        return {"ended": ended + self._forwards.revoke(view_id, reason)}
+
+    async def _forward_open(self, message: Message) -> object:
+        stream_id = str(message["stream_id"])
+        plan = ForwardPlan(
+            str(message["forward_id"]),
+            str(message["view_id"]),
+            str(message["mode"]),
+            str(message["ip"]),
+            int(message["port"]),
+            int(message["ssrc"]),
+            float(message["expires_at"]),
+        )
+        stage = self._stages.get(stream_id)
+        if stage is None:
+            stage = self._stages[stream_id] = self._new_stage(stream_id)
+        try:
+            made = await self._forwards.open(stream_id, plan)
+        except PortsExhausted as error:
+            raise Refused("ports_exhausted", str(error)) from error
+        stage.forwards.append(made)
+        self._event("viewer_opened", stream_id, viewer_id=plan.forward_id, view_id=plan.view_id)
+        self._event("demand", stream_id)
+        return {"ip": self._settings.rtp_ip, "port": made.port}
+
+    async def _forward_start(self, message: Message) -> object:
+        if not self._forwards.start(str(message["forward_id"])):
+            raise Refused("not_found", "the forward has ended")
+        return {}
+
+    async def _forward_close(self, message: Message) -> object:
+        self._forwards.close(str(message["forward_id"]))
+        return {}
+
+    def _forward_ended(self, forward: Forward, stream_id: str, reason: str) -> None:
+        plan, stage = forward.plan, self._stages.get(stream_id)
+        if stage is not None and forward in stage.forwards:
+            stage.forwards.remove(forward)
+        self._event("viewer_closed", stream_id, viewer_id=plan.forward_id, view_id=plan.view_id, reason=reason, gaps=0)
+        self._event("forward_ended", stream_id, forward_id=plan.forward_id, reason=reason, sent=forward.sent_packets)
+        if stage is not None:
+            if not stage.viewers and not stage.forwards:
+                self._event("idle", stream_id)
+            self._drop_if_empty(stage)
 
     async def _stats(self, message: Message) -> object:
         return self._all_stats()
@@ -392,6 +444,7 @@ class Worker:
 
     def _end_expired(self) -> None:
         now = self._clock.now().timestamp()
+        self._forwards.expire(now)
         for viewer in list(self._viewers):
             ticket = viewer.ticket
             if ticket is not None and now >= ticket.expires_at_s:
@@ -445,7 +498,7 @@ class Worker:
         return [stage.stats(now, now_ms) for stage in self._stages.values()]
 
     def _drop_if_empty(self, stage: Stage) -> None:
-        if stage.source is None and not stage.viewers and stage.transcoder is None:
+        if stage.source is None and not stage.viewers and not stage.forwards and stage.transcoder is None:
             self._stages.pop(stage.stream_id, None)
 
     # -- viewers

@@ -19,6 +19,7 @@ from tocsin.protocols.dc09.crypto import KEY_SIZES_BYTES, AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.sip.codes import Transport
+from tocsin.sim import platform_run
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -37,6 +38,7 @@ def add_arguments(kinds: Any) -> None:
     _add_panel(kinds)
     _add_camera(kinds)
     _add_town(kinds)
+    platform_run.add_arguments(kinds).set_defaults(run=_platform)
 
 
 async def until_told(work: Callable[[asyncio.Event], Awaitable[None]], seconds: float | None) -> None:
@@ -356,6 +358,15 @@ def _fleet(arguments: argparse.Namespace) -> int:
     report = asyncio.run(run_cameras(plan, SystemClock(), new_token))
     _report(report.as_dict())
     return 0 if report.registered == report.devices else 1
+
+
+# --- an upper platform ------------------------------------------------------------------------------------------------
+
+
+def _platform(arguments: argparse.Namespace) -> int:
+    figures = asyncio.run(platform_run.run_platform(arguments))
+    _report(figures)
+    return 0 if figures["registered"] and all(view["pictures"] for view in figures.get("views", ())) else 1
 
 
 # --- the town ---------------------------------------------------------------------------------------------------------

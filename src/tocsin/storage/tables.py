@@ -816,3 +816,5 @@ Index(
     sqlite_where=notices.c.cleared_at_us.is_(None),
     postgresql_where=notices.c.cleared_at_us.is_(None),
 )
+
+from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  further tables of the same schema

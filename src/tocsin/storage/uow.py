@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tocsin.storage.alarms import AlarmRepository
     from tocsin.storage.attempts import AttemptRepository
     from tocsin.storage.audit import AuditRepository
+    from tocsin.storage.cascade import CascadeRepository
     from tocsin.storage.control import ControlRepository
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.incidents import IncidentRepository
@@ -197,6 +198,13 @@ class Transaction:
         from tocsin.storage.control import ControlRepository
 
         return ControlRepository(self.connection)
+
+    @cached_property
+    def cascade(self) -> CascadeRepository:
+        """Upper platforms."""
+        from tocsin.storage.cascade import CascadeRepository
+
+        return CascadeRepository(self.connection)
 
     @cached_property
     def places(self) -> PlaceRepository:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.cameras import ChannelService
+from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
@@ -133,6 +134,7 @@ class Services:
     views: ViewService
     control: ControlService
     speaking: SpeakingService
+    cascade: CascadeService
     notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))
     version: str = ""

@@ -14,7 +14,9 @@ export type Permission =
   | 'manage_settings'
   | 'commission_camera'
   | 'set_unit'
-  | 'arm_device';
+  | 'arm_device'
+  | 'share_cameras'
+  | 'stop_sharing';
 
 export interface Page<T> {
   items: T[];

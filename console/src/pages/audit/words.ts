@@ -74,6 +74,15 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'signal.unprocessed': m.audit_signal_unprocessed,
   'unit.added': m.audit_unit_added,
   'unit.changed': m.audit_unit_changed,
+  'upper.added': m.audit_upper_added,
+  'upper.changed': m.audit_upper_changed,
+  'upper.retired': m.audit_upper_retired,
+  'upper.selection_set': m.audit_upper_selection_set,
+  'upper.export_set': m.audit_upper_export_set,
+  'upper.stopped': m.audit_upper_stopped,
+  'upper.resumed': m.audit_upper_resumed,
+  'upper.view_opened': m.audit_upper_view_opened,
+  'upper.acted': m.audit_upper_acted,
   'user.added': m.audit_user_added,
   'user.changed': m.audit_user_changed,
   'user.disabled': m.audit_user_disabled,
@@ -99,6 +108,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   commission_camera: m.audit_asked_commission_camera,
   set_unit: m.audit_asked_set_unit,
   arm_device: m.audit_asked_arm_device,
+  share_cameras: m.audit_asked_share_cameras,
+  stop_sharing: m.audit_asked_stop_sharing,
 };
 
 export const actionWords = (action: string): string => ACTION[action]?.() ?? action;
