@@ -5,6 +5,7 @@ export type Permission =
   | 'view_live'
   | 'view_live_other_purpose'
   | 'control_camera'
+  | 'speak_to_camera'
   | 'manage_registry'
   | 'manage_users'
   | 'manage_plans'
