@@ -7,11 +7,15 @@ from typing import Protocol
 
 from tocsin.media.feed import Feed
 from tocsin.protocols.rtp.access_unit import AccessUnit
+from tocsin.protocols.rtp.packet import payload_span
+from tocsin.protocols.rtp.payloads import sniff_payload
 from tocsin.protocols.rtp.ps import StreamType
 from tocsin.protocols.rtp.receiver import Receiver, Unit
 from tocsin.protocols.rtp.reorder import WAIT_LAN_MS
+from tocsin.protocols.rtp.tracks import TrackReceiver
 
 STALE_MS = 2000.0
+SNIFFED_PACKETS = 400  # about a second; a stream whose kind nothing has shown by then stays a program stream
 FOREIGN_RESYNCS = 200  # headers missed without one picture: this is not a program stream
 
 _PLAYABLE = {int(StreamType.H264), int(StreamType.H265)}
@@ -35,7 +39,9 @@ class Source:
     """Takes the packets of one camera and passes pictures on."""
 
     def __init__(self, feed: Feed, *, ssrc: int | None, wants_audio: bool, wait_ms: int = WAIT_LAN_MS) -> None:
-        self.receiver = Receiver(ssrc, wait_ms=wait_ms, wants_audio=wants_audio)
+        self.receiver: Receiver | TrackReceiver = Receiver(ssrc, wait_ms=wait_ms, wants_audio=wants_audio)
+        self._sniffs_left = SNIFFED_PACKETS  # until the stream has shown what it is
+        self._wait_ms = wait_ms
         self.feed = feed  # outlives the source: viewers keep their timeline when the camera is asked again
         self.tap: Tap | None = None
         self.forwards: Sequence[PacketTap] = ()
@@ -50,8 +56,18 @@ class Source:
         self._lost = 0
         self._packets = 0
 
+    @classmethod
+    def of_tracks(cls, feed: Feed, receiver: TrackReceiver) -> Source:
+        """Return a source whose pictures and sound come as tracks of their own."""
+        made = cls(feed, ssrc=None, wants_audio=receiver.wants_audio)
+        made.receiver = receiver
+        made._sniffs_left = 0
+        return made
+
     def receive(self, packets: list[bytes], now_ms: float) -> None:
         """Take packets in the order they arrived."""
+        if self._sniffs_left:
+            self._sniff(packets)
         receive = self.receiver.receive
         self.last_packet_ms = now_ms
         if self.first_packet_ms < 0:
@@ -65,6 +81,31 @@ class Source:
             if units:
                 self._take(units, now_ms)
         self.received_bytes += size
+
+    def receive_sound(self, packets: list[bytes], now_ms: float) -> None:
+        """Take packets of a sound track of its own."""
+        receiver = self.receiver
+        if isinstance(receiver, TrackReceiver):
+            for packet in packets:
+                units = receiver.receive_sound(packet, now_ms)
+                if units:
+                    self._take(units, now_ms)
+
+    def _sniff(self, packets: list[bytes]) -> None:
+        """Find out whether a device sends bare H.264 or H.265 where a program stream was agreed."""
+        for packet in packets:
+            self._sniffs_left -= 1
+            span = payload_span(packet) if len(packet) >= 12 else None
+            if span is None:
+                continue
+            kind = sniff_payload(packet[span[0] : span[1]], packet[1] & 0x7F)
+            if kind:
+                if kind > 0:
+                    self.receiver = TrackReceiver(kind, payload_type=packet[1] & 0x7F, wait_ms=self._wait_ms)
+                self._sniffs_left = 0
+            if self._sniffs_left <= 0:
+                self._sniffs_left = 0
+                return
 
     def expire(self, now_ms: float) -> None:
         """Give up on missing packets and send pictures that waited for company too long."""
@@ -83,7 +124,7 @@ class Source:
                     forward.take(unit, now_ms)
                 version = feed.config_version
                 if unit.is_key and feed.sound.track is None:
-                    feed.sound.expect(self.receiver.demuxer.audio_type)
+                    feed.sound.expect(self.receiver.audio_type)
                 is_key = feed.take(unit, now_ms)
                 if is_key and (not self._was_shown or feed.config_version != version):
                     self._was_shown = self.has_news = True
@@ -108,10 +149,10 @@ class Source:
         receiver = self.receiver
         if self.feed.pictures:
             return ""
-        declared = receiver.demuxer.video_type
+        declared = receiver.video_type
         if declared and declared not in _PLAYABLE:
             return "codec_unsupported"
-        if not receiver.codec and receiver.demuxer.resyncs > FOREIGN_RESYNCS:
+        if not receiver.codec and receiver.resyncs > FOREIGN_RESYNCS:
             return "not_program_stream"
         if receiver.packets and receiver.codec and not self.feed.keys:
             return "waiting_for_key"

@@ -171,7 +171,7 @@ class Stage:
                 "reordered": receiver.reorder.reordered,
                 "late": receiver.reorder.late,
                 "damaged": receiver.damaged,
-                "resyncs": receiver.demuxer.resyncs,
+                "resyncs": receiver.resyncs,
                 "kernel_drops": self.kernel_drops,
                 "strangers": self._strangers(),
                 "buffer_bytes": self.udp.granted_bytes if self.udp is not None else 0,

@@ -88,6 +88,12 @@ class Assembler:
             return self._cut_h265(nals, pts, dts, damaged)
         return _NONE
 
+    def cut(self, nals: list[bytes], pts: int | None, damaged: bool) -> list[AccessUnit]:
+        """Return the pictures these NAL units make, for streams that arrive unit by unit."""
+        if self.codec == StreamType.H264:
+            return self._cut_h264(nals, pts, None, damaged)
+        return self._cut_h265(nals, pts, None, damaged)
+
     def _clear(self) -> None:
         self._parts = []
         self._size = 0

@@ -71,6 +71,21 @@ class Receiver:
         """The video's stream type; 0 until known."""
         return self._assembler.codec
 
+    @property
+    def video_type(self) -> int:
+        """The video the stream's map declares; 0 without a map."""
+        return self.demuxer.video_type
+
+    @property
+    def audio_type(self) -> int:
+        """The sound the stream's map declares; 0 without."""
+        return self.demuxer.audio_type
+
+    @property
+    def resyncs(self) -> int:
+        """How often a header was missing where one must be."""
+        return self.demuxer.resyncs
+
     def receive(self, packet: bytes, now_ms: float) -> list[Unit]:
         """Take one packet; return what it completes."""
         if len(packet) < 12:
