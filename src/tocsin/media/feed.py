@@ -101,6 +101,15 @@ class Feed:
         return bool(self._init and self._cache)
 
     @property
+    def is_paused(self) -> bool:
+        """True while the source was asked to stand still; a live one never is."""
+        return False
+
+    def more_status(self) -> dict[str, object]:
+        """Return what else a status frame says; a recording adds its time."""
+        return {}
+
+    @property
     def has_pending(self) -> bool:
         """True while pictures wait for their fragment to fill."""
         return bool(self._pending)

@@ -76,14 +76,19 @@ def _full_box(kind: bytes, flags: int, *parts: bytes, version: int = 0) -> bytes
     return box(kind, struct.pack("!I", version << 24 | flags), *parts)
 
 
-def init_segment(sets: ParameterSets, audio: AudioTrack | None = None) -> bytes:
+def init_segment(sets: ParameterSets, audio: AudioTrack | None = None, *, in_band: bool = False) -> bytes:
     """Return `ftyp` and `moov` for one video track and at most one audio track.
+
+    `in_band` names the kinds of sample entry whose samples may hold parameter sets too.
 
     Errors: ValueError while the parameter sets are not complete.
     """
     if not sets.is_complete or sets.sps is None:
         raise ValueError("parameter sets are not complete")
-    entry = _avc1(sets, sets.sps) if isinstance(sets.sps, h264.Sps) else _hvc1(sets, sets.sps)
+    if isinstance(sets.sps, h264.Sps):
+        entry = _avc1(sets, sets.sps, b"avc3" if in_band else b"avc1")
+    else:
+        entry = _hvc1(sets, sets.sps, b"hev1" if in_band else b"hvc1")
     tracks = [_video_track(sets.sps.width, sets.sps.height, entry)]
     extends = [_track_extends(VIDEO_TRACK)]
     if audio is not None:
@@ -144,7 +149,7 @@ def _visual_entry(kind: bytes, width: int, height: int, config: bytes) -> bytes:
     )
 
 
-def _avc1(sets: ParameterSets, sps: h264.Sps) -> bytes:
+def _avc1(sets: ParameterSets, sps: h264.Sps, kind: bytes) -> bytes:
     sps_list, pps_list = sets.of_kind(h264.SPS), sets.of_kind(h264.PPS)
     first = sets.of_kind(h264.SPS)[0]
     parts = [bytes((1, first[1], first[2], first[3], 0xFF, 0xE0 | min(len(sps_list), 31)))]
@@ -153,11 +158,11 @@ def _avc1(sets: ParameterSets, sps: h264.Sps) -> bytes:
     parts += [struct.pack("!H", len(nal)) + nal for nal in pps_list]
     if first[1] in (100, 110, 122, 144):
         parts.append(bytes((0xFC | sps.chroma_format, 0xF8 | sps.luma_bits - 8, 0xF8 | sps.chroma_bits - 8, 0)))
-    return _visual_entry(b"avc1", sps.width, sps.height, box(b"avcC", *parts))
+    return _visual_entry(kind, sps.width, sps.height, box(b"avcC", *parts))
 
 
-def _hvc1(sets: ParameterSets, sps: h265.Sps) -> bytes:
-    return _visual_entry(b"hvc1", sps.width, sps.height, box(b"hvcC", hevc_config(sets, sps)))
+def _hvc1(sets: ParameterSets, sps: h265.Sps, kind: bytes) -> bytes:
+    return _visual_entry(kind, sps.width, sps.height, box(b"hvcC", hevc_config(sets, sps)))
 
 
 def hevc_config(sets: ParameterSets, sps: h265.Sps) -> bytes:

@@ -81,6 +81,9 @@ class StreamStats:
     strangers: int = 0
     buffer_bytes: int = 0
     converted: bool = False
+    record_ms: int | None = None
+    scale: float = 1.0
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,23 @@ class MediaLink:
             return
         with contextlib.suppress(TocsinError):
             await self._call(worker, "close", stream_id=stream_id)
+
+    # -- recordings
+
+    async def steer(self, stream_id: str, act: str, **content: float) -> None:
+        """Tell a recording's stream what its device was told: `hold`, `start`, `pace`, `pause` or `resume`."""
+        worker = await self._worker_of(stream_id)
+        await self._call(worker, "playback", stream_id=stream_id, act=act, timeout_s=CALL_TIMEOUT_S, **content)
+
+    async def save(self, stream_id: str, path: Path, max_bytes: int) -> None:
+        """Keep a recording's pictures in a file from now on. Errors: UNAVAILABLE when it cannot be made."""
+        worker = await self._worker_of(stream_id)
+        await self._call(worker, "save", stream_id=stream_id, path=str(path), max_bytes=max_bytes)
+
+    async def saved(self, stream_id: str, *, keep: bool) -> Message:
+        """End the file of a stream and return its size, digest and record times; without `keep` it is thrown away."""
+        worker = await self._worker_of(stream_id)
+        return await self._call(worker, "saved", timeout_s=CONNECT_CALL_TIMEOUT_S, stream_id=stream_id, keep=keep)
 
     # -- viewers
 

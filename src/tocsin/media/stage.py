@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.forward import Forward
+from tocsin.media.playback_feed import PlaybackFeed, is_playback
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
 from tocsin.media.source import Source
 from tocsin.media.transcode import Transcoder
@@ -20,7 +21,8 @@ class Stage:
 
     def __init__(self, stream_id: str, *, fragment_ms: int = FRAGMENT_MS) -> None:
         self.stream_id = stream_id
-        self.feed = Feed(stream_id, fragment_ms=fragment_ms)
+        kind = PlaybackFeed if is_playback(stream_id) else Feed
+        self.feed: Feed = kind(stream_id, fragment_ms=fragment_ms)
         self.source: Source | None = None
         self.transport = ""
         self.udp: UdpPort | None = None
@@ -57,6 +59,8 @@ class Stage:
         source = self.source
         if source is None or source.last_packet_ms < 0:
             return False
+        if self.feed.is_paused:
+            source.last_packet_ms = now_ms  # it stands still because it was asked to
         is_silent = now_ms - source.last_packet_ms > limit_ms
         is_new = is_silent and not self._is_reported_silent
         self._is_reported_silent = is_silent
@@ -132,6 +136,7 @@ class Stage:
             "state": state,
             "reason": self._reason(),
             "converted": feed.is_converted,
+            **self.feed.more_status(),
         }
 
     def _state(self, now_ms: float) -> str:
@@ -161,6 +166,7 @@ class Stage:
             "loss_share": self.loss_share,
             "converted": self.transcoder is not None,
             "bitrate_bps": 0,
+            **feed.more_status(),
         }
         if source is not None:
             receiver = source.receiver

@@ -25,6 +25,7 @@ from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.log import set_up_log
 from tocsin.media.feed import FRAGMENT_MS
 from tocsin.media.forward import Forward, ForwardPlan, Forwards
+from tocsin.media.playback_verbs import PlaybackVerbs
 from tocsin.media.ports import (
     ENOUGH_BUFFER_BYTES,
     RECEIVE_BUFFER_BYTES,
@@ -121,6 +122,7 @@ class Worker:
             "forward_close": self._forward_close,
             "stats": self._stats,
             **self._talks.verbs,
+            **PlaybackVerbs(self._stages.get, clock).table(),
         }
 
     # -- life

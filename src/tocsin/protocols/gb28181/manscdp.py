@@ -151,7 +151,7 @@ def build_document(
 ) -> bytes:
     """Return a body: CmdType, SN and DeviceID first, then the fields in order; None leaves a field out."""
     lines = [f'<?xml version="1.0" encoding="{label.value}"?>', f"<{root}>"]
-    _write(lines, [("CmdType", cmd_type), ("SN", sn), ("DeviceID", device_id), *fields])
+    write_fields(lines, [("CmdType", cmd_type), ("SN", sn), ("DeviceID", device_id), *fields])
     lines += [f"</{root}>", ""]
     return encode_text("\r\n".join(lines), label)
 
@@ -159,7 +159,7 @@ def build_document(
 def document_of(root: Element, label: Label = Label.GB18030) -> bytes:
     """Return a tree as a body; attributes are left out."""
     lines = [f'<?xml version="1.0" encoding="{label.value}"?>']
-    _write(lines, [_pair(root)])
+    write_fields(lines, [_pair(root)])
     return encode_text("\r\n".join([*lines, ""]), label)
 
 
@@ -192,11 +192,11 @@ def catalog_response(
     """Return one page of a catalogue; an empty catalogue has no list element. `sn` None leaves SN out (a quirk)."""
     lines = [f'<?xml version="1.0" encoding="{label.value}"?>', "<Response>"]
     head: list[Pair] = [("CmdType", "Catalog"), ("SN", sn), ("DeviceID", device_id), ("SumNum", total)]
-    _write(lines, head)
+    write_fields(lines, head)
     if items:
         lines.append(f'<DeviceList Num="{len(items)}">')
         for item in items:
-            _write(lines, [("Item", item)])
+            write_fields(lines, [("Item", item)])
         lines.append("</DeviceList>")
     lines += ["</Response>", ""]
     return encode_text("\r\n".join(lines), label)
@@ -227,7 +227,8 @@ def _pair(element: Element) -> Pair:
     return element.name, [_pair(item) for item in element.children]
 
 
-def _write(lines: list[str], fields: Sequence[Pair]) -> None:
+def write_fields(lines: list[str], fields: Sequence[Pair]) -> None:
+    """Append fields as elements, one a line; None leaves a field out."""
     for name, content in fields:
         if content is None:
             continue
@@ -235,7 +236,7 @@ def _write(lines: list[str], fields: Sequence[Pair]) -> None:
             lines.append(f"<{name}>{escape(_CONTROL.sub('', str(content)))}</{name}>")
         else:
             lines.append(f"<{name}>")
-            _write(lines, content)
+            write_fields(lines, content)
             lines.append(f"</{name}>")
 
 
