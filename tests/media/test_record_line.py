@@ -139,7 +139,7 @@ def test_reverse_play_shows_runs_last_to_first_while_media_time_goes_on(stamps: 
         if stamps == "of_the_recording":
             sending.pts -= 50 * FRAME
         sending.send(25)
-    assert line.record_ms < at_turn - 2000
+    assert line.record_ms < at_turn - 900
     media = [one for one, _ in sending.shown]
     assert media == sorted(set(media))
 

@@ -31,6 +31,8 @@ from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
+from tocsin.gateways.gb28181_playback import GbPlayback
+from tocsin.gateways.gb28181_recordings import RecordingReader, SearchConfig
 from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
 from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
 from tocsin.gateways.sip import SipGateway
@@ -90,6 +92,7 @@ class GbConfig:
     live: LiveConfig = field(default_factory=LiveConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     voice: VoiceConfig = field(default_factory=VoiceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
     calls_path: Path | None = None
 
 
@@ -176,6 +179,10 @@ class Gb28181Gateway:
             journal=CallJournal(config.calls_path),
         )
         self.live = GbLiveSource(self.calls, self._attempts, clock)
+        self.playback = GbPlayback(self.calls, self._attempts, clock)
+        self.recordings = RecordingReader(
+            self._asker, self.table, clock, charset_of=self._charset_of, config=config.search
+        )
         self.control = GbControl(self._asker, self.table, clock, charset_of=self._charset_of, config=config.control)
         self.voice = GbVoice(
             sip, self._asker, self.table, reports, clock, device_of=directory.sip_device, config=config.voice
@@ -213,6 +220,7 @@ class Gb28181Gateway:
         """Stop whatever moves, end every call and every task."""
         await self.control.close()
         await self.voice.stop()
+        await self.playback.stop()
         await self.live.stop()
         self.calls.stop()
         await self._supervisor.stop()
@@ -483,6 +491,9 @@ class Gb28181Gateway:
     def _message(self, request: Request, peer: Peer) -> Response | None:
         """Take a document from a registered device; anybody else is told to register."""
         now = self._clock.monotonic()
+        if self.playback.knows(request, peer.host):  # some say the end of a file under another name than their own
+            self.playback.hear(request)
+            return self._sip.reply_to(request, peer, 200)
         device = self.table.get(request.from_user)
         if self.uppers is not None:
             is_device = device is not None and device.host == peer.host and device.expires_at >= now
@@ -515,7 +526,8 @@ class Gb28181Gateway:
             way = "notify" if is_notification else "message"
             self._alarms.keep(device, document, request.body, peer, way, partial(self._sip.answer, request, peer))
             return None
-        self._dispatch(device, document, peer)
+        if not self.recordings.take(device, document) and not self.playback.hear(request, document):
+            self._dispatch(device, document, peer)
         return self._sip.reply_to(request, peer, 200)
 
     def _invite(self, request: Request, peer: Peer) -> Response | None:

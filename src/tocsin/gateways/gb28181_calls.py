@@ -35,7 +35,7 @@ from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
 from tocsin.protocols.gb28181.tries import CallTarget, SdpVariant, Tries, Try, in_variant
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
-from tocsin.protocols.sip.message import readable
+from tocsin.protocols.sip.message import Response, readable
 from tocsin.protocols.sip.sdp import Answer, AnswerProblem, MediaMode, Sdp, judge_answer, parse_sdp
 
 log = structlog.get_logger(__name__)
@@ -252,6 +252,20 @@ class MediaCaller:
         finally:
             self._journal.closed(call)
             opened.wanted.pool.release(opened.ssrc, self._clock.monotonic())
+
+    async def inform(self, opened: Opened, body: bytes, content_type: str) -> Response | None:
+        """Send an INFO in a call; return its final response, None when none came."""
+        client = opened.call.client
+        cseq = client.take_cseq()
+        state = client.saved
+        fields = [
+            ("From", state.local),
+            ("To", state.remote),
+            ("Call-ID", state.call_id),
+            ("CSeq", f"{cseq} INFO"),
+            ("Content-Type", content_type),
+        ]
+        return await self.sip.request(opened.call.peer, "INFO", state.target, fields=fields, body=body)
 
     def over(self, opened: Opened) -> None:
         """Note that the device ended the call by itself."""

@@ -110,6 +110,7 @@ class Call:
         self._answer: asyncio.Future[Accepted | Rejected | Unanswered] = loop.create_future()
         self._end: asyncio.Future[bool] = loop.create_future()
         self.was_ringing = False
+        self.on_request: Callable[[Request], None] = lambda request: None
 
     async def answer(self) -> Accepted | Rejected | Unanswered:
         """Wait for the outcome of the INVITE."""
@@ -516,6 +517,7 @@ class SipGateway:
         call = self._calls.get(request.call_id)
         if call is not None and call.peer.host == peer.host and request.to_tag == _own_tag(call):
             self.perform(call, call.client.receive_request(request))
+            call.on_request(request)
             return
         served = self._served.of_request(request, peer)
         if served is not None and request.method in _OF_A_CALL:

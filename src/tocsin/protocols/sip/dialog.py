@@ -179,6 +179,11 @@ class InviteClient:
         """What to store so that a restarted server can say BYE."""
         return DialogState(self.call_id, self.invite.headers.get("from"), self._remote, self.invite.uri, self._cseq)
 
+    def take_cseq(self) -> int:
+        """Return the next CSeq of the dialog, for a request that is sent beside this object (INFO)."""
+        self._cseq += 1
+        return self._cseq
+
     def start(self, now: float) -> list[Output]:
         """Send the INVITE."""
         self._resend_at = None if self._is_reliable else now + self._interval_s
