@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from tests.support.clocks import START
 from tocsin.base.normal import Category, EventKind, NormalEvent
+from tocsin.base.pinyin import search_text
 from tocsin.domain.access import Actor, Role
 from tocsin.domain.plans import Applies, DueFrom, Plan, PlanStep, StepKind
 from tocsin.domain.signals import Signal
@@ -184,6 +185,7 @@ def _place(id: str, jurisdiction: str, code: str, name: str, name_en: str, kind:
         "jurisdiction_code": code,
         "name": name,
         "name_en": name_en,
+        "search": search_text(name, name_en),
         "class": kind,
         "lon": 120.1,
         "lat": 30.2,
@@ -198,6 +200,7 @@ def _device(
         "kind": kind,
         "name": name,
         "name_en": name_en,
+        "search": search_text(name, name_en, account),
         "place_id": place,
         "jurisdiction_id": jurisdiction,
         "jurisdiction_code": code,

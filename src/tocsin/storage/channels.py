@@ -10,12 +10,14 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.pinyin import search_text
 from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.directory import Channel
-from tocsin.storage.places import contains, stale
+from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
+from tocsin.storage.search import matches
 from tocsin.storage.tables import channels, devices, zone_cameras, zones
 
 CHUNK = 500  # ids in one statement: far below the limits of both engines
@@ -90,7 +92,7 @@ class ChannelPart:
         query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
         query = query.where(column.stage == wanted.stage) if wanted.stage else query.where(column.stage != "retired")
         if wanted.text:
-            query = query.where(contains(wanted.text, column.name, column.name_en, column.gb_id))
+            query = query.where(matches(wanted.text, column.search))
         if wanted.state:
             is_online = (devices.c.state == "online") & (column.status != "OFF") & column.gone_at_us.is_(None)
             query = query.where(is_online if wanted.state == "online" else ~is_online)
@@ -159,6 +161,7 @@ class ChannelPart:
                     {
                         "b_id": item.id,
                         "b_name": item.name,
+                        "b_search": _search_text(item),
                         "b_lon": item.lon,
                         "b_lat": item.lat,
                         "b_status": item.status,
@@ -201,10 +204,15 @@ class ChannelPart:
                 yield Channel(*row[:9], is_gone=row.gone_at_us is not None, version=row.version)
 
 
+def _search_text(channel: ChannelRecord) -> str:
+    return search_text(channel.name, channel.name_en, channel.gb_id, str(channel.catalog.get("address", "")))
+
+
 def _values(channel: ChannelRecord) -> dict[str, Any]:
     return {
         "name": channel.name,
         "name_en": channel.name_en,
+        "search": _search_text(channel),
         "place_id": channel.place_id,
         "jurisdiction_id": channel.jurisdiction_id,
         "jurisdiction_code": channel.jurisdiction_code,
@@ -227,6 +235,7 @@ def _values(channel: ChannelRecord) -> dict[str, Any]:
 _WRITTEN = (
     "name",
     "name_en",
+    "search",
     "place_id",
     "jurisdiction_id",
     "jurisdiction_code",
@@ -252,7 +261,9 @@ _SAVE = (
 _NOTE_REPORTED = (
     update(channels)
     .where(channels.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in ("name", "lon", "lat", "status", "catalog", "gone_at_us")})
+    .values(
+        {name: bindparam(f"b_{name}") for name in ("name", "search", "lon", "lat", "status", "catalog", "gone_at_us")}
+    )
 )
 
 

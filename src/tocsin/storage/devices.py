@@ -10,14 +10,16 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Row, Select, String, bindparam, delete, func, insert, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.pinyin import search_text
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.devices import Device, Fault, Zone
 from tocsin.domain.directory import DirectoryDevice, Heard
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.channels import ChannelPart, chunks
-from tocsin.storage.places import contains, stale
+from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
+from tocsin.storage.search import SearchPart, matches
 from tocsin.storage.tables import channels, device_faults, devices, marks, signals, zone_cameras, zones
 
 _encode = msgspec.json.Encoder().encode
@@ -46,8 +48,8 @@ class DeviceFilter:
     before: str = ""
 
 
-class DeviceRepository(ChannelPart):
-    """Devices, zones, links and faults; channels come from `ChannelPart`."""
+class DeviceRepository(ChannelPart, SearchPart):
+    """Devices, zones, links and faults; channels come from `ChannelPart`, search, map and tree from `SearchPart`."""
 
     # --- devices ---
 
@@ -79,7 +81,7 @@ class DeviceRepository(ChannelPart):
             if getattr(wanted, name):
                 query = query.where(column[name] == getattr(wanted, name))
         if wanted.text:
-            query = query.where(contains(wanted.text, column.name, column.name_en, column.account, column.gb_id))
+            query = query.where(matches(wanted.text, column.search))
         if wanted.code:
             query = query.where(below(column.jurisdiction_code, wanted.code))
         if not wanted.with_retired:
@@ -448,6 +450,7 @@ def _values(device: Device) -> dict[str, object]:
         "prefix": device.prefix,
         "receiver": device.receiver,
         "gb_id": device.gb_id,
+        "search": search_text(device.name, device.name_en, device.account, device.gb_id),
         "maker": device.maker,
         "model": device.model,
         "firmware": device.firmware,

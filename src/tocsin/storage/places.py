@@ -10,10 +10,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.pinyin import search_text
 from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.places import Contact, Jurisdiction, Place
 from tocsin.storage.scope import below, within
+from tocsin.storage.search import matches
 from tocsin.storage.tables import channels, devices, jurisdictions, places
 
 _encode = msgspec.json.Encoder().encode
@@ -99,7 +101,7 @@ class PlaceRepository:
         """Return places newest first; `code` narrows to a subtree, `before` is the cursor, a place id."""
         query = select(places).where(within(places.c.jurisdiction_code, visible_to, places.c.id))
         if text:
-            query = query.where(contains(text, places.c.name, places.c.name_en, places.c.address))
+            query = query.where(matches(text, places.c.search))
         if code:
             query = query.where(below(places.c.jurisdiction_code, code))
         if place_class:
@@ -211,6 +213,7 @@ def _place_values(place: Place) -> dict[str, object]:
         "lon": place.lon,
         "lat": place.lat,
         "contacts": _encode(place.contacts).decode(),
+        "search": search_text(place.name, place.name_en, place.address),
         "notes": place.notes,
         "retired_at_us": optional_us(place.retired_at),
     }

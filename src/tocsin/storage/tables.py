@@ -45,6 +45,16 @@ def _version() -> Column[int]:
     )
 
 
+def _search() -> Column[str]:
+    return Column(
+        "search",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="names, addresses and ids folded for search, names also in pinyin and its initials",
+    )
+
+
 def _code() -> Column[str]:
     return Column("jurisdiction_code", String(12), nullable=False, comment="division code of the owner; scope by range")
 
@@ -104,6 +114,7 @@ places = Table(
     Column("notes", Text, nullable=False, server_default="", comment="for responders"),
     Column("retired_at_us", Micros),
     _version(),
+    _search(),
     comment="an address with a position, an owner and a class",
 )
 Index("ix_places_scope", places.c.jurisdiction_code, places.c.name)
@@ -157,6 +168,7 @@ devices = Table(
     Column("secret_before", LargeBinary, comment="sealed previous key during a roll-over"),
     Column("retired_at_us", Micros),
     _version(),
+    _search(),
     comment="a panel, camera, platform or sensor that speaks to us",
 )
 Index("ix_devices_scope", devices.c.jurisdiction_code, devices.c.kind)
@@ -252,6 +264,7 @@ channels = Table(
     Column("gone_at_us", Micros, comment="absent from the last complete catalogue since"),
     Column("retired_at_us", Micros),
     _version(),
+    _search(),
     UniqueConstraint("device_id", "gb_id"),
     CheckConstraint("stage IN ('discovered', 'in_service', 'retired')", name="stage"),
     comment="a picture of a camera or recorder",
