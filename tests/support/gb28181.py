@@ -18,7 +18,11 @@ from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
+from tocsin.gateways.gb28181_recordings import SearchConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.protocols.gb28181.history_sdp import HistoryWish
+from tocsin.protocols.gb28181.mansrtsp import Play, Steered, Steering
+from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Timers, Transport
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_plan import CameraPlan
@@ -255,6 +259,23 @@ class TinySender:
         return b"\x80\x60\x00\x01" + bytes(4) + self.ssrc.to_bytes(4, "big") + b"\x00\x00\x01\xba"
 
 
+class TinyRecorder(TinySender):
+    """A sender of a recording that keeps what it is told and ends files when the test says so."""
+
+    def __init__(self, wish: HistoryWish, end_file: Callable[[bool], None]) -> None:
+        super().__init__()
+        self.wish = wish
+        self.end_file = end_file
+        self.real_scale: float | None = None
+        self.told: list[Steering] = []
+
+    def steer(self, steering: Steering) -> Steered:
+        self.told.append(steering)
+        if isinstance(steering, Play):
+            return Steered(200, scale=self.real_scale or steering.scale, npt_s=steering.npt_s)
+        return Steered(200)
+
+
 class House:
     """A SIP server with its neighbours, and cameras that connect to it, all on loopback."""
 
@@ -272,6 +293,7 @@ class House:
             "live": live,
             "server_id": SERVER_ID,
             "realm": REALM,
+            "search": SearchConfig(first_s=0.4, idle_s=0.2),
             **config,
         }
         self.gb = Gb28181Gateway(
@@ -308,13 +330,19 @@ class House:
         wire = Wire(("127.0.0.1", self.sip.port), transport, self.clock, timers=QUICK)
         await wire.open()
         self._wires.append(wire)
-        camera = SimCamera(plan, wire, self.clock, words(f"c{len(self._cameras)}"), self._sender)
+        camera = SimCamera(plan, wire, self.clock, words(f"c{len(self._cameras)}"), self._sender, self._recorder)
         self._cameras.append(camera)
         return camera
 
     def _sender(self, channel_id: str) -> TinySender:
         self.senders.append(TinySender())
         return self.senders[-1]
+
+    def _recorder(
+        self, channel_id: str, wish: HistoryWish, files: Sequence[Recording], on_end: Callable[[bool], None]
+    ) -> TinyRecorder:
+        self.senders.append(TinyRecorder(wish, on_end))
+        return self.senders[-1]  # type: ignore[return-value]
 
     def _learn(self, device_id: str, profile: dict[str, str]) -> None:
         for gb_id, device in self.directory.devices.items():

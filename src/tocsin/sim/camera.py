@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
@@ -27,6 +27,7 @@ from tocsin.protocols.gb28181.control import (
     preset_response,
     read_control,
 )
+from tocsin.protocols.gb28181.history_sdp import HistoryWish, read_history_offer
 from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import (
     CONTENT_TYPE,
@@ -57,6 +58,7 @@ from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
+from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
 from tocsin.sim.camera_voice import SimVoice, read_talk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
@@ -78,6 +80,7 @@ class SimCamera:
         clock: Clock,
         new_word: Callable[[], str],
         senders: Callable[[str], PictureSender] | None = None,
+        recordings: RecordingSenders | None = None,
     ) -> None:
         self.plan = plan
         self.report = CameraReport()
@@ -95,6 +98,7 @@ class SimCamera:
         self._stops_lost = 0
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
         self.alarms = SimAlarms(self)
+        self.recorder = SimRecorder(self, recordings)
         self.voice = SimVoice(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
@@ -276,7 +280,7 @@ class SimCamera:
                 self.reply(request, status)
             return
         self.reply(request, 403 if is_control and Quirk.REFUSES_CONTROL in self.plan.quirks else 200)
-        if isinstance(document, Document) and not self.alarms.take(document):
+        if isinstance(document, Document) and not self.alarms.take(document) and not self.recorder.take(document):
             self._receive_document(document)
 
     def _receive_document(self, document: Document) -> None:
@@ -461,6 +465,7 @@ class SimCamera:
         call_id: str = "",
         own_tag: str = "",
         server_tag: str = "",
+        sender: str = "",
         headers: Sequence[tuple[str, str]] = (),
     ) -> Request:
         """Return a request to the server; without `call_id` it belongs to no dialog."""
@@ -468,7 +473,7 @@ class SimCamera:
         server = f"<{self._server_uri}>"
         fields = [
             self._via(),
-            ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={own_tag or self._new_word()[:8]}"),
+            ("From", f"<sip:{sender or self.plan.gb_id}@{self.plan.realm}>;tag={own_tag or self._new_word()[:8]}"),
             ("To", f"{server};tag={server_tag}" if server_tag else server),
             ("Call-ID", call_id or f"{self._new_word()[:20]}@{self._wire.host}"),
             ("CSeq", f"{self._cseq} {method}"),
@@ -506,6 +511,8 @@ class _SimCall:
             tokens=camera.new_word,
             timers=camera.wire.timers,
         )
+        self._tag = self._server.tag
+        self._wish: HistoryWish | None = None
         self._sender: PictureSender | None = None
         self._changed = asyncio.Event()
 
@@ -530,6 +537,9 @@ class _SimCall:
             self._camera.report.byes += 1
         if request.method == "CANCEL":
             self._camera.report.cancels += 1
+        if request.method == "INFO":
+            self._camera.recorder.steer(request, self._sender, self._tag)
+            return
         self._perform(self._server.receive(request, self._camera.clock.monotonic()))
 
     def receive_response(self, response: Response) -> None:
@@ -572,6 +582,11 @@ class _SimCall:
         if isinstance(offer, BadSdp) or offer.video is None:
             self._perform(self._server.refuse(488, now))
             return
+        try:
+            self._wish = read_history_offer(offer)
+        except ValueError:
+            self._perform(self._server.refuse(488, now))
+            return
         status = dislike(self._camera.plan, self._server.invite.uri_user, offer)
         if Quirk.BUSY in quirks or self._camera.has_old_streams:
             status = 486
@@ -591,6 +606,13 @@ class _SimCall:
         if Quirk.REPEATED_OK in quirks:
             self._perform(outputs)
 
+    def _new_sender(self) -> PictureSender | None:
+        invite = self._server.invite
+        if self._wish is None:
+            return self._camera.sender_for(invite.uri_user)
+        made = self._camera.recorder.sender_for(invite.uri_user, self._wish, invite, self._tag)
+        return cast("PictureSender | None", made)
+
     async def _open_picture(self, offer: Sdp) -> bytes:
         """Start sending as the offer asks and return the answer."""
         camera, quirks, line = self._camera, self._camera.plan.quirks, offer.video
@@ -599,7 +621,7 @@ class _SimCall:
         ssrc = offer.ssrc or 1
         if Quirk.OTHER_SSRC in quirks:
             ssrc = (ssrc + 7) & 0xFFFFFFFF
-        sender = self._sender = camera.sender_for(self._server.invite.uri_user)
+        sender = self._sender = self._new_sender()
         is_tcp = line.is_tcp and Quirk.IGNORES_TCP_MEDIA not in quirks
         port = 15_060
         if not is_tcp:
@@ -616,6 +638,8 @@ class _SimCall:
         said = None if Quirk.NO_SSRC in quirks else ssrc
         media_ip = camera.plan.media_ip or camera.wire.host
         made = make_answer(offer, own_id=camera.plan.gb_id, ip=media_ip, port=port or 9, ssrc=said).encode()
+        if self._wish is not None:
+            made = camera.recorder.answer(offer, self._wish, ip=media_ip, port=port or 9, ssrc=said)
         if Quirk.IGNORES_TCP_MEDIA in quirks:
             made = made.replace(b"TCP/RTP/AVP", b"RTP/AVP")
         if Quirk.PRIVATE_STREAM in quirks:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.recordings import Recording
 
 
 class Quirk(StrEnum):
@@ -68,6 +69,20 @@ class Quirk(StrEnum):
     PRIVATE_STREAM = "private_stream"
     STRANGE_HEADERS = "strange_headers"
 
+    NO_RECORD_LIST = "no_record_list"
+    CAPPED_RECORD_LIST = "capped_record_list"
+    RECORD_TOTAL_ABSENT = "record_total_absent"
+    RECORD_TOTAL_ZERO = "record_total_zero"
+    SILENT_TO_STEERING = "silent_to_steering"
+    REFUSES_STEERING = "refuses_steering"
+    EMPTY_STEERING_ANSWER = "empty_steering_answer"
+    RESTAMPS_PLAYBACK = "restamps_playback"
+    NO_FILE_SIZE = "no_file_size"
+    NEVER_TELLS_END = "never_tells_end"
+    TELLS_END_OF_EACH_FILE = "tells_end_of_each_file"
+    TELLS_END_UNDER_OTHER_NAME = "tells_end_under_other_name"
+    TELLS_END_OUTSIDE_CALL = "tells_end_outside_call"
+
 
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
@@ -79,6 +94,7 @@ class CameraPlan:
     realm: str = "3402000000"
     username: str = ""
     channels: tuple[CatalogItem, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     keepalive_s: float = 60.0
     expires_s: int = 3600
     version: str = "2.0"
@@ -118,4 +134,8 @@ class CameraReport:
     granted_s: int = 0
     register_ms: list[float] = field(default_factory=list)
     keepalive_ms: list[float] = field(default_factory=list)
+    record_queries: int = 0
+    recordings_sent: int = 0
+    ends_told: int = 0
+    steerings: list[str] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)

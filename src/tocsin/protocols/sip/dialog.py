@@ -380,7 +380,7 @@ class InviteServer:
     ) -> None:
         self.state = ServerCallState.PROCEEDING
         self.invite = invite
-        self._tag = tag
+        self.tag = self._tag = tag
         self._contact = contact
         self._local = local
         self._source = source
