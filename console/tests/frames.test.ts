@@ -34,3 +34,8 @@ describe('the loudspeaker', () => {
     expect(waitBefore('critical', 50)).toBe(8);
   });
 });
+
+it('reads what quality is sent', () => {
+  expect(readFrame('{"type":"quality","mode":"key_frames","reason":"slow"}')).toEqual({ type: 'quality', isKeysOnly: true, reason: 'slow' });
+  expect(readFrame('{"type":"quality","mode":"all","reason":""}')).toEqual({ type: 'quality', isKeysOnly: false, reason: '' });
+});

@@ -333,6 +333,7 @@ def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
         public_ip=settings.sip_media_ip,
         rtp_low=media.rtp_port_first,
         rtp_high=media.rtp_port_last,
+        shared_port=media.rtp_shared_port if media.rtp_mode == "shared" else -1,
         transcodes=media.max_transcodes,
         ffmpeg=media.ffmpeg,
         fragment_ms=media.fragment_ms,
@@ -375,6 +376,7 @@ def _gb_config(settings: Settings) -> GbConfig:
             media_within_s=sip.first_packet_timeout_s,
             ladder=sip.media_ladder,
             media_ip=settings.sip_media_ip,
+            shared_ports=settings.media.rtp_mode == "shared",
         ),
         voice=VoiceConfig(media_ip=settings.sip_media_ip),
         calls_path=settings.data / "calls.jsonl",
@@ -465,4 +467,7 @@ def _metrics(
     for name, value in sorted(registered.alarms.items()):
         yield counter(f"gb28181_alarms_{name}", f"GB/T 28181 alarms: {name}", value)
     yield counter("sip_bad_messages", "SIP messages that could not be read", sip.health().counts["bad_messages"])
+    unknown, named = link.unknown_sources()
+    yield counter("media_unknown_packets", "Packets on the shared port that belong to no stream", unknown)
+    yield gauge("media_unknown_sources", "Stream numbers on the shared port that belong to no stream", len(named))
     yield gauge("media_workers_alive", "Media workers that answer", sum(w.is_alive for w in link.health()))

@@ -256,6 +256,17 @@ class MediaSettings(_Section):
         description="Ports devices send pictures to, first-last, shared out among the workers.",
         unit="ports",
     )
+    rtp_mode: Literal["ports", "shared"] = _setting(
+        "ports",
+        description="Where devices send pictures: `ports` gives each stream one of rtp_ports; `shared` takes all on"
+        " rtp_shared_port over UDP and TCP, told apart by their SSRC, for networks that let one port through.",
+        unit="word",
+    )
+    rtp_shared_port: Port = _setting(
+        24990,
+        description="The shared port, with rtp_mode `shared`; further workers take the next ones; 0 takes free ones.",
+        unit="port",
+    )
     stop_after_s: float = _setting(
         30.0,
         ge=0,

@@ -43,6 +43,7 @@ class Pictures:
         expires_at: datetime,
         codecs: tuple[str, ...],
         audio: bool,
+        is_alarm: bool = False,
     ) -> str:
         if channel.id in self.broken:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker")

@@ -64,6 +64,7 @@ class FakePictures:
         expires_at: datetime,
         codecs: tuple[str, ...],
         audio: bool,
+        is_alarm: bool = False,
     ) -> str:
         if self.is_down:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker", key="media_worker_lost")

@@ -257,6 +257,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "send_date": fields.flag,
     "sha256": fields.flag,
     "alarm_reset": fields.choice("off", "after_commit"),
+    "rtp_ports": fields.choice("auto", "own"),
     "voice_payload": fields.choice("auto", "raw", "ps"),
     "alarm_subscription": fields.flag,
     "transport": fields.choice("", "udp", "tcp"),

@@ -57,6 +57,7 @@ class SipDevice:
     voice: str = ""
     voice_ids: tuple[str, ...] = ()
     voice_payload: str = "auto"
+    rtp_ports: str = "auto"
     sdp_variant: str = ""
     call_target: str = ""
     date_form: str = ""
@@ -352,6 +353,7 @@ class Directory:
             alarm_reset=str(settings.get("alarm_reset", "after_commit")),
             alarm_subscription=bool(settings.get("alarm_subscription", True)),
             voice_payload=str(settings.get("voice_payload", "auto")),
+            rtp_ports=str(settings.get("rtp_ports", "auto")),
         )
         return replace(known, **{**_learned(device.profile), **_set_by_hand(settings)})
 

@@ -99,6 +99,7 @@ class PictureService(Protocol):
         expires_at: datetime,
         codecs: tuple[str, ...],
         audio: bool,
+        is_alarm: bool = False,
     ) -> str:
         """Return the live URL; the upstream is started at once, the picture is not waited for."""
 

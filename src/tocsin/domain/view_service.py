@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
-from tocsin.domain.access import SYSTEM, Actor
+from tocsin.domain.access import SYSTEM, Actor, Purpose
 from tocsin.domain.directory import Channel
 from tocsin.domain.events import FirstFrameShown
 from tocsin.domain.incident_desk import Desk
@@ -94,6 +94,7 @@ class ViewService(UseCases):
                     expires_at=view.expires_at,
                     codecs=tuple(codecs),
                     audio=audio,
+                    is_alarm=view.purpose == Purpose.ALARM_VERIFICATION,
                 )
             except TocsinError as error:
                 failure = error

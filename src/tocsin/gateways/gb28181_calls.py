@@ -66,6 +66,7 @@ class LiveConfig:
     media_ip: str = ""
     ask_key_frame: bool = True
     retry_over_tcp: bool = True
+    shared_ports: bool = False
 
 
 class CallJournal:
@@ -231,6 +232,7 @@ class MediaCaller:
         self._leftovers: dict[str, list[dict[str, object]]] = {}
         self._stuck: dict[str, dict[str, object]] = {}  # stream id -> a call whose BYE nobody answered
         self._other_ssrc: set[str] = set()
+        self._own_ports: set[str] = set()  # devices a shared port did not serve
         self._background: set[asyncio.Task[object]] = set()
 
     def new_pool(self, *, is_history: bool = False) -> SsrcPool:
@@ -393,7 +395,8 @@ class MediaCaller:
             endpoint = await attempt.media.open_receiver(
                 stream_id,
                 attempt.mode.value,
-                ssrc=None,  # a receiver of its own: cameras that send another SSRC still match
+                # None: a receiver of its own, where cameras that send another SSRC still match
+                ssrc=attempt.ssrc if self._is_shared(attempt) else None,
                 peer_ip=None if is_platform else attempt.device.host,
                 loss=attempt.channel.loss_policy,
             )
@@ -440,6 +443,8 @@ class MediaCaller:
                 # it knows where to send: whether it does will be seen
                 timeline.ok("play.answer_no_sdp", clock.monotonic())
                 answer = Answer("", 0, attempt.ssrc, "")
+            if isinstance(answer, Answer) and answer.adopted_ssrc and self._is_shared(attempt):
+                raise self._own_port(attempt)
             if isinstance(answer, AnswerProblem):
                 self._note_problem(attempt, answer, outcome.response.body)
                 raise _NextTry(problem=answer)
@@ -469,8 +474,25 @@ class MediaCaller:
                 mode=MODE_NAMES[attempt.mode],
                 address=address,
             )
-            raise _NextTry
+            raise self._own_port(attempt) if self._is_shared(attempt) else _NextTry
         timeline.ok("play.media", clock.monotonic())
+
+    def _is_shared(self, attempt: _Try) -> bool:
+        """Say whether this try uses the port all streams share: not for devices whose SSRC cannot be relied upon."""
+        known = attempt.known
+        return (
+            self.config.shared_ports
+            and attempt.mode is not MediaMode.TCP_ACTIVE
+            and attempt.way.variant is not SdpVariant.BARE
+            and attempt.channel.device_id not in self._own_ports
+            and (known is None or known.rtp_ports != "own")
+        )
+
+    def _own_port(self, attempt: _Try) -> _NextTry:
+        """The shared port does not serve this device: it is called once more with a port of its own, now and later."""
+        self._own_ports.add(attempt.channel.device_id)
+        attempt.timeline.ok("play.own_port", self._clock.monotonic())
+        return _NextTry(again=True)
 
     async def _connect(self, attempt: _Try, answer: Answer) -> None:
         """Connect to the camera's media port; behind NAT the observed host is tried besides the one it names."""

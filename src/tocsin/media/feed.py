@@ -57,6 +57,7 @@ class Feed:
         self.stream_id = stream_id
         self.tolerates_loss = tolerates_loss
         self.is_grouped = False
+        self.is_throttled = False  # the worker is overloaded: who joins gets the key picture, not all since it
         self._fragment_ticks = fragment_ms * 90
         self.is_converted = False
         self.outlets: list[Outlet] = []
@@ -217,6 +218,12 @@ class Feed:
         if not self._cache or not self._init:
             return
         self.flush()
+        if self.is_throttled:
+            samples = [Sample(self._cache[0], self._duration, True, self._cache_offsets[0])]
+            self._sequence += 1
+            outlet.send_media(binary_frame(fragment(self._sequence, self._cache_times[0], samples)), is_key=True)
+            outlet.wait_for_key()
+            return
         samples = self._samples(self._cache, self._cache_times, self._cache_offsets, key_at=0)
         self._sequence += 1
         outlet.send_media(binary_frame(fragment(self._sequence, self._cache_times[0], samples)), is_key=True)

@@ -47,6 +47,7 @@ class MediaSettings:
     public_ip: str = ""
     rtp_low: int = 25_000
     rtp_high: int = 29_999
+    shared_port: int = -1  # -1: each stream has its own port
     transcodes: int = 1
     ffmpeg: str = "ffmpeg"
     fragment_ms: int = 200
@@ -135,6 +136,8 @@ class _Worker:
     restarts: int = 0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     calls: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    unknown_packets: int = 0
 
 
 class MediaLink:
@@ -245,6 +248,7 @@ class MediaLink:
             peer_ip=peer_ip,
             audio=audio,
             loss=loss,
+            shared=self._settings.shared_port >= 0 and ssrc is not None,
         )
         return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
 
@@ -303,6 +307,7 @@ class MediaLink:
         expires_at: datetime,
         codecs: tuple[str, ...] = (),
         audio: bool = False,
+        alarm: bool = False,
     ) -> str:
         """Issue a one-use ticket; return the path of its URL, on the port `viewer_port`. Errors: UNAVAILABLE."""
         worker = await self._worker_of(stream_id)
@@ -316,6 +321,7 @@ class MediaLink:
             expires_at=expires_at.timestamp(),
             codecs=list(codecs),
             audio=audio,
+            alarm=alarm,
         )
         return f"/live/{quote(stream_id, safe='')}?ticket={quote(ticket, safe='')}"
 
@@ -433,6 +439,14 @@ class MediaLink:
                 found += [_read_stats(row) for row in rows or ()]
         return found
 
+    def unknown_sources(self) -> tuple[int, dict[str, int]]:
+        """Return packets on shared ports that belong to no stream, and how many of each SSRC, of 64 at most."""
+        named: dict[str, int] = {}
+        for worker in self._workers:
+            for ssrc, count in worker.unknown.items():
+                named[ssrc] = named.get(ssrc, 0) + count
+        return sum(worker.unknown_packets for worker in self._workers), named
+
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return what was last said of a stream, a second old at most while its worker lives."""
         return self._stats.get(stream_id)
@@ -472,6 +486,7 @@ class MediaLink:
             share = (high - low + 1) // settings.workers // 2 * 2
             low, high = low + worker.number * share, low + (worker.number + 1) * share - 1
         port = settings.port + worker.number if settings.port else 0
+        shared = settings.shared_port + worker.number if settings.shared_port > 0 else settings.shared_port
         return [
             sys.executable,
             "-m",
@@ -480,6 +495,7 @@ class MediaLink:
             *("--listen", f"{settings.host}:{port}"),
             *("--rtp-ip", settings.rtp_ip),
             *("--rtp-ports", f"{low}-{high}"),
+            *("--rtp-shared-port", str(shared)),
             *("--transcodes", str(settings.transcodes)),
             *("--ffmpeg", settings.ffmpeg),
             *("--fragment-ms", str(settings.fragment_ms)),
@@ -596,6 +612,8 @@ class MediaLink:
         events, stream_id = self.events, str(message.get("stream_id", ""))
         match message["event"]:
             case "stats":
+                worker.unknown = dict(message.get("unknown", {}))
+                worker.unknown_packets = int(message.get("unknown_packets", 0))
                 for row in message["streams"]:
                     self._stats[row["stream_id"]] = _read_stats(row)
             case "source_up":

@@ -12,7 +12,7 @@ import select
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import structlog
 
@@ -102,7 +102,7 @@ class UdpPort:
         self._peer_ip = peer_ip
         self.socket = ports.bind(socket.SOCK_DGRAM)
         self.port: int = self.socket.getsockname()[1]
-        self.granted_bytes = _ask_for_buffer(self.socket, ports.buffer_bytes)
+        self.granted_bytes = ask_for_buffer(self.socket, ports.buffer_bytes)
         self.strangers = 0
         self.is_latched = False
         self.last_packet_s = now_s
@@ -136,7 +136,7 @@ class UdpPort:
         self._ports.release(self.port)
         made = self._ports._bound(socket.SOCK_DGRAM, self.port)
         self._ports._used.add(self.port)
-        self.granted_bytes = _ask_for_buffer(made, self._ports.buffer_bytes)
+        self.granted_bytes = ask_for_buffer(made, self._ports.buffer_bytes)
         self.socket = made
         self.is_latched = False
         self._candidates.clear()
@@ -196,9 +196,19 @@ class UdpPort:
         return self._peer_ip is not None and int.from_bytes(packet[8:12], "big") == self._ssrc
 
 
-def _ask_for_buffer(made: socket.socket, size_bytes: int) -> int:
+def ask_for_buffer(made: socket.socket, size_bytes: int) -> int:
+    """Ask for a receive buffer; return what was granted."""
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
     return made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+class WatchedPort(Protocol):
+    """A UDP socket as the watch knows it."""
+
+    @property
+    def socket(self) -> socket.socket: ...
+    def drain(self, now_s: float) -> None:
+        """Take what arrived, without waiting."""
 
 
 class UdpWatch:
@@ -206,7 +216,7 @@ class UdpWatch:
 
     def __init__(self) -> None:
         self._poll = select.epoll()
-        self._by_fd: dict[int, UdpPort] = {}
+        self._by_fd: dict[int, WatchedPort] = {}
 
     def __len__(self) -> int:
         return len(self._by_fd)
@@ -215,13 +225,13 @@ class UdpWatch:
         """The epoll object is itself readable when a port has something."""
         return self._poll.fileno()
 
-    def add(self, port: UdpPort) -> None:
+    def add(self, port: WatchedPort) -> None:
         """Watch a port."""
         fd = port.socket.fileno()
         self._by_fd[fd] = port
         self._poll.register(fd, select.EPOLLIN)
 
-    def remove(self, port: UdpPort) -> None:
+    def remove(self, port: WatchedPort) -> None:
         """Watch a port no longer; call it before closing."""
         fd = port.socket.fileno()
         if self._by_fd.pop(fd, None) is not None:
@@ -240,7 +250,9 @@ class UdpWatch:
     def relatch(self, now_s: float) -> None:
         """Let ports whose sender fell silent for 3 s accept another one."""
         for port in [
-            port for port in self._by_fd.values() if port.is_latched and now_s - port.last_packet_s > RELATCH_S
+            port
+            for port in self._by_fd.values()
+            if isinstance(port, UdpPort) and port.is_latched and now_s - port.last_packet_s > RELATCH_S
         ]:
             self.remove(port)
             try:

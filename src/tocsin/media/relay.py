@@ -47,6 +47,7 @@ class Link(MediaPorts, Protocol):
         expires_at: datetime,
         codecs: tuple[str, ...] = (),
         audio: bool = False,
+        alarm: bool = False,
     ) -> str:
         """Issue a one-use ticket and return its path."""
 
@@ -155,6 +156,7 @@ class LiveStreams:
         expires_at: datetime,
         codecs: tuple[str, ...],
         audio: bool,
+        is_alarm: bool = False,
     ) -> str:
         """Return the live URL; the upstream is started at once, the picture is not waited for.
 
@@ -170,6 +172,7 @@ class LiveStreams:
             expires_at=expires_at,
             codecs=codecs,
             audio=audio,
+            alarm=is_alarm,
         )
         host = f"[{self._public_host}]" if ":" in self._public_host else self._public_host
         return f"ws://{host}:{self._link.viewer_port(channel.id)}{path}"

@@ -6,6 +6,7 @@ from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.forward import Forward
 from tocsin.media.playback_feed import PlaybackFeed, is_playback
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
+from tocsin.media.shared import SharedLeg
 from tocsin.media.source import Source
 from tocsin.media.transcode import Transcoder
 from tocsin.media.viewer import Viewer
@@ -28,6 +29,7 @@ class Stage:
         self.udp: UdpPort | None = None
         self.listener: TcpListener | None = None
         self.connection: TcpPort | None = None
+        self.shared: SharedLeg | None = None
         self.transcoder: Transcoder | None = None
         self.viewers: set[Viewer] = set()
         self.forwards: list[Forward] = []
@@ -39,10 +41,10 @@ class Stage:
 
     def close_ports(self) -> None:
         """Stop receiving; viewers stay."""
-        for port in (self.udp, self.listener, self.connection):
+        for port in (self.udp, self.listener, self.connection, self.shared):
             if port is not None:
                 port.close()
-        self.udp = self.listener = self.connection = None
+        self.udp = self.listener = self.connection = self.shared = None
         self.source = None
         self.was_shown = False
         self.kernel_drops = 0
@@ -180,12 +182,16 @@ class Stage:
                 "resyncs": receiver.resyncs,
                 "kernel_drops": self.kernel_drops,
                 "strangers": self._strangers(),
-                "buffer_bytes": self.udp.granted_bytes if self.udp is not None else 0,
+                "buffer_bytes": self._granted_bytes(),
             }
         return content
 
+    def _granted_bytes(self) -> int:
+        port = self.udp or self.shared
+        return port.granted_bytes if port is not None else 0
+
     def _strangers(self) -> int:
-        port = self.udp or self.listener
+        port = self.udp or self.listener or self.shared
         return port.strangers if port is not None else 0
 
     def _feeds(self) -> tuple[Feed, ...]:

@@ -23,6 +23,7 @@ class Ticket:
     expires_at_s: float
     codecs: tuple[str, ...] = ()
     wants_audio: bool = False
+    is_alarm: bool = False  # verifying an alarm: the last to give anything up
 
 
 class TicketBox:

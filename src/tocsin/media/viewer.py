@@ -21,6 +21,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from tocsin.media.load import StepDown
 from tocsin.media.tickets import Ticket
 from tocsin.media.websocket import text_frame
 
@@ -79,6 +80,9 @@ class Viewer(asyncio.Protocol):
         self.state = QueueState.RUN
         self.queue_bytes = min_queue_bytes
         self.gaps = 0
+        self.step = StepDown()
+        self.is_throttled = False
+        self.told_keys_only = False
         self.skipped = 0
         self.sent_bytes = 0
         self.is_seated = False
@@ -131,6 +135,9 @@ class Viewer(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.ended:
             return
+        if (self.told_keys_only or self.is_throttled or self.step.is_down) and not self._is_wanted(is_key):
+            self.skipped += 1
+            return
         if self.state is QueueState.RUN:
             if transport.get_write_buffer_size() <= self.queue_bytes:
                 transport.write(frame)
@@ -138,6 +145,7 @@ class Viewer(asyncio.Protocol):
                 return
             self.state = QueueState.SKIP
             self.gaps += 1
+            self.step.gap(asyncio.get_running_loop().time())
         elif self.state is QueueState.SKIP and is_key and transport.get_write_buffer_size() < self.queue_bytes // 4:
             transport.write(text_frame({"type": "gap", "reason": "slow" if self.gaps else "join"}))
             transport.write(frame)
@@ -145,6 +153,19 @@ class Viewer(asyncio.Protocol):
             self.state = QueueState.RUN
             return
         self.skipped += 1
+
+    def _is_wanted(self, is_key: bool) -> bool:
+        """Say whether a fragment goes to a viewer of key frames alone; a key is also where it gets everything again."""
+        if not is_key:
+            return False
+        self.step.may_step_up(asyncio.get_running_loop().time())
+        keys_only = self.is_throttled or self.step.is_down
+        if keys_only != self.told_keys_only:
+            self.told_keys_only = keys_only
+            mode = "key_frames" if keys_only else "all"
+            reason = ("overload" if self.is_throttled else "slow") if keys_only else ""
+            self.send_text(text_frame({"type": "quality", "mode": mode, "reason": reason}))
+        return True
 
     def send_init(self, frames: bytes) -> None:
         """Queue a type and its initialisation segment."""

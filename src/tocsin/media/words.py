@@ -50,6 +50,10 @@ WORDS: Final = Words(
         ),
         "media_closed": ("The receiver was closed meanwhile.", "接收端口已被关闭。"),
         "media_not_found": ("There is no such receiver.", "没有该接收端口。"),
+        "media_ssrc_taken": (
+            "Two cameras were given the same stream number. It is tried again with another.",
+            "两路摄像机的流编号冲突，将换用新编号重试。",
+        ),
         "media_invalid": ("The media worker refused the request.", "图像进程拒绝了该请求。"),
         "media_unavailable": ("The media port could not be opened.", "无法打开媒体端口。"),
     }

@@ -25,6 +25,7 @@ from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.log import set_up_log
 from tocsin.media.feed import FRAGMENT_MS
 from tocsin.media.forward import Forward, ForwardPlan, Forwards
+from tocsin.media.load import LoadGauge
 from tocsin.media.playback_verbs import PlaybackVerbs
 from tocsin.media.ports import (
     ENOUGH_BUFFER_BYTES,
@@ -37,6 +38,7 @@ from tocsin.media.ports import (
     connect_port,
     read_drops,
 )
+from tocsin.media.shared import SharedPorts, SsrcTaken
 from tocsin.media.source import Source
 from tocsin.media.stage import Stage
 from tocsin.media.talk import TalkRefused, Talks
@@ -53,8 +55,6 @@ UPKEEP_S = 0.050
 FEW_STREAMS = 20
 GROUP_ABOVE_STREAMS = 32
 SILENCE_MS = 10_000.0
-LATE_TICK_S = 0.050
-LATE_TICKS = 200
 REPORT_EVERY_S = 5
 COLLECT_EVERY_S = 5
 COLLECT_ALL_EVERY_S = 120
@@ -75,6 +75,7 @@ class WorkerSettings:
     rtp_ip: str = "127.0.0.1"
     rtp_low: int = 0
     rtp_high: int = 0
+    shared_port: int = -1
     transcodes: int = 1
     ffmpeg: str = "ffmpeg"
     fragment_ms: int = FRAGMENT_MS
@@ -108,7 +109,9 @@ class Worker:
         self._is_reading = False
         self._now_s = clock.monotonic()
         self._seconds = 0
-        self._late_ticks = 0
+        self._load = LoadGauge()
+        self._is_throttled = False
+        self._shared: SharedPorts | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._ffmpeg = shutil.which(settings.ffmpeg)
         self._verbs: dict[str, Callable[[Message], Awaitable[object]]] = {
@@ -136,6 +139,13 @@ class Worker:
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_unix_connection(self._settings.socket_path)
         self._writer = writer
+        if self._settings.shared_port >= 0:
+            self._shared = SharedPorts(
+                self._settings.rtp_ip, self._settings.shared_port, self._settings.receive_buffer_bytes
+            )
+            await self._shared.start()
+            self._watch.add(self._shared)
+            self._choose_pace()
         self._say({"event": "hello", "version": VERSION, "port": port, "ffmpeg": bool(self._ffmpeg)})
         upkeep = loop.create_task(self._keep_up(), name="upkeep")
         gc.collect()
@@ -148,6 +158,9 @@ class Worker:
             upkeep.cancel()
             server.close()
             self._talks.close()
+            if self._shared is not None:
+                self._watch.remove(self._shared)
+                self._shared.close()
             self._forwards.close_all()
             for viewer in list(self._viewers):
                 viewer.end("restart")
@@ -218,7 +231,11 @@ class Worker:
         deliver = partial(self._deliver, stage, source)
         on_closed = partial(self._source_closed, stage, source)
         try:
-            if transport == "udp":
+            if message.get("shared") and self._shared is not None and ssrc is not None and transport != "tcp_active":
+                source.receiver.ssrc = ssrc
+                stage.shared = self._shared.add(ssrc, transport, deliver, on_closed, peer_ip=peer_ip)
+                port = stage.shared.port
+            elif transport == "udp":
                 udp = UdpPort(self._ports, deliver, ssrc=ssrc, peer_ip=peer_ip, now_s=self._now_s)
                 if udp.granted_bytes < ENOUGH_BUFFER_BYTES:
                     log.warning("small receive buffer", granted_bytes=udp.granted_bytes, setting="net.core.rmem_max")
@@ -234,6 +251,8 @@ class Worker:
                 port = 9  # discard: the device listens, we connect
         except PortsExhausted as error:
             raise Refused("ports_exhausted", str(error)) from error
+        except SsrcTaken as error:
+            raise Refused("ssrc_taken", str(error)) from error
         stage.source = source
         stage.choose_sound()
         if stage.transcoder is not None:
@@ -282,6 +301,7 @@ class Worker:
             float(message["expires_at"]),
             tuple(str(codec) for codec in message.get("codecs", ())),
             bool(message.get("audio")),
+            bool(message.get("alarm")),
         )
         self._tickets.put(ticket, self._clock.now().timestamp())
         return {}
@@ -356,7 +376,7 @@ class Worker:
     def _deliver(self, stage: Stage, source: Source, packets: list[bytes]) -> None:
         if stage.source is not source:
             return
-        now_ms = (self._now_s if stage.udp is not None else self._clock.monotonic()) * 1000.0
+        now_ms = (self._now_s if stage.transport == "udp" else self._clock.monotonic()) * 1000.0
         if source.first_packet_ms < 0:
             self._event("source_up", stage.stream_id)
         source.receive(packets, now_ms)
@@ -390,8 +410,9 @@ class Worker:
     def _choose_pace(self) -> None:
         """With few ports react to each; with many, look at all of them every 10 ms and group pictures."""
         loop = asyncio.get_running_loop()
-        wants_tick = len(self._watch) > FEW_STREAMS
-        wants_reader = 0 < len(self._watch) <= FEW_STREAMS
+        many = sum(stage.source is not None for stage in self._stages.values()) > FEW_STREAMS
+        wants_tick = len(self._watch) > FEW_STREAMS or (self._shared is not None and many)
+        wants_reader = len(self._watch) > 0 and not wants_tick
         if wants_reader != self._is_reading:
             if wants_reader:
                 loop.add_reader(self._watch.fileno(), self._drain_now)
@@ -416,10 +437,7 @@ class Worker:
             return
         loop = asyncio.get_running_loop()
         late_s = loop.time() - due_s
-        if late_s > LATE_TICK_S:
-            self._late_ticks += 1
-        else:
-            self._late_ticks = max(0, self._late_ticks - 1)
+        self._load.note(late_s, loop.time())
         self._drain_now()
         following = max(due_s + TICK_S, loop.time() + 0.001)
         loop.call_at(following, self._tick, following)
@@ -430,7 +448,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         next_second = loop.time() + 1.0
         while True:
+            slept_from = loop.time()
             await asyncio.sleep(UPKEEP_S)
+            if not self._is_ticking:
+                self._load.note(loop.time() - slept_from - UPKEEP_S, loop.time())
+            self._throttle(self._load.is_overloaded)
             self._now_s = self._clock.monotonic()
             now_ms = self._now_s * 1000.0
             for stage in self._stages.values():
@@ -471,17 +493,28 @@ class Worker:
         for viewer in list(self._viewers):
             if viewer.is_stuck(self._now_s):
                 viewer.end("slow", CLOSE_SLOW)
-        if self._late_ticks > LATE_TICKS:
-            self._late_ticks = 0
-            log.error("media worker overloaded", streams=len(self._watch), viewers=len(self._viewers))
-            self._say({"event": "overloaded", "streams": len(self._watch)})
+        if self._shared is not None:
+            self._shared.tidy(asyncio.get_running_loop().time())
         if self._seconds % REPORT_EVERY_S == 0:
             self._report_losses()
-        self._say({"event": "stats", "streams": self._all_stats()})
+        self._say({"event": "stats", "streams": self._all_stats(), **self._shared_stats()})
         if self._seconds % COLLECT_ALL_EVERY_S == 0:
             gc.collect()
         elif self._seconds % COLLECT_EVERY_S == 0:
             gc.collect(0)
+
+    def _throttle(self, is_overloaded: bool) -> None:
+        """Overloaded: viewers without an alarm get key frames only, who joins gets no catch-up; calm: all as before."""
+        if is_overloaded and not self._is_throttled:
+            log.error("media worker overloaded", streams=len(self._watch), viewers=len(self._viewers))
+            self._say({"event": "overloaded", "streams": len(self._watch)})
+        if not is_overloaded and not self._is_throttled:
+            return
+        self._is_throttled = is_overloaded
+        for stage in self._stages.values():
+            stage.feed.is_throttled = is_overloaded
+        for viewer in self._viewers:
+            viewer.is_throttled = is_overloaded and (viewer.ticket is None or not viewer.ticket.is_alarm)
 
     def _report_losses(self) -> None:
         drops = read_drops({stage.udp.port for stage in self._stages.values() if stage.udp is not None})
@@ -498,6 +531,17 @@ class Worker:
     def _all_stats(self) -> list[Message]:
         now, now_ms = self._clock.now().timestamp(), self._clock.monotonic() * 1000.0
         return [stage.stats(now, now_ms) for stage in self._stages.values()]
+
+    def _shared_stats(self) -> Message:
+        shared = self._shared
+        if shared is None:
+            return {}
+        return {
+            "unknown_packets": shared.unknown_packets,
+            "unknown": {f"{ssrc:010d}": count for ssrc, count in shared.unknown.items()},
+            "not_media": shared.not_media,
+            "refused_connections": shared.refused_connections,
+        }
 
     def _drop_if_empty(self, stage: Stage) -> None:
         if stage.source is None and not stage.viewers and not stage.forwards and stage.transcoder is None:
@@ -632,6 +676,7 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
     parser.add_argument("--listen", default="127.0.0.1:0", help="HOST:PORT of the picture port")
     parser.add_argument("--rtp-ip", default="127.0.0.1", help="address the RTP ports are bound to")
     parser.add_argument("--rtp-ports", default="0-0", help="LOW-HIGH; 0-0 lets the system choose")
+    parser.add_argument("--rtp-shared-port", type=int, default=-1, help="one port for all streams; -1 none, 0 any")
     parser.add_argument("--transcodes", type=int, default=1, help="H.265 conversions at a time")
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the ffmpeg program for conversions")
     parser.add_argument("--fragment-ms", type=int, default=FRAGMENT_MS, help="longest fragment, milliseconds")
@@ -647,6 +692,7 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
         found.rtp_ip,
         int(low),
         int(high),
+        found.rtp_shared_port,
         found.transcodes,
         found.ffmpeg,
         found.fragment_ms,

@@ -4,6 +4,7 @@ export type LiveFrame =
   | { type: 'mime'; mime: string; converted: boolean }
   | { type: 'status'; wall_ms: number | null; media_time_s: number | null; state: string; reason: string; converted: boolean }
   | { type: 'gap'; reason: string }
+  | { type: 'quality'; isKeysOnly: boolean; reason: string }
   | { type: 'end'; reason: string };
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -32,6 +33,8 @@ export function readFrame(raw: string): LiveFrame | null {
       };
     case 'gap':
       return { type: 'gap', reason: text(fields.reason) };
+    case 'quality':
+      return { type: 'quality', isKeysOnly: fields.mode === 'key_frames', reason: text(fields.reason) };
     case 'end':
       return { type: 'end', reason: text(fields.reason) };
     default:

@@ -13,6 +13,8 @@ export interface PlayerState {
   age_ms: number;
   hasAudio: boolean;
   isConverted: boolean;
+  /** Key frames alone are sent, because the server (`overload`) or this line (`slow`) cannot carry more; else empty. */
+  keysOnly: string;
   /** The server's word for why it ended or failed. */
   reason: string;
   error: unknown;
@@ -104,6 +106,7 @@ export class LivePlayer {
     age_ms: 0,
     hasAudio: false,
     isConverted: false,
+    keysOnly: '',
     reason: '',
     error: null,
   };
@@ -213,6 +216,9 @@ export class LivePlayer {
         this.#show({ reason: frame.reason, isConverted: frame.converted || this.#state.isConverted });
         break;
       case 'gap':
+        break;
+      case 'quality':
+        this.#show({ keysOnly: frame.isKeysOnly ? frame.reason : '' });
         break;
       case 'end':
         this.#closeSocket();

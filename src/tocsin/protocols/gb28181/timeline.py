@@ -234,6 +234,11 @@ WORDS: Final = Words(
         "play.invited": ("We asked the camera for the picture ({mode}).", "平台已向摄像机请求图像（{mode}）。"),
         "play.trying": ("The camera is working on it.", "摄像机正在处理。"),
         "play.answered": ("The camera accepted.", "摄像机已接受。"),
+        "play.own_port": (
+            "The shared media port does not serve this device, which sends another stream number: it gets a port of its"
+            " own.",
+            "共用媒体端口不适用于该设备（其流编号不符），改用独立端口。",
+        ),
         "play.other_ssrc": (
             "The camera sends under another stream number; we follow it.",
             "摄像机使用了不同的流标识（SSRC），平台已跟随。",
