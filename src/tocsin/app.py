@@ -190,6 +190,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         idle_stop_s=settings.media.stop_after_s,
         channel_of=directory.channel,
     )
+    directory.on_change(lambda read, _gone: gb28181.entries_changed(device.gb_id for device in read if device.gb_id))
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
     cascade = _cascade(
@@ -380,6 +381,8 @@ def _gb_config(settings: Settings) -> GbConfig:
         ),
         voice=VoiceConfig(media_ip=settings.sip_media_ip),
         calls_path=settings.data / "calls.jsonl",
+        redirect_to=sip.redirect_to,
+        subscriptions_path=settings.data / "subscriptions.jsonl",
     )
 
 

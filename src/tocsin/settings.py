@@ -211,6 +211,13 @@ class SipSettings(_Section):
         "Empty is the same as contact_ip.",
         unit="address",
     )
+    redirect_to: str = _setting(
+        "",
+        pattern=r"^([0-9]{20}@[A-Za-z0-9.-]+:[0-9]{1,5})?$",
+        description="Send devices on to this server when they register (302), to spread the load: id@host:port. "
+        "A device that comes back within five minutes is served here. Empty keeps everybody.",
+        unit="id@host:port",
+    )
     keepalive_misses: int = _setting(
         3, ge=1, description="A device is offline after this many missed keepalives.", unit="count"
     )

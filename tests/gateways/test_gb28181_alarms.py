@@ -14,6 +14,7 @@ from tocsin.domain.guarding import CommandOutcome
 from tocsin.gateways.gb28181_subscriptions import SubscriptionState
 from tocsin.protocols.gb28181.alarm_commands import alarm_notify
 from tocsin.protocols.gb28181.manscdp import parse_document
+from tocsin.protocols.gb28181.subscribe import Topic
 from tocsin.protocols.gb28181.timeline import WORDS
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import Request, Response
@@ -406,7 +407,7 @@ async def test_a_subscription_is_renewed_in_its_dialog_before_it_ends():
     async with House(DEVICE, subscribe_alarms=True) as house:
         camera = await registered(house)
         await subscribed(house, camera)
-        kept = house.gb.subscriptions._kept[DEVICE.gb_id]
+        kept = house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM]
         assert kept.due < kept.ends_at
         before = (kept.call_id, kept.local_tag, kept.remote_tag)
         ask_now(house)
@@ -420,12 +421,12 @@ async def test_a_device_that_lost_the_subscription_gets_a_new_one():
     async with House(DEVICE, subscribe_alarms=True) as house:
         camera = await registered(house)
         await subscribed(house, camera)
-        call_id = house.gb.subscriptions._kept[DEVICE.gb_id].call_id
+        call_id = house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM].call_id
         camera.alarms.forget()
         ask_now(house)
         await eventually(lambda: camera.alarms.is_subscribed)
         await eventually(lambda: house.reports.keys("subscription") == ["subscribe.lost", "subscribe.granted"])
-        assert house.gb.subscriptions._kept[DEVICE.gb_id].call_id != call_id
+        assert house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM].call_id != call_id
 
 
 async def test_after_a_restart_of_ours_and_after_a_new_registration_it_is_asked_again():
@@ -448,7 +449,7 @@ async def test_a_renewed_registration_that_looks_like_a_reboot_is_looked_at_soon
     async with House(DEVICE, subscribe_alarms=True) as house:
         camera = await registered(house)
         await subscribed(house, camera)
-        kept = house.gb.subscriptions._kept[DEVICE.gb_id]
+        kept = house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM]
         far = kept.due
         assert await camera.register()
         assert kept.due < far
@@ -477,7 +478,7 @@ async def test_a_device_that_says_nothing_is_asked_again_later_and_ever_more_rar
     async with House(DEVICE, subscribe_alarms=True) as house:
         await registered(house, with_quirks(Quirk.SILENT_TO_SUBSCRIBE))
         ask_now(house)
-        kept = house.gb.subscriptions._kept[DEVICE.gb_id]
+        kept = house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM]
         await eventually(lambda: kept.shown == "no answer", 15)
         assert house.reports.last("subscription").failure == "subscribe.no_answer"
         assert 50 < kept.due - house.clock.monotonic() <= 60
@@ -506,7 +507,7 @@ async def test_a_subscription_the_device_ends_is_begun_anew():
     async with House(DEVICE, subscribe_alarms=True) as house:
         camera = await registered(house)
         await subscribed(house, camera)
-        call_id = house.gb.subscriptions._kept[DEVICE.gb_id].call_id
+        call_id = house.gb.subscriptions._kept[DEVICE.gb_id, Topic.ALARM].call_id
         headers = [("Event", "presence"), ("Subscription-State", "terminated; reason=timeout")]
         ended = camera.outgoing("NOTIFY", b"", call_id=call_id, headers=headers)
         assert (await camera.wire.transact(ended)).status == 200

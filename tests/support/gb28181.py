@@ -13,7 +13,7 @@ from tests.support.dc09 import WaitingIntake
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.attempts import Attempt
-from tocsin.domain.devices import CatalogEntry, CatalogResult
+from tocsin.domain.devices import CatalogEntry, CatalogResult, PositionReport
 from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
@@ -52,6 +52,7 @@ class Reports:
         self.profile: dict[str, dict[str, str]] = {}
         self.catalogs: list[tuple[str, tuple[CatalogEntry, ...], bool]] = []
         self.findings: list[tuple[str, str, str, str, bool]] = []
+        self.positions_found: list[tuple[str, PositionReport]] = []
         self.learn: Callable[[str, dict[str, str]], None] | None = None
 
     def seen(self, device_id: str, at: datetime, peer: str, transport: str) -> None:
@@ -93,6 +94,9 @@ class Reports:
     def trait(self, device_id: str, trait: str) -> tuple[str, str, bool]:
         """Return value, evidence and whether it is proven, as last found."""
         return [one for one in self.findings if one[:2] == (device_id, trait)][-1][2:]
+
+    def positions(self, device_id: str, found: Sequence[PositionReport]) -> None:
+        self.positions_found += [(device_id, report) for report in found]
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         self.catalogs.append((device_id, tuple(items), complete))

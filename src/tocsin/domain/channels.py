@@ -12,15 +12,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.times import iso
 from tocsin.domain import fields
 from tocsin.domain.control import can_move
-from tocsin.domain.devices import CatalogEntry
+from tocsin.domain.devices import CatalogEntry, PositionReport
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction
 
 DISCOVERED: Final = "discovered"
 IN_SERVICE: Final = "in_service"
 RETIRED: Final = "retired"
+STATUS_EVENTS: Final = frozenset({"ON", "OFF", "VLOST", "DEFECT"})
 STAGES: Final = (DISCOVERED, IN_SERVICE, RETIRED)
 _MISSING_ZH: Final = {"owner": "责任单位", "place": "位置", "purpose": "用途"}
 
@@ -95,6 +97,8 @@ class ChannelRecord:
             "gone": self.gone_at is not None,
             "loss_policy": self.loss_policy,
             "can_move": self.can_move,
+            "status": self.status,
+            "position": self.catalog.get("position"),
             "version": self.version,
         }
 
@@ -199,9 +203,22 @@ def merge_catalog(
     by_gb_id = {channel.gb_id: channel for channel in known}
     latest = {item.gb_id: item for item in items if item.gb_id}
     new_ids = iter(ids)
-    added, changed, returned = [], [], []
+    added, changed, returned, deleted = [], [], [], []
     for gb_id, item in latest.items():
         channel = by_gb_id.get(gb_id)
+        if item.event == "DEL" or item.event in STATUS_EVENTS:
+            if channel is None:
+                continue  # nothing is known of it but that something happened
+            if item.event == "DEL":
+                deleted.extend([replace(channel, gone_at=now)] if channel.gone_at is None else [])
+                continue
+            status = "ON" if item.event == "ON" else "OFF"
+            word = {"event": item.event} if item.event in ("VLOST", "DEFECT") else {}
+            kept = {name: value for name, value in channel.catalog.items() if name != "event"} | word
+            noted = replace(channel, status=status, catalog=kept)
+            if noted != channel:
+                changed.append(noted)
+            continue
         if channel is None:
             added.append(_discovered(next(new_ids), item, device))
             continue
@@ -215,7 +232,7 @@ def merge_catalog(
         for channel in known
         if is_complete and channel.gone_at is None and channel.retired_at is None and channel.gb_id not in latest
     ]
-    return CatalogMerge(tuple(added), tuple(changed), tuple(returned), tuple(gone))
+    return CatalogMerge(tuple(added), tuple(changed), tuple(returned), (*deleted, *gone))
 
 
 def _discovered(channel_id: str, item: CatalogEntry, device: NewChannel) -> ChannelRecord:
@@ -238,11 +255,34 @@ def _discovered(channel_id: str, item: CatalogEntry, device: NewChannel) -> Chan
 def _updated(channel: ChannelRecord, item: CatalogEntry) -> ChannelRecord:
     before = channel.catalog
     changes: dict[str, Any] = {"catalog": _kept(item), "status": _status(item, channel.status)}
+    if "position" in before:  # it moves: a catalogue knows where it was when it was entered
+        here = {name: before[name] for name in ("position", "lon", "lat") if name in before}
+        changes["catalog"] = {**changes["catalog"], **here}
+        if channel.name == before.get("name", ""):
+            changes["name"] = _name(item)
+        return replace(channel, **changes)
     if channel.name == before.get("name", ""):
         changes["name"] = _name(item)
     if (channel.lon, channel.lat) == (before.get("lon"), before.get("lat")):
         changes["lon"], changes["lat"] = _position(item)
     return replace(channel, **changes)
+
+
+def moved(channel: ChannelRecord, report: PositionReport) -> ChannelRecord:
+    """Return the channel where it is now. The place it was before is not kept; one set by people stays."""
+    before = channel.catalog
+    known = before.get("position")
+    position = {
+        "at": iso(report.at),
+        **({"speed_kmh": report.speed_kmh} if report.speed_kmh is not None else {}),
+        **({"direction_deg": report.direction_deg} if report.direction_deg is not None else {}),
+    }
+    if known is not None and known["at"] > position["at"]:
+        return channel  # an older one that came late
+    kept = {**before, "lon": report.lon, "lat": report.lat, "position": position}
+    if (channel.lon, channel.lat) != (before.get("lon"), before.get("lat")):
+        return replace(channel, catalog={**before, "position": position})
+    return replace(channel, lon=report.lon, lat=report.lat, catalog=kept)
 
 
 def _kept(item: CatalogEntry) -> dict[str, Any]:

@@ -260,6 +260,12 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "rtp_ports": fields.choice("auto", "own"),
     "voice_payload": fields.choice("auto", "raw", "ps"),
     "alarm_subscription": fields.flag,
+    "catalog_subscription": fields.choice("auto", "on", "off"),
+    "position_subscription": fields.flag,
+    "position_interval_s": fields.number(1, 3600, optional=False),
+    "ptz_position_subscription": fields.flag,
+    "channel_status": fields.choice("believe", "check", "ignore"),
+    "datum": fields.choice("wgs84", "gcj02"),
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
     "sdp_variant": fields.choice("", "standard", "wide", "channel_origin", "bare"),
@@ -395,7 +401,10 @@ def taken(field_: str, key: str, detail: str, device_id: str) -> TocsinError:
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One channel as a device's catalogue names it. `is_online` None: the previous state stays."""
+    """One channel as a device's catalogue names it. `is_online` None: the previous state stays.
+
+    `event` is what a notification says has happened to it: ON, OFF, VLOST, DEFECT and DEL name the channel and no more.
+    """
 
     gb_id: str
     name: str = ""
@@ -409,6 +418,19 @@ class CatalogEntry:
     lat: float | None = None
     ptz_type: int | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    event: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionReport:
+    """Where a device on duty is now, WGS-84 degrees. Only the latest is kept, never where it was before."""
+
+    gb_id: str
+    lon: float
+    lat: float
+    at: datetime
+    speed_kmh: float | None = None
+    direction_deg: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +488,9 @@ class DeviceReports(Protocol):
         **params: str | int,
     ) -> None:
         """Keep a trait of a device and what it was found from (`domain/device_profiles.py` has both)."""
+
+    def positions(self, device_id: str, found: Sequence[PositionReport]) -> None:
+        """Keep where channels of a device are now; an earlier position is overwritten."""
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""

@@ -64,6 +64,12 @@ class SipDevice:
     signalling: str = ""
     stream_line: str = ""
     guessed: tuple[str, ...] = ()  # traits that come from an imported matrix and are not proven yet
+    catalog_subscription: str = "auto"
+    position_subscription: bool = False
+    position_interval_s: int = 5
+    ptz_position_subscription: bool = False
+    channel_status: str = "believe"
+    datum: str = "wgs84"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +360,12 @@ class Directory:
             alarm_subscription=bool(settings.get("alarm_subscription", True)),
             voice_payload=str(settings.get("voice_payload", "auto")),
             rtp_ports=str(settings.get("rtp_ports", "auto")),
+            catalog_subscription=str(settings.get("catalog_subscription", "auto")),
+            position_subscription=bool(settings.get("position_subscription", False)),
+            position_interval_s=int(settings.get("position_interval_s", 5)),
+            ptz_position_subscription=bool(settings.get("ptz_position_subscription", False)),
+            channel_status=str(settings.get("channel_status", "believe")),
+            datum=str(settings.get("datum", "wgs84")),
         )
         return replace(known, **{**_learned(device.profile), **_set_by_hand(settings)})
 

@@ -11,10 +11,10 @@ from tocsin.base.ids import new_id
 from tocsin.base.times import to_us
 from tocsin.domain import events
 from tocsin.domain.attempts import Attempt, PendingDevice
-from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog
+from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog, moved
 from tocsin.domain.device_profiles import TRAITS, Finding
 from tocsin.domain.device_states import Transition, apply_transitions
-from tocsin.domain.devices import CatalogEntry, CatalogResult, Device
+from tocsin.domain.devices import CatalogEntry, CatalogResult, Device, PositionReport
 from tocsin.domain.directory import Directory, Heard
 from tocsin.domain.profile_service import apply_guesses
 from tocsin.domain.store import Store
@@ -23,6 +23,7 @@ from tocsin.domain.supervision import Supervision
 MAX_KNOCKING: Final = 1_000
 MAX_WAITING_ATTEMPTS: Final = 5_000
 MAX_TEXT_CHARS: Final = 200
+MAX_WAITING_POSITIONS: Final = 20_000
 PARTS_FAULTY: Final = "device.parts_faulty"
 
 HEARD_IN_ONE_WRITE = 400  # thousands in one commit would hold up the alarms that queue behind it
@@ -39,10 +40,13 @@ class _Batch:
     knocks: dict[str, PendingDevice] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     tests_us: dict[str, int] = field(default_factory=dict)
+    positions: dict[tuple[str, str], PositionReport] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.heard or self.registered_us or self.learned or self.knocks or self.attempts or self.tests_us)
+        return not any(
+            (self.heard, self.registered_us, self.learned, self.knocks, self.attempts, self.tests_us, self.positions)
+        )
 
 
 class StoredReports:
@@ -125,6 +129,12 @@ class StoredReports:
             device_id, trait, _shown(value), at, evidence, is_proven, shown
         )
 
+    def positions(self, device_id: str, found: Sequence[PositionReport]) -> None:
+        """Keep where channels of a device are now; an earlier position is overwritten."""
+        for report in found:
+            if len(self._batch.positions) < MAX_WAITING_POSITIONS or (device_id, report.gb_id) in self._batch.positions:
+                self._batch.positions[device_id, report.gb_id] = report
+
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""
         result, is_changed = await self._store.run(_take_catalog, device_id, tuple(items), complete)
@@ -167,6 +177,8 @@ class StoredReports:
             else:
                 waiting.knocks[gb_id] = replace(newer, first_at=knock.first_at, knocks=newer.knocks + knock.knocks)
         waiting.attempts[:0] = batch.attempts[-MAX_WAITING_ATTEMPTS // 2 :]
+        for key, report in batch.positions.items():
+            waiting.positions.setdefault(key, report)
         for device_id, at_us in batch.tests_us.items():
             waiting.tests_us.setdefault(device_id, at_us)
 
@@ -186,10 +198,34 @@ def _write(tx: Any, batch: _Batch) -> list[str]:
     tx.devices.note_tests(batch.tests_us)
     tx.attempts.knock(list(batch.knocks.values()))
     tx.attempts.save(batch.attempts)
+    if batch.positions:
+        _take_positions(tx, batch.positions)
     faulty = {device_id: profile["faulty"] for device_id, profile in batch.learned.items() if "faulty" in profile}
     if faulty:
         apply_transitions(tx, [_parts(device_id, parts, tx.now) for device_id, parts in faulty.items()])
     return apply_guesses(tx, [device_id for device_id, profile in batch.learned.items() if "model" in profile])
+
+
+def _take_positions(tx: Any, positions: Mapping[tuple[str, str], PositionReport]) -> None:
+    """Put each channel where it is now. A device that names itself and has one channel means that one."""
+    by_device: dict[str, list[ChannelRecord]] = {}
+    for channel in tx.devices.channels_of(sorted({device_id for device_id, _ in positions})):
+        by_device.setdefault(channel.device_id, []).append(channel)
+    changed: dict[str, ChannelRecord] = {}
+    for (device_id, gb_id), report in positions.items():
+        present = [channel for channel in by_device.get(device_id, ()) if channel.gone_at is None]
+        named = [channel for channel in present if channel.gb_id == gb_id]
+        for channel in named or (present if len(present) == 1 else ()):
+            found = moved(channel, report)
+            if found != channel:
+                changed[channel.id] = found
+    tx.devices.note_reported(list(changed.values()))
+    for channel in changed.values():
+        tx.record(
+            events.ChannelReported(
+                subject_id=channel.id, at=tx.now, jurisdiction_code=channel.jurisdiction_code, data=channel.form()
+            )
+        )
 
 
 def _parts(device_id: str, parts: str, at: datetime) -> Transition:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,9 +31,12 @@ from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
+from tocsin.gateways.gb28181_notices import Notices
 from tocsin.gateways.gb28181_playback import GbPlayback
 from tocsin.gateways.gb28181_recordings import RecordingReader, SearchConfig
-from tocsin.gateways.gb28181_subscriptions import AlarmSubscriptions
+from tocsin.gateways.gb28181_redirect import Redirector
+from tocsin.gateways.gb28181_subscription_journal import SubscriptionJournal
+from tocsin.gateways.gb28181_subscriptions import Subscriptions
 from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
@@ -55,6 +58,7 @@ from tocsin.protocols.gb28181.register import (
     gb_date,
     grant_headers,
 )
+from tocsin.protocols.gb28181.subscribe import topic_of
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.gb28181.tries import DateForm
 from tocsin.protocols.sip.codes import Transport
@@ -75,6 +79,7 @@ CATALOG_SPREAD_S: Final = 2.0
 REGISTERS_PER_S: Final = 2.0  # a device; renewals come once a minute at most
 REGISTERS_AT_ONCE: Final = 20.0
 TOO_OFTEN_RETRY_S: Final = 60
+RETRY_AFTER_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class GbConfig:
     voice: VoiceConfig = field(default_factory=VoiceConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     calls_path: Path | None = None
+    subscriptions_path: Path | None = None
+    redirect_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +150,13 @@ class Gb28181Gateway:
         self._registrar = Registrar(
             config.realm, Nonces(nonce_secret), shortest_s=config.min_expires_s, longest_s=config.max_expires_s
         )
+        self._redirector = Redirector(config.redirect_to)
         self.table = DeviceTable()
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))
         self.commands = AlarmCommands(self._asker, reports, self._charset_of)
         self._alarms = AlarmKeeper(intake, directory, self.commands, reports, self._attempts, clock)
-        self.subscriptions = AlarmSubscriptions(
+        self.subscriptions = Subscriptions(
             self._asker,
             self.commands,
             self.table,
@@ -156,6 +164,7 @@ class Gb28181Gateway:
             self._attempts,
             clock,
             device_of=directory.sip_device,
+            journal=SubscriptionJournal(config.subscriptions_path),
         )
         self.catalogs = CatalogReader(
             self._asker,
@@ -165,6 +174,13 @@ class Gb28181Gateway:
             clock,
             charset_of=self._charset_of,
             per_s=config.catalogs_per_s,
+        )
+        self._notices = Notices(
+            reports,
+            self.commands,
+            self._asker.identity.server_id,
+            clock,
+            device_of=directory.sip_device,
         )
         self.calls = MediaCaller(
             sip,
@@ -215,6 +231,7 @@ class Gb28181Gateway:
         self._supervisor.spawn("gb28181 sweep", self._sweep_forever)
         self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
         self._supervisor.spawn("gb28181 subscriptions", self.subscriptions.run)
+        self._supervisor.spawn("gb28181 notifications", self._notices.run)
 
     async def stop(self) -> None:
         """Stop whatever moves, end every call and every task."""
@@ -268,6 +285,12 @@ class Gb28181Gateway:
             return False
         self.catalogs.want(device.gb_id)
         return True
+
+    def entries_changed(self, gb_ids: Iterable[str]) -> None:
+        """Hear that these devices' entries changed: subscriptions are begun or ended as they now say."""
+        if self._config.subscribe_alarms:
+            for gb_id in gb_ids:
+                self.subscriptions.look_again(gb_id)
 
     def forget(self, device_id: str, reason: str = "register.removed") -> None:
         """Drop a device that was retired or whose password changed: it must register again."""
@@ -349,13 +372,15 @@ class Gb28181Gateway:
     def _register(self, request: Request, peer: Peer) -> Response | None:
         gb_id = request.to_user or request.from_user
         if not is_acceptable(gb_id):
-            return self._sip.reply_to(request, peer, 400)
+            return self._sip.reply_to(request, peer, 400, [("X-GB-ver", OUR_VERSION)])
         now = self._clock.monotonic()
         entry = self._directory.sip_device(gb_id)
         current = self.table.get(gb_id)
         allowance = self._register_rate.take(f"{gb_id}@{peer.host}", now)
         if allowance is not Allowance.SERVE:
             return self._too_often(request, peer, entry, allowance, now)
+        if entry is not None and current is None and (sent_on := self._redirector.headers(gb_id, now)) is not None:
+            return self._sip.reply_to(request, peer, 302, sent_on)
         known = None
         if entry is not None:
             last_host = current.host if current is not None else ""
@@ -526,6 +551,10 @@ class Gb28181Gateway:
             way = "notify" if is_notification else "message"
             self._alarms.keep(device, document, request.body, peer, way, partial(self._sip.answer, request, peer))
             return None
+        if document.kind == "notify" and (topic := topic_of(document)) is not None:
+            if not self._notices.take(device, document, topic):
+                return self._sip.reply_to(request, peer, 503, [("Retry-After", str(RETRY_AFTER_S))])
+            return self._sip.reply_to(request, peer, 200)
         if not self.recordings.take(device, document) and not self.playback.hear(request, document):
             self._dispatch(device, document, peer)
         return self._sip.reply_to(request, peer, 200)
@@ -542,7 +571,7 @@ class Gb28181Gateway:
             self._keepalives += 1
             device.move(peer)
             self._note_faults(device, document)
-        elif command == "catalog" and kind in ("response", "notify"):
+        elif command == "catalog" and kind == "response":
             self.catalogs.take(device, document)
         elif command == "deviceinfo" and kind == "response":
             names = {"maker": "Manufacturer", "model": "Model", "firmware": "Firmware"}

@@ -33,6 +33,7 @@ WORTH_ASKING_AGAIN: Final = frozenset(
     {"catalog.incomplete", "catalog.no_answer", "catalog.unreachable", "catalog.empty_page"}
 )
 MAX_UNDER_WAY: Final = 64
+TOLD: Final = frozenset({ItemEvent.ON, ItemEvent.OFF, ItemEvent.VLOST, ItemEvent.DEFECT, ItemEvent.DEL})
 NOT_PICTURES: Final = frozenset(
     {Role.GROUP, Role.ORGANISATION, Role.DIVISION, Role.PLATFORM, Role.ALARM_INPUT, Role.ALARM_OUTPUT, Role.VOICE}
 )
@@ -295,8 +296,7 @@ class CatalogReader:
         return found.is_complete
 
     async def _upsert(self, device: RegisteredDevice, items: Iterable[CatalogItem]) -> None:
-        kept = [item for item in items if item.event is not ItemEvent.DEL]
-        entries = entries_of(kept, device.gb_id, self._asker.identity.server_id)
+        entries = entries_of(items, device.gb_id, self._asker.identity.server_id)
         if entries:
             await self._reports.catalog(device.device_id, entries, False)
 
@@ -334,6 +334,7 @@ def entries_of(items: Iterable[CatalogItem], device_id: str, own_id: str) -> lis
             lat=item.lat,
             ptz_type=item.ptz_type,
             extra=_extra(item),
+            event=item.event.value if item.event in TOLD else "",
         )
         for item in rows
         if is_picture(item)
@@ -352,7 +353,6 @@ def _extra(item: CatalogItem) -> dict[str, str]:
         "business_group_id": item.business_group_id,
         "ip": item.ip,
         "stream_numbers": "/".join(str(number) for number in item.stream_numbers),
-        "event": "" if item.event is ItemEvent.UPDATE else item.event.value,
         "coordinates_swapped": "yes" if item.coordinates_swapped else "",
     }
     return {name: value for name, value in extra.items() if value}

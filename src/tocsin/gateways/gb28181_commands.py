@@ -101,6 +101,17 @@ class AlarmCommands:
         _, document = await self._ask(device, "DeviceStatus", sn, body)
         return read_guard_state(document) if document is not None else None
 
+    async def channel_state(self, device: RegisteredDevice, gb_id: str) -> bool | None:
+        """Ask how a channel is; None when it does not say."""
+        sn = self._asker.next_sn()
+        _, document = await self._ask(device, "DeviceStatus", sn, device_status_query(sn, gb_id, self.label_of(device)))
+        if document is None:
+            return None
+        online, status = document.root.get("Online").upper(), document.root.get("Status").upper()
+        if online not in ("ONLINE", "OFFLINE"):
+            return None
+        return online == "ONLINE" and status != "ERROR"
+
     async def _ask(
         self, device: RegisteredDevice, command: str, sn: int, body: bytes
     ) -> tuple[CommandOutcome, Document | None]:

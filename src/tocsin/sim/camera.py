@@ -7,6 +7,7 @@ injected sender.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
@@ -40,6 +41,7 @@ from tocsin.protocols.gb28181.manscdp import (
     result_response,
 )
 from tocsin.protocols.gb28181.ptz import STOP
+from tocsin.protocols.gb28181.subscribe import Topic, topic_of
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local, ServerCallState
 from tocsin.protocols.sip.digest import answer, parse_challenge
@@ -60,6 +62,7 @@ from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
 from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
 from tocsin.sim.camera_voice import SimVoice, read_talk
+from tocsin.sim.camera_watched import SimWatched
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
 
@@ -67,6 +70,7 @@ __all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
 
 ONE_PACKET_BYTES: Final = 1300
 RETRY_S: Final = 1.0
+_CONTACT: Final = re.compile(r"sip:[^@>]*@(?P<host>[^:;>]+):(?P<port>\d{1,5})")
 LONGEST_RETRY_S: Final = 60.0
 
 
@@ -91,6 +95,7 @@ class SimCamera:
         self._cseq = 0
         self._sn = 0
         self._is_registered = asyncio.Event()
+        self._home: tuple[str, int] | None = None  # where we were sent on from
         self._calls: dict[str, _SimCall] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._pages_lost = 0
@@ -99,6 +104,7 @@ class SimCamera:
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
         self.alarms = SimAlarms(self)
         self.recorder = SimRecorder(self, recordings)
+        self.watched = SimWatched(self)
         self.voice = SimVoice(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
@@ -143,8 +149,8 @@ class SimCamera:
                 return False
         return True
 
-    async def register(self, expires_s: int | None = None) -> bool:
-        """Register once, answering the challenge; True when granted."""
+    async def register(self, expires_s: int | None = None, *, follows: bool = True) -> bool:
+        """Register once, answering the challenge, and go where a 302 points when it `follows`; True when granted."""
         asked_s = self.plan.expires_s if expires_s is None else expires_s
         started = self._clock.monotonic()
         call_id, tag = self._new_word()[:20], self._new_word()[:8]
@@ -165,6 +171,8 @@ class SimCamera:
             )
             response = await self._wire.transact(self._register_request(call_id, tag, asked_s, credentials.encode()))
         self.report.last_status = response.status if response is not None else 0
+        if response is not None and response.status == 302 and asked_s and follows and self._home is None:
+            return await self._go_on(response)
         if response is None or response.status != 200:
             self.report.refusals += 1
             self._is_registered.clear()
@@ -179,6 +187,30 @@ class SimCamera:
         self._is_registered.set() if asked_s else self._is_registered.clear()
         return True
 
+    async def _go_on(self, response: Response) -> bool:
+        """Register where a 302 points to; back where it came from when nobody is there."""
+        found = _CONTACT.search(response.headers.get("contact"))
+        if found is None:
+            return False
+        self.report.redirects += 1
+        self._home = self._wire.server
+        try:
+            await self._wire.go_to((found["host"], int(found["port"])))
+            if await self.register():
+                return True
+        except OSError:
+            pass
+        await self._go_home()
+        return await self.register(follows=False)
+
+    async def _go_home(self) -> None:
+        """Return to the server that sent us on, if one did."""
+        if self._home is not None:
+            home, self._home = self._home, None
+            self._is_registered.clear()
+            with contextlib.suppress(OSError):
+                await self._wire.go_to(home)
+
     async def keep_alive(self, faulty: Sequence[str] = ()) -> bool:
         """Send one keepalive; a refusal ends the registration, so that the camera registers again."""
         started = self._clock.monotonic()
@@ -186,6 +218,7 @@ class SimCamera:
         body = keepalive_notify(self.next_sn(), self.plan.gb_id, faulty, self._label)
         response = await self._wire.transact(self._message(body))
         if response is None:
+            await self._go_home()
             return False
         if response.status >= 300:
             self.report.keepalives_refused += 1
@@ -229,7 +262,7 @@ class SimCamera:
         elif request.method == "INVITE":
             self._receive_invite(request)
         elif request.method == "SUBSCRIBE":
-            self.alarms.subscribe(request)
+            self._receive_subscribe(request)
         elif request.method == "MESSAGE":
             self._receive_message(request)
         elif request.method in ("BYE", "CANCEL"):
@@ -259,6 +292,14 @@ class SimCamera:
             call.receive_response(response)
         else:
             self.voice.receive_response(response)
+
+    def _receive_subscribe(self, request: Request) -> None:
+        document = parse_document(request.body)
+        topic = topic_of(document) if isinstance(document, Document) else None
+        if topic is None or topic is Topic.ALARM:
+            self.alarms.subscribe(request)
+        else:
+            self.watched.subscribe(request, topic)
 
     def _receive_invite(self, request: Request) -> None:
         self.report.invites += 1

@@ -144,6 +144,14 @@ class SimAlarms:
 
     async def _tell_status(self, query: Document) -> None:
         camera = self._camera
+        if query.device_id != camera.plan.gb_id:
+            state: list[Pair] = [
+                ("Online", "ONLINE" if camera.watched.is_on(query.device_id) else "OFFLINE"),
+                ("Status", "OK"),
+            ]
+            body = result_response("DeviceStatus", query.sn or 0, query.device_id, state, label=camera.label)
+            await camera.wire.transact(camera.outgoing("MESSAGE", body))
+            return
         duty = Duty.ALARM if self._is_in_alarm else Duty.ON if self._is_set else Duty.OFF
         item: list[Pair] = [("DeviceID", camera.plan.gb_id), ("DutyStatus", duty.value)]
         fields: list[Pair] = [("Online", "ONLINE"), ("Status", "OK"), ("Alarmstatus", [("Item", item)])]

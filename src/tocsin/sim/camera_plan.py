@@ -45,6 +45,8 @@ class Quirk(StrEnum):
     FORGETS_SUBSCRIPTION = "forgets_subscription"
     EMPTY_FIRST_NOTIFY = "empty_first_notify"
     NOTIFY_OUTSIDE_DIALOG = "notify_outside_dialog"
+    NO_SUBSCRIPTION_STATE = "no_subscription_state"
+    CHANNEL_OFF_BY_MISTAKE = "channel_off_by_mistake"
     ALARM_BOTH_WAYS = "alarm_both_ways"
     ALARM_LOWER_CASE_INFO = "alarm_lower_case_info"
     ALARM_LOOSE_TIME = "alarm_loose_time"
@@ -109,6 +111,7 @@ class CameraReport:
     """What a camera did, for the last line of the command."""
 
     registrations: int = 0
+    redirects: int = 0
     refusals: int = 0
     last_status: int = 0
     keepalives_sent: int = 0

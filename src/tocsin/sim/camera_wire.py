@@ -89,6 +89,13 @@ class Wire:
         for queue in self._waiting.values():
             queue.put_nowait(None)
 
+    async def go_to(self, server: tuple[str, int]) -> None:
+        """Speak to another server from now on. Raises OSError when it cannot be connected to."""
+        self.server = server
+        if self.transport is Transport.TCP:
+            await self.close()
+            await self.open()
+
     def attach(self, user: str, device: Device) -> None:
         """Send requests for this user part to the device."""
         self._devices[user] = device

@@ -189,25 +189,25 @@ WORDS: Final = Words(
         "catalog.retry_tcp": ("We ask once more, over TCP.", "平台改用 TCP 再次请求。"),
         "catalog.retry": ("We ask once more.", "平台再次请求。"),
         "subscribe.granted": (
-            "The device reports its alarms to us; renewed every {expires_s} s at the latest.",
-            "设备已接受报警订阅，最长每 {expires_s} 秒续订一次。",
+            "The device took our subscription; renewed every {expires_s} s at the latest.",
+            "设备已接受订阅，最长每 {expires_s} 秒续订一次。",
         ),
         "subscribe.lost": (
             "The device no longer knew our subscription; we began a new one.",
             "设备已丢失订阅，平台重新订阅。",
         ),
         "subscribe.refused": (
-            "The device takes no subscription to alarms ({status}). Its alarms may still come unasked; it is not asked "
-            "again until it registers anew.",
-            "设备不支持报警订阅（{status}）。设备仍可能主动上报报警；重新注册前平台不再请求订阅。",
+            "The device takes no such subscription ({status}). What it has to report may still come unasked; it is not "
+            "asked again until it registers anew.",
+            "设备不支持该订阅（{status}）。设备仍可能主动上报；重新注册前平台不再请求订阅。",
         ),
         "subscribe.put_off": (
-            "The device could not take the subscription to alarms at the moment ({status}). We ask again later.",
-            "设备暂时无法接受报警订阅（{status}），平台稍后重试。",
+            "The device could not take the subscription at the moment ({status}). We ask again later.",
+            "设备暂时无法接受订阅（{status}），平台稍后重试。",
         ),
         "subscribe.no_answer": (
-            "The device did not answer the subscription to alarms. We ask again later.",
-            "设备没有应答报警订阅，平台稍后重试。",
+            "The device did not answer the subscription. We ask again later.",
+            "设备没有应答订阅，平台稍后重试。",
         ),
         "alarm.reset_refused": (
             "The device refused to be reset after the alarm {code} of {source}. It may report no further alarm there: "
