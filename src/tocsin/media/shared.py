@@ -29,6 +29,7 @@ MAX_UNNAMED_OF_A_HOST: Final = 16
 MAX_UNNAMED_BYTES: Final = 256 << 10
 NAME_WITHIN_S: Final = 10.0
 DRAINS: Final = 16
+FREE_PORT_TRIES: Final = 20
 
 
 class SsrcTaken(Exception):
@@ -83,31 +84,29 @@ class SharedPorts:
     """A UDP socket and a TCP listener on one port."""
 
     def __init__(self, ip: str, port: int, buffer_bytes: int) -> None:
-        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.bind((ip, port))
+        self.socket, self._listening = _bound_pair(ip, port)
         self.port: int = self.socket.getsockname()[1]
         self.granted_bytes = ask_for_buffer(self.socket, buffer_bytes)
         self.unknown = Counter[int]()
         self.unknown_packets = 0
         self.not_media = 0
         self.refused_connections = 0
-        self._ip = ip
         self._legs: dict[int, SharedLeg] = {}
         self._server: asyncio.Server | None = None
         self._unnamed: set[_Unnamed] = set()
 
     async def start(self) -> None:
-        """Listen for TCP on the same number. Errors: OSError when it is taken."""
+        """Begin to listen for TCP."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Unnamed(self), self._ip, self.port, backlog=128)
+        self._server = await loop.create_server(lambda: _Unnamed(self), sock=self._listening, backlog=128)
 
     def close(self) -> None:
         """Close everything."""
         self.socket.close()
         if self._server is not None:
             self._server.close()
+        else:
+            self._listening.close()
         for connection in list(self._unnamed):
             connection.abort()
 
@@ -196,6 +195,27 @@ class SharedPorts:
             leg.strangers += 1
             return None
         return leg if leg.welcomes(host, "tcp_passive") else None
+
+
+def _bound_pair(ip: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a TCP socket on one number; 0 looks for one that is free for both. Errors: OSError."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    for tries_left in range(FREE_PORT_TRIES if port == 0 else 1, 0, -1):
+        udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+        try:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            udp.bind((ip, port))
+            tcp.bind((ip, udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if tries_left == 1:
+                raise
+            continue
+        udp.setblocking(False)
+        tcp.setblocking(False)
+        return udp, tcp
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 class _Unnamed(asyncio.Protocol):
