@@ -10,6 +10,7 @@ import contextlib
 import random
 import select
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -28,6 +29,8 @@ DRAIN_PACKETS = 256
 LATCH_PACKETS = 2
 MAX_CANDIDATES = 8
 RELATCH_S = 3.0
+DESYNC_TIMES = 3
+DESYNC_WITHIN_S = 10.0
 CONNECT_TRIES = 3
 CONNECT_TIMEOUT_S = 3.0
 CONNECT_PAUSE_S = 1.0
@@ -270,7 +273,11 @@ class UdpWatch:
 class TcpPort(asyncio.Protocol):
     """One TCP connection that carries RTP, whoever opened it."""
 
-    def __init__(self, deliver: Deliver, on_closed: Callable[[str], None]) -> None:
+    def __init__(
+        self, deliver: Deliver, on_closed: Callable[[str], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._resynced_s: list[float] = []
         self._deliver = deliver
         self._on_closed = on_closed
         self._reader = PacketReader()
@@ -295,9 +302,20 @@ class TcpPort(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut packets and pass them on."""
+        resyncs = self._reader.resyncs
         packets = self._reader.receive(data)
         if packets:
             self._deliver(packets)
+        if self._reader.resyncs > resyncs and self.is_wanted:
+            self._note_resync(self._now())
+
+    def _note_resync(self, now_s: float) -> None:
+        """Three losses of the place in ten seconds: the sender overwrites its buffer, only a new call helps."""
+        recent = [at for at in self._resynced_s if now_s - at < DESYNC_WITHIN_S]
+        self._resynced_s = [*recent[-DESYNC_TIMES:], now_s]
+        if len(self._resynced_s) >= DESYNC_TIMES:
+            self.close()
+            self._on_closed("desync")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner."""

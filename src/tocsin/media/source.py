@@ -15,6 +15,7 @@ from tocsin.protocols.rtp.reorder import WAIT_LAN_MS
 from tocsin.protocols.rtp.tracks import TrackReceiver
 
 STALE_MS = 2000.0
+ENCRYPTED_PICTURES = 5
 SNIFFED_PACKETS = 400  # about a second; a stream whose kind nothing has shown by then stays a program stream
 FOREIGN_RESYNCS = 200  # headers missed without one picture: this is not a program stream
 
@@ -154,6 +155,8 @@ class Source:
             return "codec_unsupported"
         if not receiver.codec and receiver.resyncs > FOREIGN_RESYNCS:
             return "not_program_stream"
+        if receiver.unreadable > ENCRYPTED_PICTURES and not self.feed.keys:
+            return "stream_encrypted"
         if receiver.packets and receiver.codec and not self.feed.keys:
             return "waiting_for_key"
         return ""

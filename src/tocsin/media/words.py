@@ -26,6 +26,14 @@ WORDS: Final = Words(
             "What the device sends is not a PS stream. Set its stream type to PS.",
             "设备发送的不是 PS 流，请将码流封装改为 PS。",
         ),
+        "stream_encrypted": (
+            "The device encrypts its picture. Switch stream encryption (the verification code) off in the device.",
+            "设备对码流进行了加密，无法显示。请在设备上关闭码流加密（验证码）。",
+        ),
+        "desync": (
+            "The device's media connection loses bytes again and again; it is asked anew.",
+            "设备的媒体连接反复丢失字节，正在重新请求。",
+        ),
         "waiting_for_key": ("Waiting for the next key frame.", "正在等待下一个关键帧。"),
         "transcode_limit": (
             "This browser cannot show H.265, and as many cameras as allowed are being converted already.",

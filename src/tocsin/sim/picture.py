@@ -54,6 +54,8 @@ class PictureQuirks:
     slices: int = 1
     delimiters: bool = False
     payload_bytes: int = MAX_PAYLOAD_BYTES
+    ssrc_every: int = 0  # pictures after which the number changes
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,12 @@ def prepare_loop(spec: PictureSpec, clock: Clock | None = None) -> list[tuple[by
         return loop
 
 
+def encrypt(picture: bytes) -> bytes:
+    """Return a picture as devices with a verification code send it: start codes stand, what follows is scrambled."""
+    parts = picture.split(b"\x00\x00\x01")
+    return b"\x00\x00\x01".join(bytes(byte ^ 0x9D for byte in part) for part in parts)
+
+
 class Packer:
     """Access units to RTP packets with the quirks of one camera."""
 
@@ -247,6 +255,7 @@ class Packer:
         elif quirks.wrong_map_crc:
             self._stream_map = build_stream_map(video_type, audio_type)[:-4] + b"\xde\xad\xbe\xef"
         self._audio_samples = 0
+        self._pictures = 0
         self._late: bytes | None = None
         self.sent_packets = 0
         self.sent_bytes = 0
@@ -254,6 +263,11 @@ class Packer:
     def pack(self, picture: bytes, pts: int, *, is_key: bool, sound_samples: int = 0) -> list[bytes]:
         """Return the packets of one picture, and of the sound that goes with it."""
         pts += self._quirks.pts_start
+        self._pictures += 1
+        if self._quirks.ssrc_every and self._pictures % self._quirks.ssrc_every == 0:
+            self._cutter.ssrc = (self._cutter.ssrc + 1) & 0xFFFFFFFF
+        if self._quirks.encrypted:
+            picture = encrypt(picture)
         pack = self._muxer.write_video(picture, pts, is_key=is_key, stream_map=self._stream_map)
         if self._has_audio and sound_samples:
             start = self._audio_samples % len(_TONE)

@@ -13,6 +13,7 @@ from tocsin.protocols.rtp.packet import RtpPacket, SenderReport, build_packet, b
 from tocsin.protocols.rtp.packetizer import Packetizer
 from tocsin.protocols.rtp.ps import Muxer, StreamType
 from tocsin.protocols.rtp.receiver import Receiver
+from tocsin.sim.picture import encrypt
 
 SSRC = 0x0BEBC201
 FRAME = 3600
@@ -159,3 +160,76 @@ def test_flipped_bytes_never_raise_and_never_stop_the_stream(flips):
         packets[index % (len(packets) - 60)] = bytes(packet)
     units = pictures(Receiver(SSRC), packets)
     assert units[-1].pts >= 28 * FRAME  # a forged marker costs the trust in markers, so the last one may still wait
+
+
+def renumbered(packets, ssrc):
+    return [packet[:8] + ssrc.to_bytes(4, "big") + packet[12:] for packet in packets]
+
+
+def test_a_number_that_changes_on_the_same_port_is_followed_without_losing_a_picture():
+    packets = stream(30)
+    third = len(packets) // 3
+    changed = [*packets[:third], *renumbered(packets[third : 2 * third], 7), *renumbered(packets[2 * third :], 8)]
+    receiver = Receiver(None)
+    units = pictures(receiver, changed)
+    assert [unit.pts for unit in units] == [index * FRAME for index in range(30)]
+    assert not any(unit.is_damaged for unit in units)
+    assert receiver.ssrc == 8
+
+
+def test_single_packets_of_another_number_are_a_strangers_and_a_fixed_number_is_never_left():
+    packets = stream(10)
+    strange = renumbered(stream(10, pts=900), 5)
+    mixed = [packet for pair in zip(packets, strange, strict=True) for packet in pair]
+    units = pictures(Receiver(None), mixed)
+    assert [unit.pts for unit in units] == [index * FRAME for index in range(10)]
+    fixed = Receiver(SSRC)
+    assert pictures(fixed, strange) == []
+    assert fixed.foreign == len(strange)
+
+
+def test_an_encrypted_stream_is_counted_as_such_and_shows_nothing():
+    muxer, cutter, receiver = Muxer(StreamType.H264), Packetizer(SSRC), Receiver(None)
+    units = []
+    for index in range(30):
+        scrambled = encrypt(picture(index))
+        pack = muxer.write_video(scrambled, index * FRAME, is_key=index % 10 == 0)
+        for packet in cutter.packetize(pack, index * FRAME):
+            units += receiver.receive(packet, index * 40.0)
+    assert units == []
+    assert receiver.unreadable > 20
+
+
+def test_a_picture_of_more_than_64_kib_crosses_the_packets_whole():
+    big = annex_b(H264_SPS, H264_PPS, b"\x65\x88" + b"\x5a" * 200_000)
+    pack = Muxer(StreamType.H264).write_video(big, FRAME, is_key=True)
+    cutter, following = Packetizer(SSRC), Muxer(StreamType.H264).write_video(picture(1), 2 * FRAME, is_key=False)
+    packets = [*cutter.packetize(pack, FRAME), *cutter.packetize(following, 2 * FRAME)]
+    unit = pictures(Receiver(None), packets)[0]
+    assert sum(map(len, unit.nals)) > 200_000
+    assert not unit.is_damaged
+
+
+@pytest.mark.parametrize("modulus", [1 << 32, 1 << 33])
+def test_pictures_go_on_over_the_wrap_of_their_time_stamps(modulus):
+    units = pictures(Receiver(None), stream(20, pts=modulus - 10 * FRAME))
+    assert len(units) == 20
+    assert not any(unit.is_damaged for unit in units)
+
+
+def test_rtcp_on_the_media_port_is_counted_and_is_not_taken_for_the_stream():
+    report = build_sender_report(SenderReport(99, 1 << 32, 0, 1, 1))
+    packets = stream(10)
+    mixed = [one for packet in packets for one in (report, packet)]
+    receiver = Receiver(None)
+    assert len(pictures(receiver, mixed)) == 10
+    assert (receiver.ssrc, receiver.rtcp) == (SSRC, len(packets))
+
+
+def test_one_packet_in_a_hundred_lost_damages_pictures_and_stops_none():
+    chance = random.Random(7)
+    kept = [packet for packet in stream(200) if chance.random() >= 0.01]
+    units = pictures(Receiver(None), kept)
+    whole = [unit for unit in units if not unit.is_damaged]
+    assert len(whole) > 150
+    assert any(unit.is_damaged for unit in units)

@@ -39,11 +39,12 @@ class Assembler:
     A picture ends with a new PTS, an access unit delimiter, a first slice after other slices, or `end`.
     """
 
-    __slots__ = ("_carried", "_damaged", "_dts", "_parts", "_pts", "_size", "codec", "oversized")
+    __slots__ = ("_carried", "_damaged", "_dts", "_parts", "_pts", "_size", "codec", "oversized", "unreadable")
 
     def __init__(self, codec: int = 0) -> None:
         self.codec = codec
         self.oversized = 0
+        self.unreadable = 0
         self._parts: list[bytes] = []
         self._size = 0
         self._pts: int | None = None
@@ -82,6 +83,9 @@ class Assembler:
         self._clear()
         if not self.codec:
             self.codec = sniff_codec(nals)
+        if nals and not damaged and not is_readable(nals, self.codec):
+            self.unreadable += 1
+            return _NONE
         if self.codec == StreamType.H264:
             return self._cut_h264(nals, pts, dts, damaged)
         if self.codec == StreamType.H265:
@@ -162,6 +166,19 @@ class Assembler:
 
     def _carry(self, nals: list[bytes]) -> None:
         self._carried = [nal for nal in nals if len(nal) <= MAX_PARAMETER_SET_BYTES][-MAX_PARAMETER_SETS:]
+
+
+def is_readable(nals: list[bytes], codec: int) -> bool:
+    """Say whether a picture begins with a NAL unit that exists in its codec; encrypted ones begin with anything.
+
+    Source: ITU-T H.264, nal_unit_type 0 and 24 to 31 unspecified; ITU-T H.265, types 48 to 63 unspecified.
+    """
+    first = nals[0]
+    if codec == StreamType.H264:
+        return first[0] < 0x80 and 0 < first[0] & 31 < 24
+    if codec == StreamType.H265:
+        return first[0] < 0x80 and first[0] >> 1 < 48 and len(first) > 1 and first[1] & 7 != 0
+    return True
 
 
 def sniff_codec(nals: list[bytes]) -> int:

@@ -20,6 +20,7 @@ Unit = AccessUnit | AudioUnit
 
 NO_UNITS: Final[list[Unit]] = []
 MAX_WAITING_PACKETS = 64
+FOLLOW_AFTER_PACKETS = 3
 
 _unpack = struct.Struct("!BBHII").unpack_from
 _PACK_START = b"\x00\x00\x01\xba"
@@ -30,13 +31,16 @@ _MARKER_IGNORED = 2
 
 
 class Receiver:
-    """Reassembles one stream; `ssrc` is adopted from the first packet when it is None.
+    """Reassembles one stream; `ssrc` None adopts the first one, and follows when the sender changes it.
 
     Counters: `packets`, `foreign` (another source or not media), `rtcp`, `damaged` (pictures with missing bytes).
     """
 
     __slots__ = (
+        "_adopts",
         "_assembler",
+        "_held",
+        "_held_after",
         "_marker",
         "_markers",
         "_parts",
@@ -53,6 +57,9 @@ class Receiver:
 
     def __init__(self, ssrc: int | None = None, *, wait_ms: int = WAIT_LAN_MS, wants_audio: bool = True) -> None:
         self.ssrc = ssrc
+        self._adopts = ssrc is None
+        self._held: list[bytes] = []  # the first packets under another number
+        self._held_after = 0
         self.wants_audio = wants_audio
         self.packets = 0
         self.foreign = 0
@@ -86,6 +93,11 @@ class Receiver:
         """How often a header was missing where one must be."""
         return self.demuxer.resyncs
 
+    @property
+    def unreadable(self) -> int:
+        """How many pictures held nothing a decoder knows: an encrypted stream."""
+        return self._assembler.unreadable
+
     def receive(self, packet: bytes, now_ms: float) -> list[Unit]:
         """Take one packet; return what it completes."""
         if len(packet) < 12:
@@ -96,9 +108,11 @@ class Receiver:
             self.rtcp += 1
             return NO_UNITS
         if ssrc != self.ssrc or first >> 6 != 2:
-            if self.ssrc is not None or first >> 6 != 2:
+            if first >> 6 != 2 or (self.ssrc is not None and not self._adopts):
                 self.foreign += 1
                 return NO_UNITS
+            if self.ssrc is not None:
+                return self._follow(packet, ssrc, now_ms)
             self.ssrc = ssrc
         self.packets += 1
         reorder = self.reorder
@@ -114,6 +128,27 @@ class Receiver:
         units: list[Unit] = []
         for ready in reorder.push(sequence, timestamp, packet, now_ms):
             self._take(ready, units)
+        return units
+
+    def _follow(self, packet: bytes, ssrc: int, now_ms: float) -> list[Unit]:
+        """Another number on a port of its own: three packets in a row are the same camera, a single one a stranger."""
+        held = self._held
+        if held and (held[0][8:12] != packet[8:12] or self._held_after != self.packets):
+            held.clear()
+        self._held_after = self.packets
+        self.foreign += 1
+        held.append(packet)
+        if len(held) < FOLLOW_AFTER_PACKETS:
+            return NO_UNITS
+        self.foreign -= len(held)
+        self._held = []
+        self.ssrc = ssrc
+        units: list[Unit] = []
+        if (packet[2] << 8 | packet[3]) != (self.reorder.expected + len(held) - 1 & 0xFFFF):
+            units += self._break_off()
+            self.reorder = Reorder(self.reorder.wait_ms)
+        for ready in held:
+            units += self.receive(ready, now_ms)
         return units
 
     def expire(self, now_ms: float) -> list[Unit]:
