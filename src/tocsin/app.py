@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client.core import Metric
@@ -215,6 +216,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         cameras=ChannelService(store, clock, directory),
         guarding=GuardService(store, gb28181),
         profiles=ProfileService(store, directory),
+        entry=lambda: _entry(settings),
         test_media=SelfTest(link, settings.sip_media_ip).run,
         incidents=IncidentService(store),
         units=UnitService(store),
@@ -364,6 +366,21 @@ def _dc09_config(settings: Settings) -> Dc09Config:
 def _sip_config(settings: Settings) -> SipConfig:
     sip = settings.sip
     return SipConfig(hosts=(sip.host,), port=sip.port, udp=sip.udp, tcp=sip.tcp, contact_ip=settings.sip_contact_ip)
+
+
+def _entry(settings: Settings) -> dict[str, Any]:
+    """Return what is to be typed into a camera; no host when we listen everywhere: the browser knows our name."""
+    sip = settings.sip
+    host = settings.sip_contact_ip or sip.host
+    return {
+        "server_id": sip.server_id,
+        "realm": sip.realm,
+        "host": "" if host in ("0.0.0.0", "::") else host,  # noqa: S104
+        "port": sip.port,
+        "udp": sip.udp,
+        "tcp": sip.tcp,
+        "keepalive_s": 60,
+    }
 
 
 def _gb_config(settings: Settings) -> GbConfig:

@@ -13,9 +13,12 @@ from tocsin.base.errors import TocsinError
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_catalog import entries_of
 from tocsin.gateways.sip import SipConfig, SipGateway
-from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, item_fields
+from tocsin.protocols.gb28181.manscdp import Document, catalog_response, parse_document
 from tocsin.protocols.gb28181.timeline import WORDS
 from tocsin.protocols.sip.codes import Transport
+from tocsin.protocols.sip.message import Request, response_to
+from tocsin.protocols.sip.stream import StreamReader
 from tocsin.sim.camera import make_channels
 from tocsin.sim.camera_plan import CameraPlan, Quirk
 
@@ -153,3 +156,40 @@ async def test_a_server_with_several_addresses_answers_from_the_one_that_was_ask
     finally:
         made.close()
         await gateway.stop()
+
+
+async def test_a_call_with_a_contact_nobody_can_reach_is_ended_all_the_same():
+    async with House(DEVICE) as house:
+        camera = await registered(house, Quirk.WRONG_CONTACT)
+        session = await house.gb.open_live(CHANNEL, house.media)
+        await session.close("test")
+        assert camera.report.byes == 1
+        await eventually(lambda: camera.open_calls == 0)
+
+
+async def test_large_pages_lost_over_udp_are_fetched_over_tcp_and_that_is_remembered():
+    async with House(DEVICE) as house:
+        house.gb.catalogs._assembler = CatalogAssembler(first_s=0.3, idle_s=0.3)
+        camera = await registered(house, Quirk.LARGE_PAGES_LOST, page_items=5)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            messages = StreamReader()
+            while data := await reader.read(65_536):
+                for found in messages.receive(data):
+                    if not isinstance(found, Request):
+                        continue
+                    writer.write(response_to(found, 200, to_tag="t").encode())
+                    asked = parse_document(found.body)
+                    assert isinstance(asked, Document)
+                    if asked.cmd_type == "Catalog":
+                        rows = [item_fields(channel) for channel in CHANNELS]
+                        body = catalog_response(asked.sn, DEVICE.gb_id, len(rows), rows)
+                        writer.write(camera._message(body).encode())
+
+        server = await asyncio.start_server(serve, "127.0.0.1", camera.wire.port)
+        house.gb.catalogs.want(DEVICE.gb_id)
+        await eventually(lambda: bool(house.reports.catalogs) and house.reports.catalogs[-1][2], 5)
+        assert "catalog.retry_tcp" in house.reports.keys("catalog") or _steps(house)
+        await eventually(lambda: any(one[1] == "signalling" for one in house.reports.findings))
+        assert house.reports.trait("camera-1", "signalling") == ("tcp", "catalog_only_by_tcp", True)
+        server.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,9 @@ from tocsin.domain.users import UserService
 from tocsin.domain.video import LiveState
 from tocsin.domain.view_service import ViewService
 
+NO_ENTRY: Mapping[str, Any] = {
+    "server_id": "", "realm": "", "host": "", "port": 0, "udp": False, "tcp": False, "keepalive_s": 60,
+}  # fmt: skip
 NO_MAP = b'{"type":"FeatureCollection","features":[]}'
 STATIC = Path(__file__).parent / "static"
 
@@ -144,6 +147,7 @@ class Services:
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
     guarding: GuardService | None = None
+    entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

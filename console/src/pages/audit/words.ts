@@ -37,6 +37,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'device.guard_asked': m.audit_device_guard_asked,
   'device.key_confirmed': m.audit_device_key_confirmed,
   'device.retired': m.audit_device_retired,
+  'device.profile_forgotten': m.audit_device_profile_forgotten,
+  'profiles.imported': m.audit_profiles_imported,
   'device.secret_set': m.audit_device_secret_set,
   'incident.assignment_advanced': m.audit_incident_assignment_advanced,
   'incident.attended': m.audit_incident_attended,

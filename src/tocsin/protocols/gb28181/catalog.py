@@ -106,7 +106,10 @@ class _Question:
 class CatalogAssembler:
     """Joins pages by (peer, SN). Time is an argument, in seconds that do not go back."""
 
-    def __init__(self, first_s: float = FIRST_PAGE_TIMEOUT_S, idle_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(
+        self, first_s: float = FIRST_PAGE_TIMEOUT_S, idle_s: float = IDLE_TIMEOUT_S, max_items: int = MAX_ITEMS
+    ) -> None:
+        self._max_items = max_items
         self._first_s = first_s
         self._idle_s = idle_s
         self._open: dict[str, OrderedDict[int, _Question]] = {}
@@ -145,7 +148,7 @@ class CatalogAssembler:
             if len(items) + skipped > total:
                 question.total_is_wrong = True  # a page larger than the whole: the total cannot say when to stop
         for item in items:
-            if len(question.items) < MAX_ITEMS or item.gb_id in question.items:
+            if len(question.items) < self._max_items or item.gb_id in question.items:
                 question.items[item.gb_id] = item
         received = len(question.items) + question.skipped
         if question.expected is None or question.total_is_wrong or received < question.expected:

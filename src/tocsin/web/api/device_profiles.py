@@ -64,6 +64,12 @@ async def import_makes(house: House, actor: Importer, body: MatrixIn) -> Respons
     return reply(await house.profiles.take_in(body.text, actor=actor, is_check=body.check))
 
 
+@router.get("/entry", response_model=objects.Entry)
+async def read_entry(house: House, _actor: Keeper) -> Response:
+    """Read what is to be typed into a camera so that it registers here; `host` empty: the name this server has."""
+    return reply(dict(house.entry()))
+
+
 @router.post("/media-test", response_model=objects.MediaTest)
 async def test_media(house: House, actor: Keeper, language: Language) -> Response:
     """Send a packet to the address we announce to cameras and see whether it arrives. Errors: unavailable."""

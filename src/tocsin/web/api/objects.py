@@ -171,6 +171,18 @@ class Make(Out):
     traits: dict[str, dict[str, int]] = Field(examples=[{"sdp_variant": {"wide": 3}}])
 
 
+class Entry(Out):
+    """What is to be typed into a camera."""
+
+    server_id: str
+    realm: str
+    host: str
+    port: int
+    udp: bool
+    tcp: bool
+    keepalive_s: int
+
+
 class MatrixTaken(Out):
     """What came of an imported matrix, counted."""
 
