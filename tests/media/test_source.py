@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.support.nals import H264_PPS, H264_SPS, annex_b
 from tocsin.media.feed import Feed
-from tocsin.media.ports import TcpPort
+from tocsin.media.ports import PortRange, TcpPort, UdpPort
 from tocsin.media.source import Source
 from tocsin.media.words import WORDS
 from tocsin.protocols.rtp.framing import frame_packet
@@ -52,3 +54,29 @@ def test_a_connection_that_loses_its_place_three_times_in_ten_seconds_is_given_u
     now[0] = 24.0
     port.data_received(torn)
     assert ended == ["desync"]
+
+
+def test_of_two_senders_on_one_port_the_first_stays() -> None:
+    got: list[bytes] = []
+    port = UdpPort(PortRange("127.0.0.1", 0, 0), got.extend, ssrc=None, peer_ip="127.0.0.1", now_s=0.0)
+    first, second = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    cutters = {first: Packetizer(7), second: Packetizer(7)}
+
+    def send(sender: socket.socket, mark: bytes) -> None:
+        for packet in cutters[sender].packetize(mark * 20, 3600):
+            sender.sendto(packet, ("127.0.0.1", port.port))
+
+    try:
+        for _ in range(4):
+            send(first, b"A")
+        port.drain(0.1)
+        for _ in range(4):
+            send(second, b"B")
+            send(first, b"A")
+        port.drain(0.2)
+        assert {packet[12:13] for packet in got} == {b"A"}
+        assert len(got) == 8
+    finally:
+        first.close()
+        second.close()
+        port.close()

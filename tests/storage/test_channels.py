@@ -98,6 +98,16 @@ async def test_a_camera_is_online_with_its_device_unless_it_says_off(house: Hous
     assert len((await house.cameras.cameras(OPERATOR, state="offline")).items) == 1
 
 
+async def test_no_camera_is_online_whose_device_is_not_whatever_its_list_said(house: House) -> None:
+    camera_id, _ = await _discover(house, "一", "二")
+    house.reports.registered(camera_id, house.clock.now(), 3600, "127.0.0.1:5060", "udp", "", "")
+    await house.supervision.settle()
+    await house.reports.catalog(camera_id, [CatalogEntry(f"{GB}0", "一", is_online=True)], False)
+    house.reports.unregistered(camera_id, house.clock.now(), "register.keepalive_lost")
+    await house.supervision.settle()
+    assert {c.form()["state"] for c in await _channels(house)} == {"offline"}
+
+
 async def test_a_retired_camera_leaves_the_list_and_stays_retired_when_named_again(house: House) -> None:
     camera_id, (channel,) = await _discover(house, "东门")
     await house.cameras.retire(channel.id, actor=ADMINISTRATOR, version=1)

@@ -106,6 +106,7 @@ WORDS: Final = Words(
         ),
         "profile.wire": ("Its messages depart from the standard: {value}.", "报文与标准不符：{value}。"),
         "profile.alarm_ways": ("Its alarms come by {value}.", "报警上报方式：{value}。"),
+        "profile.alarm_subscription.active": ("It reports its alarms to us by subscription.", "已订阅其报警。"),
         "profile.alarm_subscription": ("Subscription to its alarms: {value}.", "报警订阅：{value}。"),
         "evidence.seen": ("seen in what it sent", "来自设备发送的内容"),
         "evidence.document_bytes": ("the bytes of a document could be nothing else", "报文字节只能按此编码解读"),

@@ -44,6 +44,7 @@ const VALUE: Record<string, () => string> = {
   stream: () => 'a=stream',
   streamprofile: () => 'a=streamprofile',
   streammode: () => 'a=streamMode',
+  active: m.devices_value_active,
   same: m.devices_value_same,
   other: m.devices_value_other,
 };
