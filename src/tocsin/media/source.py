@@ -155,7 +155,8 @@ class Source:
             return "codec_unsupported"
         if not receiver.codec and receiver.resyncs > FOREIGN_RESYNCS:
             return "not_program_stream"
-        if receiver.unreadable > ENCRYPTED_PICTURES and not self.feed.keys:
+        is_scrambled = isinstance(receiver, Receiver) and receiver.unreadable > ENCRYPTED_PICTURES
+        if is_scrambled and not self.feed.keys:
             return "stream_encrypted"
         if receiver.packets and receiver.codec and not self.feed.keys:
             return "waiting_for_key"

@@ -256,6 +256,9 @@ class AacUnpacker:
         )
 
 
+TS_PACKET_BYTES = 188
+
+
 def sniff_payload(payload: bytes, payload_type: int) -> int:
     """Tell what a payload is the beginning of: a pack (-1), H.264 or H.265 units, or nothing yet (0).
 
@@ -264,6 +267,8 @@ def sniff_payload(payload: bytes, payload_type: int) -> int:
     """
     if payload[:4] in (b"\x00\x00\x01\xba", b"\x00\x00\x01\xbb", b"\x00\x00\x01\xbc", b"\x00\x00\x01\xe0"):
         return -1
+    if payload[:1] == b"\x47" and len(payload) % TS_PACKET_BYTES == 0:
+        return -1  # an MPEG transport stream, not a parameter set: it is refused as no program stream
     if len(payload) < 4 or payload.startswith(_START_CODES):
         return 0
     first, second = payload[0], payload[1]
