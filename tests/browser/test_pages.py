@@ -171,6 +171,8 @@ def _paths(town: Town, incident_id: str) -> Iterator[tuple[str, str]]:
     yield "users", "/users"
     yield "user", f"/users/{_first('/users', username='zhao.min')}"
     yield "audit", "/audit"
+    yield "uppers", "/upper-platforms"
+    yield "upper-new", "/upper-platforms/new"
     yield "settings", "/settings"
     yield "help", "/help"
     yield "lost", "/no-such-page"

@@ -70,6 +70,12 @@ class SelectionIn(In):
     lines: Annotated[list[Line], Field(max_length=MAX_SELECTED)]
 
 
+class PreviewIn(In):
+    """The lines to try; without them what is shared now."""
+
+    lines: Annotated[list[Line] | None, Field(max_length=MAX_SELECTED)] = None
+
+
 class ExportPatch(In):
     """How a camera is known above; empty texts mean: as it is here."""
 
@@ -186,9 +192,9 @@ async def set_selection(upper: str, house: House, actor: Sharer, body: Selection
 
 
 @router.post("/{upper}/preview", response_model=Page[Preview])
-async def preview_catalogue(upper: str, house: House, actor: Reader, body: SelectionIn | None = None) -> Response:
+async def preview_catalogue(upper: str, house: House, actor: Reader, body: PreviewIn) -> Response:
     """Show the catalogue as the upper platform sees it, or would see it with other lines. Errors: not_found."""
-    lines = None if body is None else [line.model_dump() for line in body.lines]
+    lines = None if body.lines is None else [line.model_dump() for line in body.lines]
     return listed(await house.cascade.preview(upper, actor=actor, lines=lines), None)
 
 
