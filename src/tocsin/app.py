@@ -43,13 +43,17 @@ from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
+from tocsin.domain.video import RoutedSource
 from tocsin.domain.view_service import ViewService
+from tocsin.gateways import ip_camera_words
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
+from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.gb28181_voice import VoiceConfig
+from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink
@@ -183,9 +187,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         nonce_secret=_nonce_secret(vault, settings),
         config=_gb_config(settings),
     )
+    rtsp = RtspGateway(directory, reports, AttemptLog(reports, clock), clock)
+    source = RoutedSource(directory.protocol_of, gb28181)
+    source.add("rtsp", rtsp)
     streams = LiveStreams(
         link,
-        gb28181,
+        source,
         clock,
         public_host=settings.media.host,
         idle_stop_s=settings.media.stop_after_s,
@@ -194,6 +201,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     directory.on_change(lambda read, _gone: gb28181.entries_changed(device.gb_id for device in read if device.gb_id))
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
+    rtsp.on_back(streams.device_registered)
     cascade = _cascade(
         sip, gb28181, CascadeService(store, vault), streams, directory, clock, media_ip=settings.sip_media_ip
     )
@@ -225,7 +233,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         control=control,
         speaking=speaking,
         cascade=cascade.service,
-        words=timeline.WORDS.merged(media_words.WORDS),
+        words=timeline.WORDS.merged(media_words.WORDS).merged(ip_camera_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
         live_state=streams.state,
@@ -255,6 +263,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
+    await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
+from urllib.parse import SplitResult, urlsplit
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
@@ -17,7 +18,8 @@ from tocsin.domain.attempts import Attempt
 from tocsin.domain.fields import refuse
 
 KINDS: Final = ("panel", "camera", "platform", "intercom", "terminal", "sensor")
-PROTOCOLS: Final = ("dc09", "gb28181")
+PROTOCOLS: Final = ("dc09", "gb28181", "onvif", "rtsp")
+IP_PROTOCOLS: Final = ("onvif", "rtsp")
 KEY_SIZES: Final = (16, 24, 32)
 
 WORDS: Final = Words(
@@ -35,6 +37,15 @@ WORDS: Final = Words(
             "已 {silent_s} 秒没有心跳，应每 {interval_s} 秒一次。",
         ),
         "comms.registration_expired": ("Its registration has expired.", "设备注册已过期。"),
+        "comms.camera_silent": (
+            "The camera does not answer at its address.",
+            "摄像机在其地址上没有应答。",
+        ),
+        "comms.password_refused": (
+            "The camera refused the password. It was tried once and is not tried again until you enter it anew or "
+            "press “Try again”, so that the camera does not lock itself.",
+            "摄像机拒绝了密码。平台只尝试了一次；重新填写密码或点击“重试”之前不再尝试，以免摄像机被锁定。",
+        ),
         "comms.connection_lost": ("Its connection was lost.", "设备连接已断开。"),
         "device.parts_faulty": ("Parts of it do not work: {parts}.", "部分子设备故障：{parts}。"),
         "comms.signed_off": ("The device signed off.", "设备已主动注销。"),
@@ -69,6 +80,14 @@ WORDS: Final = Words(
             "该账号已被其他设备使用。",
         ),
         "registry.gb_id_taken": ("Another device already has this id.", "该编号已被其他设备使用。"),
+        "registry.url_with_password": (
+            "Leave user name and password out of the address: they have fields of their own and are kept sealed.",
+            "地址中请勿包含用户名和密码，请填写在各自的栏目中（密码加密保存）。",
+        ),
+        "registry.url_protocol": (
+            "This protocol needs an address that begins with {form}",
+            "该协议的地址须以 {form} 开头",
+        ),
         "registry.key_form": (
             "A key has 32, 48 or 64 hex digits, or 16, 24 or 32 ASCII characters.",
             "密钥应为 32、48 或 64 位十六进制数字，或 16、24、32 个 ASCII 字符。",
@@ -151,6 +170,8 @@ class Device:
         address: dict[str, object]
         if self.protocol == "dc09":
             address = {"account": self.account, "prefix": self.prefix, "receiver": self.receiver}
+        elif self.protocol in IP_PROTOCOLS:
+            address = {name: self.settings.get(name, "") for name in ("url", "sub_url", "username")}
         else:
             address = {"gb_id": self.gb_id}
         return {
@@ -247,6 +268,28 @@ def _wire_text(limit: int) -> fields.Rule:
     return _rule
 
 
+def _camera_url(field_: str, value: Any) -> str:
+    """The address of a camera: a URL of http or rtsp with a host, and no password in it."""
+    if not value:
+        return ""
+    text = value.strip() if isinstance(value, str) else ""
+    parts = _split(text)
+    if parts is None or len(text) > 512 or not all("!" <= c <= "~" for c in text):
+        raise refuse(field_, "registry.field_form", f"{field_} is no address", form="rtsp://host:554/path, http://host")
+    if "@" in parts.netloc:
+        raise refuse(field_, "registry.url_with_password", f"{field_}: give user and password in their own fields")
+    return text
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme.lower() in ("rtsp", "http", "https") and parts.hostname else None
+
+
 _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "window_low_s": fields.number(0, 86_400, optional=False),
     "window_high_s": fields.number(0, 86_400, optional=False),
@@ -266,6 +309,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "ptz_position_subscription": fields.flag,
     "channel_status": fields.choice("believe", "check", "ignore"),
     "datum": fields.choice("wgs84", "gcj02"),
+    "events": fields.flag,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
     "sdp_variant": fields.choice("", "standard", "wide", "channel_origin", "bare"),
@@ -276,6 +320,9 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "stream_line": fields.choice("", "streamnumber", "stream", "streamprofile", "streammode"),
 }
 _ADDRESS_RULES: Final[Mapping[str, fields.Rule]] = {
+    "url": _camera_url,
+    "sub_url": _camera_url,
+    "username": _wire_text(64),
     "account": _wire_text(64),
     "prefix": _wire_text(16),
     "receiver": _wire_text(16),
@@ -330,6 +377,7 @@ def _device_values(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
     values = fields.read(given, _DEVICE_RULES)
     values.update(values.pop("address", {}))
     changed = values.pop("settings", {})
+    changed = {**changed, **{name: values.pop(name) for name in ("url", "sub_url", "username") if name in values}}
     if "clock_offset_s" in values:
         changed = {**changed, "clock_offset_s": values.pop("clock_offset_s")}
     if changed:
@@ -342,6 +390,14 @@ def _addressed(device: Device) -> Device:
         raise refuse("address.account", "registry.field_required", "account must not be empty")
     if device.protocol == "gb28181" and not device.gb_id:
         raise refuse("address.gb_id", "registry.field_required", "gb_id must not be empty")
+    if device.protocol in IP_PROTOCOLS:
+        url = str(device.settings.get("url", ""))
+        if not url:
+            raise refuse("address.url", "registry.field_required", "url must not be empty")
+        is_rtsp = url.lower().startswith("rtsp:")
+        if is_rtsp != (device.protocol == "rtsp"):
+            form = "rtsp://" if device.protocol == "rtsp" else "http://"
+            raise refuse("address.url", "registry.url_protocol", f"url must begin with {form}", form=form)
     return device
 
 
@@ -369,7 +425,7 @@ def secret_of(protocol: str, *, key_hex: str = "", key_text: str = "", password:
     given = [name for name, value in (("key_hex", key_hex), ("key_text", key_text), ("password", password)) if value]
     if len(given) != 1:
         raise refuse("secret", "registry.field_required", "give one of key_hex, key_text, password")
-    if (given[0] == "password") != (protocol == "gb28181"):
+    if (given[0] == "password") != (protocol != "dc09"):
         raise refuse(given[0], "registry.field_unknown", f"a {protocol} device takes no {given[0]}")
     if password:
         if len(password) > 128 or not password.isprintable():

@@ -18,6 +18,7 @@ from tocsin.base.vault import Vault
 from tocsin.domain.store import Store
 
 KEEPALIVE_S: Final = 60
+IP_PROTOCOLS: Final = ("onvif", "rtsp")  # cameras that are called, and never call
 _LEARNED_TEXTS: Final = ("charset", "sdp_variant", "call_target", "date_form", "signalling", "stream_line", "voice")
 REFRESH_CHUNK: Final = 500
 
@@ -70,6 +71,26 @@ class SipDevice:
     ptz_position_subscription: bool = False
     channel_status: str = "believe"
     datum: str = "wgs84"
+
+
+@dataclass(frozen=True, slots=True)
+class IpCamera:
+    """A camera we call ourselves: `protocol` onvif or rtsp, `url` its device service or its stream.
+
+    `credentials` is `refused` once it has refused the password held here: it is not tried again until people say so.
+    """
+
+    device_id: str
+    protocol: str
+    url: str
+    sub_url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    transport: str = "tcp"
+    name: str = ""
+    takes_events: bool = True
+    credentials: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +185,7 @@ class Directory:
         self._accounts: dict[str, tuple[Dc09Account, ...]] = {}
         self._sip: dict[str, SipDevice] = {}
         self._devices: dict[str, _Held] = {}
+        self._cameras: dict[str, IpCamera] = {}
         self._channels: dict[str, Channel] = {}
         self._channels_by_gb_id: dict[tuple[str, str], Channel] = {}
         self._channel_ids: dict[str, tuple[str, ...]] = {}
@@ -197,6 +219,19 @@ class Directory:
         """Return a SIP device by our id."""
         held = self._devices.get(device_id)
         return held.sip if held is not None else None
+
+    def ip_camera(self, device_id: str) -> IpCamera | None:
+        """Return a camera we call ourselves."""
+        return self._cameras.get(device_id)
+
+    def ip_cameras(self) -> list[IpCamera]:
+        """Return every camera we call ourselves."""
+        return list(self._cameras.values())
+
+    def protocol_of(self, device_id: str) -> str:
+        """Return the protocol of a camera we call ourselves; empty for every other device."""
+        camera = self._cameras.get(device_id)
+        return camera.protocol if camera is not None else ""
 
     def channel(self, channel_id: str) -> Channel | None:
         """Return a channel by our id."""
@@ -278,6 +313,9 @@ class Directory:
     def learn(self, device_id: str, profile: Mapping[str, str]) -> None:
         """Use at once what a gateway has learned of a SIP device; `domain/reports.py` stores it."""
         held = self._devices.get(device_id)
+        camera = self._cameras.get(device_id)
+        if camera is not None and "credentials" in profile:
+            self._cameras[device_id] = replace(camera, credentials=profile["credentials"])
         if held is None or held.sip is None:
             return
         learned = _learned(profile)
@@ -298,6 +336,8 @@ class Directory:
             held.account = self._account(device)
             others = tuple(a for a in self._accounts.get(device.account, ()) if a.device_id != device.id)
             self._accounts[device.account] = (*others, held.account)
+        elif device.protocol in IP_PROTOCOLS:
+            self._cameras[device.id] = self._ip_camera(device)
         elif device.gb_id:
             held.sip = self._sip_device(device)
             held.set_by_hand = frozenset(_set_by_hand(device.settings))
@@ -306,6 +346,7 @@ class Directory:
 
     def _drop(self, device_id: str) -> None:
         held = self._devices.pop(device_id, None)
+        self._cameras.pop(device_id, None)
         if held is None:
             return
         if held.account is not None:
@@ -328,6 +369,21 @@ class Directory:
             self._channels_by_gb_id[(channel.device_id, channel.gb_id)] = channel
             found.setdefault(channel.device_id, []).append(channel.id)
         self._channel_ids.update((device_id, tuple(ids)) for device_id, ids in found.items())
+
+    def _ip_camera(self, device: DirectoryDevice) -> IpCamera:
+        settings = device.settings
+        return IpCamera(
+            device_id=device.id,
+            protocol=device.protocol,
+            url=str(settings.get("url", "")),
+            sub_url=str(settings.get("sub_url", "")),
+            username=str(settings.get("username", "")),
+            password=self._vault.open(device.secret).decode() if device.secret else "",
+            transport=str(settings.get("transport", "")) or "tcp",
+            takes_events=bool(settings.get("events", True)),
+            credentials=str(device.profile.get("credentials", "")),
+            version=device.version,
+        )
 
     def _account(self, device: DirectoryDevice) -> Dc09Account:
         settings = device.settings

@@ -384,7 +384,7 @@ def _check_address(tx: Any, device: Device) -> None:
         other = tx.devices.of_account(device.account, device.prefix, device.receiver)
         if other not in (None, device.id):
             raise taken("address.account", "registry.account_taken", "another device has this account", other)
-    else:
+    elif device.gb_id:
         other = tx.devices.of_gb_id(device.gb_id)
         if other not in (None, device.id):
             raise taken("address.gb_id", "registry.gb_id_taken", "another device has this id", other)

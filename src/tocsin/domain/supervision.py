@@ -43,6 +43,8 @@ _FAULT_OF_REASON: Final = {
     "register.expired": "comms.registration_expired",
     "register.keepalive_lost": "comms.keepalive_missed",
     "register.connection_lost": "comms.connection_lost",
+    "camera.silent": "comms.camera_silent",
+    "camera.wrong_password": "comms.password_refused",
 }
 
 
@@ -100,7 +102,7 @@ class _Watch:
         self.device_id = device.id
         self.code = device.jurisdiction_code
         self.label = device.account or device.gb_id
-        self.is_sip = device.protocol == "gb28181"
+        self.is_sip = device.protocol != "dc09"  # a camera, registered or called
         self.interval_s = float(keepalive_s(device)) if self.is_sip else device.poll_interval_s
         self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else rules.grace_s(self.interval_s)
         speed = "slow" if self.interval_s > LONG_INTERVAL_S else "fast"

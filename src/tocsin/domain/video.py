@@ -5,6 +5,7 @@ Source: design note 0001, media borders.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,6 +35,19 @@ class MediaPorts(Protocol):
         loss: str = "drop",
     ) -> Endpoint:
         """Open a receiver for `udp`, `tcp_passive` or `tcp_active`; `ssrc` None identifies by port or connection."""
+
+    async def open_rtsp(
+        self,
+        stream_id: str,
+        url: str,
+        *,
+        username: str = "",
+        password: str = "",
+        transport: str = "tcp",
+        audio: bool = False,
+        loss: str = "drop",
+    ) -> Mapping[str, object]:
+        """Pull a picture from a server of RTSP; return what was agreed (`transport`, `codec`)."""
 
     async def connect(self, stream_id: str, ip: str, port: int) -> None:
         """Connect to a device that listens (`tcp_active`)."""
@@ -69,6 +83,25 @@ class LiveSource(Protocol):
 
     async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+
+
+class RoutedSource:
+    """Asks the source of a device's protocol: the one place that knows there are several."""
+
+    def __init__(self, protocol_of: Callable[[str], str], default: LiveSource) -> None:
+        """`protocol_of` takes a device id; `default` serves what no other source was added for."""
+        self._protocol_of = protocol_of
+        self._default = default
+        self._sources: dict[str, LiveSource] = {}
+
+    def add(self, protocol: str, source: LiveSource) -> None:
+        """Let a source serve the devices of a protocol."""
+        self._sources[protocol] = source
+
+    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
+        """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+        source = self._sources.get(self._protocol_of(channel.device_id), self._default)
+        return await source.open_live(channel, media)
 
 
 @dataclass(frozen=True, slots=True)

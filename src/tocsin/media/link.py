@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 CALL_TIMEOUT_S = 5.0
 CONNECT_CALL_TIMEOUT_S = 15.0
+RTSP_CALL_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 10.0
 WAIT_FOR_WORKER_S = 3.0
 FIRST_RESTART_S = 0.1
@@ -256,6 +257,36 @@ class MediaLink:
         """Connect to a device that listens (`tcp_active`). Errors: UNAVAILABLE when it does not answer."""
         worker = await self._worker_of(stream_id)
         await self._call(worker, "connect", timeout_s=CONNECT_CALL_TIMEOUT_S, stream_id=stream_id, ip=ip, port=port)
+
+    async def open_rtsp(
+        self,
+        stream_id: str,
+        url: str,
+        *,
+        username: str = "",
+        password: str = "",
+        transport: str = "tcp",
+        audio: bool = False,
+        loss: str = "drop",
+    ) -> Mapping[str, object]:
+        """Let a worker pull a picture from an RTSP camera; return what was agreed (`transport`, `codec`, ...).
+
+        Errors: UNAVAILABLE with `media_rtsp_...`, the detail being the camera's own word.
+        """
+        worker = await self._worker_of(stream_id)
+        self._arrived[stream_id] = asyncio.Event()
+        return await self._call(
+            worker,
+            "open_rtsp",
+            timeout_s=RTSP_CALL_TIMEOUT_S,
+            stream_id=stream_id,
+            url=url,
+            username=username,
+            password=password,
+            transport=transport,
+            audio=audio,
+            loss=loss,
+        )
 
     async def first_packet(self, stream_id: str, timeout_s: float) -> bool:
         """Wait for media; False when none arrived in time."""

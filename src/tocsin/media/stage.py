@@ -6,6 +6,7 @@ from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.forward import Forward
 from tocsin.media.playback_feed import PlaybackFeed, is_playback
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
+from tocsin.media.rtsp import RtspPull
 from tocsin.media.shared import SharedLeg
 from tocsin.media.source import Source
 from tocsin.media.transcode import Transcoder
@@ -30,6 +31,7 @@ class Stage:
         self.listener: TcpListener | None = None
         self.connection: TcpPort | None = None
         self.shared: SharedLeg | None = None
+        self.pull: RtspPull | None = None  # it owns its ports; `udp` is then one of them
         self.transcoder: Transcoder | None = None
         self.viewers: set[Viewer] = set()
         self.forwards: list[Forward] = []
@@ -41,6 +43,9 @@ class Stage:
 
     def close_ports(self) -> None:
         """Stop receiving; viewers stay."""
+        if self.pull is not None:
+            self.pull.close()
+            self.pull = self.udp = None
         for port in (self.udp, self.listener, self.connection, self.shared):
             if port is not None:
                 port.close()

@@ -63,6 +63,40 @@ WORDS: Final = Words(
             "两路摄像机的流编号冲突，将换用新编号重试。",
         ),
         "media_invalid": ("The media worker refused the request.", "图像进程拒绝了该请求。"),
+        "media_rtsp_unreachable": (
+            "The camera cannot be reached at its address. Check address, port, and that it has power.",
+            "无法连接摄像机，请检查地址、端口和供电。",
+        ),
+        "media_rtsp_silent": ("The camera took the connection but did not answer.", "摄像机已建立连接但没有应答。"),
+        "media_rtsp_bad_url": (
+            "The address must begin with rtsp:// and name a host.",
+            "地址须以 rtsp:// 开头并包含主机。",
+        ),
+        "media_rtsp_bad_answer": ("What the camera answers is not RTSP.", "摄像机的应答不是 RTSP。"),
+        "media_rtsp_no_video": (
+            "The camera offers no H.264 or H.265 picture here. Set its stream to one of them.",
+            "摄像机在该地址上不提供 H.264 或 H.265 图像，请修改其编码设置。",
+        ),
+        "media_rtsp_wrong_password": (
+            "The camera refused the user name or password. It was tried once and is not tried again until you press.",
+            "摄像机拒绝了用户名或密码。只尝试了一次，您点击之前不会再试。",
+        ),
+        "media_rtsp_password_missing": (
+            "The camera asks for a user name and a password.",
+            "摄像机要求用户名和密码。",
+        ),
+        "media_rtsp_forbidden": ("This user may not see the picture of the camera.", "该用户无权查看摄像机图像。"),
+        "media_rtsp_not_found": (
+            "There is no stream at this address of the camera. Check the part after the host.",
+            "摄像机的该地址下没有码流，请检查主机名之后的路径。",
+        ),
+        "media_rtsp_busy": ("The camera serves as many viewers as it can.", "摄像机的访问路数已满。"),
+        "media_rtsp_transport": ("The camera sends neither over TCP nor over UDP.", "摄像机不支持 TCP 和 UDP 传输。"),
+        "media_rtsp_refused": ("The camera refused to send its picture.", "摄像机拒绝发送图像。"),
+        "rtsp_session_lost": (
+            "The camera ended the session; it is asked again.",
+            "摄像机结束了会话，正在重新请求。",
+        ),
         "media_unavailable": ("The media port could not be opened.", "无法打开媒体端口。"),
     }
 )

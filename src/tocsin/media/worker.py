@@ -38,6 +38,7 @@ from tocsin.media.ports import (
     connect_port,
     read_drops,
 )
+from tocsin.media.rtsp import PullOrder, PullRefused, RtspPull
 from tocsin.media.shared import SharedPorts, SsrcTaken
 from tocsin.media.source import Source
 from tocsin.media.stage import Stage
@@ -117,6 +118,7 @@ class Worker:
         self._verbs: dict[str, Callable[[Message], Awaitable[object]]] = {
             "open_receiver": self._open_receiver,
             "connect": self._connect,
+            "open_rtsp": self._open_rtsp,
             "close": self._close,
             "ticket": self._ticket,
             "revoke": self._revoke,
@@ -284,6 +286,61 @@ class Worker:
         stage.connection = connection
         return {}
 
+    async def _open_rtsp(self, message: Message) -> object:
+        stream_id = str(message["stream_id"])
+        order = PullOrder(
+            stream_id,
+            str(message["url"]),
+            str(message.get("username") or ""),
+            str(message.get("password") or ""),
+            "udp" if message.get("transport") == "udp" else "tcp",
+            bool(message.get("audio")),
+            WAIT_WAN_MS if message.get("wan") else WAIT_LAN_MS,
+        )
+        stage = self._stages.get(stream_id)
+        if stage is None:
+            stage = self._stages[stream_id] = self._new_stage(stream_id)
+        self._close_source(stage)
+        stage.feed.tolerates_loss = message.get("loss") == "tolerate"
+
+        def lost(reason: str) -> None:
+            if stage.pull is pull:
+                stage.feed.interrupt()
+                self._event("source_lost", stream_id, reason=reason)
+
+        pull = RtspPull(
+            order,
+            stage.feed,
+            self._clock,
+            self._ports,
+            self._watch,
+            deliver=lambda source, packets: self._deliver_pulled(stage, source, packets),
+            on_lost=lost,
+        )
+        stage.pull = pull
+        try:
+            agreed = await pull.open()
+        except PullRefused as refusal:
+            if stage.pull is pull:
+                stage.pull = None
+            raise Refused(refusal.code, str(refusal)) from refusal
+        if stage.pull is not pull:
+            pull.close()
+            raise Refused("closed", "the receiver was closed meanwhile")
+        stage.source, stage.udp, stage.transport = pull.source, pull.udp, pull.transport
+        stage.is_heard = order.wants_audio
+        if stage.transcoder is not None and stage.source is not None:
+            stage.source.tap = stage.transcoder
+        self._choose_pace()
+        log.info("camera pulled", stream_id=stream_id, transport=pull.transport)
+        return agreed
+
+    def _deliver_pulled(self, stage: Stage, source: Source, packets: list[bytes]) -> None:
+        """Take packets of a pull; those that come before its opening was answered count as well."""
+        if stage.source is None and stage.pull is not None and stage.pull.source is source:
+            stage.source = source
+        self._deliver(stage, source, packets)
+
     async def _close(self, message: Message) -> object:
         stage = self._stages.get(str(message["stream_id"]))
         if stage is not None:
@@ -401,7 +458,7 @@ class Worker:
             self._event("source_lost", stage.stream_id, reason=reason)
 
     def _close_source(self, stage: Stage) -> None:
-        if stage.udp is not None:
+        if stage.udp is not None and stage.pull is None:
             self._watch.remove(stage.udp)
         if stage.source is not None:
             stage.feed.interrupt()

@@ -131,7 +131,7 @@ devices = Table(
     Column("place_id", ID, ForeignKey("places.id")),
     Column("jurisdiction_id", ID, ForeignKey("jurisdictions.id"), nullable=False),
     _code(),
-    Column("protocol", String(16), nullable=False, comment="dc09 | gb28181"),
+    Column("protocol", String(16), nullable=False, comment="dc09 | gb28181 | onvif | rtsp"),
     Column("account", String(64), nullable=False, server_default="", comment="panel account, exact text"),
     Column(
         "prefix", String(16), nullable=False, server_default="", comment="DC-09 L field when it narrows the account"

@@ -36,6 +36,9 @@ class AddressIn(In):
     prefix: Annotated[str, Field(max_length=16)] = ""
     receiver: Annotated[str, Field(max_length=16)] = ""
     gb_id: Annotated[str, Field(max_length=64)] = ""
+    url: Annotated[str, Field(max_length=512, examples=["rtsp://10.0.0.9:554/stream1"])] = ""
+    sub_url: Annotated[str, Field(max_length=512)] = ""
+    username: Annotated[str, Field(max_length=64)] = ""
 
 
 class DeviceIn(In):

@@ -1,0 +1,99 @@
+"""The worker pulls pictures from RTSP cameras: every way of asking, and cameras that behave badly."""
+
+import asyncio
+
+import pytest
+
+from tests.support.media import running_link, watching
+from tests.support.rtsp import rtsp_camera
+from tocsin.base.errors import TocsinError
+
+PASSWORD = {"username": "admin", "password": "Tocsin-12"}
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("auth", ["md5", "sha256", "basic", "none"])
+async def test_a_picture_is_pulled_whatever_the_transport_and_the_challenge(transport, auth):
+    async with rtsp_camera(auth=auth) as camera, running_link() as link, watching(link, "cam") as viewer:
+        agreed = await link.open_rtsp("cam", camera.url, transport=transport, **PASSWORD)
+        assert (agreed["transport"], agreed["codec"]) == (transport, "h264")
+        assert await link.first_packet("cam", 3.0)
+        await viewer.until(lambda: len(viewer.numbers()) >= 12)
+        numbers = viewer.numbers()
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert camera.refused == 0
+        await link.close_receiver("cam")
+        async with asyncio.timeout(3):
+            await camera.until(lambda camera: camera.counts["TEARDOWN"] == 1 and not camera.playing)
+
+
+async def test_a_wrong_password_is_given_exactly_once():
+    async with rtsp_camera() as camera, running_link() as link:
+        with pytest.raises(TocsinError) as refused:
+            await link.open_rtsp("cam", camera.url, username="admin", password="wrong")
+        assert refused.value.key == "media_rtsp_wrong_password"
+        assert camera.refused == 1
+
+
+async def test_a_camera_that_always_asks_for_a_password_ends_the_asking():
+    async with rtsp_camera(always_401=True) as camera, running_link() as link:
+        with pytest.raises(TocsinError) as refused:
+            await link.open_rtsp("cam", camera.url, **PASSWORD)
+        assert refused.value.key == "media_rtsp_wrong_password"
+        assert camera.refused == 1
+
+
+@pytest.mark.parametrize(
+    ("quirks", "asked", "used"),
+    [
+        ({"refuses_udp": True}, "udp", "tcp"),
+        ({"refuses_tcp": True}, "tcp", "udp"),
+        ({"absolute_control": True}, "tcp", "tcp"),
+        ({"no_content_base": True}, "tcp", "tcp"),
+        ({"junk": True}, "tcp", "tcp"),
+        ({"no_sets_in_band": True}, "tcp", "tcp"),
+    ],
+)
+async def test_oddities_of_cameras_are_survived(quirks, asked, used):
+    async with rtsp_camera(**quirks) as camera, running_link() as link, watching(link, "cam") as viewer:
+        assert (await link.open_rtsp("cam", camera.url, transport=asked, **PASSWORD))["transport"] == used
+        await viewer.until(lambda: len(viewer.numbers()) >= 8)
+
+
+async def test_the_session_is_kept_alive():
+    async with rtsp_camera(needs_keepalive_s=5.0) as camera, running_link() as link:
+        await link.open_rtsp("cam", camera.url, **PASSWORD)
+        async with asyncio.timeout(8):
+            await camera.until(lambda camera: camera.counts["GET_PARAMETER"] > 0)
+        assert camera.playing == 1
+
+
+async def test_a_camera_that_goes_away_is_told_as_lost():
+    async with rtsp_camera() as camera, running_link() as link:
+        lost = asyncio.Event()
+        link.events.on_source_lost = lambda stream_id, reason: lost.set() if stream_id == "cam" else None
+        await link.open_rtsp("cam", camera.url, **PASSWORD)
+        camera.drop_all()
+        async with asyncio.timeout(3):
+            await lost.wait()
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("rtsp://127.0.0.1:9/none", "media_rtsp_unreachable"),
+        ("http://127.0.0.1/none", "media_rtsp_bad_url"),
+    ],
+)
+async def test_an_address_without_a_camera_is_named(url, key):
+    async with running_link() as link:
+        with pytest.raises(TocsinError) as refused:
+            await link.open_rtsp("cam", url)
+        assert refused.value.key == key
+
+
+async def test_a_path_without_a_stream_is_named():
+    async with rtsp_camera() as camera, running_link() as link:
+        with pytest.raises(TocsinError) as refused:
+            await link.open_rtsp("cam", camera.url + "-other", **PASSWORD)
+        assert refused.value.key == "media_rtsp_not_found"

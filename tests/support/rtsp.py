@@ -1,0 +1,31 @@
+"""A simulated RTSP camera of hand-made pictures, each recognisable by its number."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.nals import H264_PPS, H264_SPS, annex_b
+from tocsin.base.clock import SystemClock
+from tocsin.sim.rtsp_server import RtspCamera, RtspQuirks
+
+
+class HandPictures:
+    """Not decodable, but each says its number; a key every five."""
+
+    def at(self, number: int) -> tuple[bytes, bool]:
+        body = b"<%06d>" % number + b"\x5a" * 3000
+        if number % 5 == 0:
+            return annex_b(H264_SPS, H264_PPS, b"\x65\x88" + body), True
+        return annex_b(b"\x41\x9a" + body), False
+
+
+@asynccontextmanager
+async def rtsp_camera(**quirks: object) -> AsyncIterator[RtspCamera]:
+    """Run a camera."""
+    camera = RtspCamera(HandPictures(), SystemClock(), quirks=RtspQuirks(**quirks), fps=50)  # type: ignore[arg-type]
+    await camera.start()
+    try:
+        yield camera
+    finally:
+        await camera.stop()
