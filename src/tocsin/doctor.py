@@ -23,6 +23,7 @@ from tocsin.storage import schema
 from tocsin.verification import with_connection
 
 BUILT_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
+MEDIA_TEST_S = 1.0
 LEAST_FREE_BYTES = 2 * 1024**3
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 STATIC = Path(__file__).parent / "web" / "static"
@@ -54,6 +55,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield _database(settings)
     yield _console()
     yield from _ports(settings)
+    yield _media_address(settings)
     yield _receive_buffer(settings)
     yield _descriptors(settings)
     yield _ffmpeg(settings)
@@ -174,6 +176,35 @@ def _port(name: str, host: str, port: int, kind: str, served: bool) -> Finding:
     finally:
         probe.close()
     return Finding(name, Verdict.OK, f"{where} is free")
+
+
+def _media_address(settings: Settings) -> Finding:
+    """Send a packet to the address cameras are told and see whether it comes back to this machine."""
+    name, host = "media address", settings.media.host
+    told = settings.sip_media_ip or host
+    if told in ("0.0.0.0", "::"):  # noqa: S104
+        return Finding(
+            name, Verdict.OK, "each camera is told the address it talks to; the console tests it while serving"
+        )
+    family = socket.AF_INET6 if ":" in told else socket.AF_INET
+    with (
+        socket.socket(family, socket.SOCK_DGRAM) as receiver,
+        socket.socket(family, socket.SOCK_DGRAM) as sender,
+    ):
+        try:
+            receiver.bind((host.strip("[]"), 0))
+            receiver.settimeout(MEDIA_TEST_S)
+            sender.sendto(b"\x80\x60" + bytes(10), (told.strip("[]"), receiver.getsockname()[1]))
+            receiver.recv(64)
+        except OSError as error:
+            reason = "nothing arrived" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+            return Finding(
+                name,
+                Verdict.WARNING,
+                f"cameras are told {told}, and a packet sent there did not reach {host} ({reason}): right only where a "
+                "router forwards media.rtp_ports, else set sip.media_ip",
+            )
+    return Finding(name, Verdict.OK, f"a packet sent to {told} arrives here")
 
 
 def _receive_buffer(settings: Settings) -> Finding:
