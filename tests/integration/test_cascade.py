@@ -11,7 +11,7 @@ from tests.support.cascade import LOCAL_ID, SECRET, UPPER_ID, lower_house, settl
 from tests.support.gb28181 import House, channel_of, eventually
 from tests.support.media import running_link
 from tocsin.domain.directory import SipDevice
-from tocsin.gateways.gb28181_live import LiveConfig
+from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.media.relay import LiveStreams
 from tocsin.protocols.sip.sdp import MediaMode
 from tocsin.sim.picture import PictureSpec, make_sender
