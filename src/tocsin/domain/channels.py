@@ -54,6 +54,7 @@ class ChannelRecord:
     retired_at: datetime | None = None
     version: int = 1
     is_device_online: bool = False
+    is_parent_off: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -66,8 +67,8 @@ class ChannelRecord:
 
     @property
     def is_online(self) -> bool:
-        """Say whether a picture can be expected: its device is heard, and does not say it is off or gone."""
-        return self.is_device_online and self.status != "OFF" and self.gone_at is None
+        """Say whether a picture can be expected: its device is heard, and neither it nor a parent is off or gone."""
+        return self.is_device_online and self.status != "OFF" and self.gone_at is None and not self.is_parent_off
 
     @property
     def can_move(self) -> bool:

@@ -149,6 +149,7 @@ class Device:
     maker: str = ""
     model: str = ""
     firmware: str = ""
+    line: str = ""
     state: str = DeviceState.NEVER
     state_since: datetime | None = None
     last_seen_at: datetime | None = None
@@ -187,6 +188,7 @@ class Device:
             "maker": self.maker,
             "model": self.model,
             "firmware": self.firmware,
+            "line": self.line,
             "state": str(self.state),
             "state_since": _optional_iso(self.state_since),
             "last_seen_at": _optional_iso(self.last_seen_at),
@@ -339,6 +341,7 @@ _DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
     "maker": fields.text(100),
     "model": fields.text(100),
     "firmware": fields.text(100),
+    "line": fields.text(80),
     "poll_interval_s": fields.number(0, 604_800, optional=False),
     "test_interval_s": fields.number(0, 5_184_000, optional=False),
     "clock_offset_s": fields.number(-86_400, 86_400, optional=False),

@@ -94,7 +94,12 @@ class ChannelPart:
         if wanted.text:
             query = query.where(matches(wanted.text, column.search))
         if wanted.state:
-            is_online = (devices.c.state == "online") & (column.status != "OFF") & column.gone_at_us.is_(None)
+            is_online = (
+                (devices.c.state == "online")
+                & (column.status != "OFF")
+                & column.gone_at_us.is_(None)
+                & (column.parent_off == 0)
+            )
             query = query.where(is_online if wanted.state == "online" else ~is_online)
         if wanted.code:
             query = query.where(below(column.jurisdiction_code, wanted.code))
@@ -292,4 +297,5 @@ def _channel(row: Row[Any]) -> ChannelRecord:
         retired_at=optional_from_us(row.retired_at_us),
         version=row.version,
         is_device_online=row.device_state == "online",
+        is_parent_off=bool(row.parent_off),
     )

@@ -144,6 +144,7 @@ devices = Table(
     Column("maker", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, server_default=""),
     Column("firmware", Text, nullable=False, server_default=""),
+    Column("line", String(80), nullable=False, server_default="", comment="the network line it hangs on, as people say"),
     Column("state", String(12), nullable=False, server_default="never", comment="never | online | offline"),
     Column("state_since_us", Micros),
     Column("last_seen_at_us", Micros),
@@ -262,6 +263,9 @@ channels = Table(
     Column("loss_policy", String(8), nullable=False, server_default="drop", comment="drop until key | tolerate"),
     Column("catalog", Text, nullable=False, server_default="{}", comment="JSON: the catalogue item as received"),
     Column("gone_at_us", Micros, comment="absent from the last complete catalogue since"),
+    Column(
+        "parent_off", Integer, nullable=False, server_default="0", comment="1: what stands above it says that it is off"
+    ),
     Column("retired_at_us", Micros),
     _version(),
     _search(),
@@ -270,6 +274,48 @@ channels = Table(
     comment="a picture of a camera or recorder",
 )
 Index("ix_channels_scope", channels.c.jurisdiction_code, channels.c.stage)
+
+channel_health = Table(
+    "channel_health",
+    metadata,
+    Column("channel_id", ID, ForeignKey("channels.id"), primary_key=True),
+    Column("watched_from_us", Micros, nullable=False, comment="its on-line rate counts from here"),
+    Column("state", String(8), nullable=False, comment="online | offline"),
+    Column("because", String(8), nullable=False, server_default="", comment="device | parent | gone | self"),
+    Column("since_us", Micros, nullable=False),
+    Column("measured_at_us", Micros, comment="empty: never measured"),
+    Column("source", String(8), nullable=False, server_default="", comment="live | check"),
+    Column("last_frame_at_us", Micros),
+    Column("bitrate_bps", Integer),
+    Column("loss_ppm", Integer, comment="packets lost of a million"),
+    Column("key_interval_ms", Integer),
+    Column("codec", String(8), nullable=False, server_default=""),
+    Column("width", Integer, nullable=False, server_default="0"),
+    Column("height", Integer, nullable=False, server_default="0"),
+    Column("checked_at_us", Micros, comment="when a check last asked it for a picture"),
+    comment="how a channel is doing, and what was last measured of its picture",
+)
+
+channel_faults = Table(
+    "channel_faults",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("channel_id", ID, ForeignKey("channels.id"), nullable=False),
+    Column("key", String(32), nullable=False, comment="message key: offline.device, picture.lossy, ..."),
+    Column("params", Text, nullable=False, server_default="{}", comment="JSON parameters of the message"),
+    Column("opened_at_us", Micros, nullable=False),
+    Column("closed_at_us", Micros, comment="empty while it lasts"),
+    comment="what is wrong with a channel; opens once, closes by itself",
+)
+Index(
+    "ux_channel_faults_open",
+    channel_faults.c.channel_id,
+    channel_faults.c.key,
+    unique=True,
+    sqlite_where=channel_faults.c.closed_at_us.is_(None),
+    postgresql_where=channel_faults.c.closed_at_us.is_(None),
+)
+Index("ix_channel_faults_closed", channel_faults.c.closed_at_us, channel_faults.c.channel_id)
 
 zone_cameras = Table(
     "zone_cameras",

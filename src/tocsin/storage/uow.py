@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tocsin.storage.attempts import AttemptRepository
     from tocsin.storage.audit import AuditRepository
     from tocsin.storage.cascade import CascadeRepository
+    from tocsin.storage.channel_health import ChannelHealthRepository
     from tocsin.storage.control import ControlRepository
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.incidents import IncidentRepository
@@ -226,6 +227,13 @@ class Transaction:
         from tocsin.storage.profiles import ProfileRepository
 
         return ProfileRepository(self.connection)
+
+    @cached_property
+    def health(self) -> ChannelHealthRepository:
+        """How channels are doing, their faults and measures."""
+        from tocsin.storage.channel_health import ChannelHealthRepository
+
+        return ChannelHealthRepository(self.connection)
 
     @cached_property
     def attempts(self) -> AttemptRepository:

@@ -54,6 +54,7 @@ class DeviceIn(In):
     maker: Text = ""
     model: Text = ""
     firmware: Text = ""
+    line: Text = ""
     poll_interval_s: Annotated[float, Field(ge=0)] = 0.0
     test_interval_s: Annotated[float, Field(ge=0)] = 0.0
     clock_offset_s: float = 0.0
@@ -73,6 +74,7 @@ class DevicePatch(In):
     maker: Text = ""
     model: Text = ""
     firmware: Text = ""
+    line: Text = ""
     poll_interval_s: Annotated[float, Field(ge=0)] = 0.0
     test_interval_s: Annotated[float, Field(ge=0)] = 0.0
     clock_offset_s: float = 0.0

@@ -128,6 +128,7 @@ class Device(Out):
     maker: str
     model: str
     firmware: str
+    line: str
     state: Literal["never", "online", "offline", "pending"]
     state_since: Time | None
     last_seen_at: Time | None
