@@ -28,6 +28,8 @@ from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
+from tocsin.domain.channel_health import Bounds
+from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Directory
 from tocsin.domain.guarding import GuardService
@@ -214,6 +216,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
     link.events.on_talk = speaking.talk_event
     cascade.control.is_held = control.is_held
+    health = ChannelHealthService(
+        store, clock, directory, streams, bounds=_bounds(settings), check_interval_h=settings.health.check_interval_h
+    )
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     services = Services(
         store=store,
@@ -234,6 +239,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         speaking=speaking,
         cascade=cascade.service,
         words=timeline.WORDS.merged(media_words.WORDS).merged(ip_camera_words.WORDS),
+        health=health,
+        words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
         live_state=streams.state,
@@ -255,6 +262,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(control.hear)
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)
+    store.on_committed(health.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -270,6 +278,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
+    await health.start()
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
     server = make_server(app)
@@ -288,6 +297,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         intake=intake,
         settings=settings,
         users=users,
+        health=health,
     )
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)
@@ -409,6 +419,16 @@ def _gb_config(settings: Settings) -> GbConfig:
         calls_path=settings.data / "calls.jsonl",
         redirect_to=sip.redirect_to,
         subscriptions_path=settings.data / "subscriptions.jsonl",
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    health = settings.health
+    return Bounds(
+        loss_share=health.loss_percent / 100,
+        key_interval_ms=round(health.key_interval_s * 1000),
+        least_bitrate_bps=round(health.least_kbps * 1000),
+        clock_offset_s=health.clock_offset_s,
     )
 
 

@@ -364,6 +364,27 @@ class SupervisionSettings(_Section):
     )
 
 
+class HealthSettings(_Section):
+    """When a camera's picture counts as faulty, and how often pictures are checked."""
+
+    check_interval_h: float = _setting(
+        24.0,
+        ge=0,
+        le=8784,
+        description="Once in this time each camera in service is asked for its picture, for its figures; "
+        "nobody sees it. 0 never asks.",
+        unit="hours",
+    )
+    loss_percent: float = _setting(
+        2.0, ge=0, le=100, description="More lost packets than this are a fault.", unit="percent"
+    )
+    key_interval_s: float = _setting(8.0, gt=0, description="Rarer key frames than this are a fault.", unit="seconds")
+    least_kbps: float = _setting(32.0, ge=0, description="A lower bit rate than this is a fault.", unit="kbit/s")
+    clock_offset_s: float = _setting(
+        60.0, gt=0, description="A device's clock further off than this is a fault.", unit="seconds"
+    )
+
+
 class LogSettings(_Section):
     """What the server writes to standard error."""
 
@@ -387,6 +408,7 @@ class Settings(_Section):
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

@@ -13,6 +13,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.tasks import Supervisor
 from tocsin.base.times import to_us
 from tocsin.domain import incident_clock
+from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
@@ -33,6 +34,7 @@ TRIM_S: Final = 60.0
 SETTLE_S: Final = 0.2  # a storm of registrations is stored in a few writes, a single one at once enough
 FEED_KEPT: Final = timedelta(hours=24)
 CLOSED_KEPT: Final = timedelta(days=90)
+HISTORY_KEPT: Final = timedelta(days=400)  # on-line rates look back a year
 
 Job = Callable[[], Awaitable[Any]]
 
@@ -59,6 +61,7 @@ def spawn_all(
     notices: NoticeBoard,
     intake: Intake,
     settings: Settings,
+    health: ChannelHealthService,
     users: UserService | None = None,
 ) -> None:
     """Start every timed job under `supervisor`."""
@@ -73,6 +76,8 @@ def spawn_all(
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
         Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
+        Timed("camera health", FLUSH_S, health.check),
+        Timed("picture checks", TRIM_S, health.check_pictures),
         Timed("trim", TRIM_S, lambda: trim(store)),
     ]
     if users is not None:
@@ -138,5 +143,6 @@ def _trim(tx: Any) -> int:
         tx.outbox.trim(to_us(tx.now - FEED_KEPT))
         + tx.attempts.trim()
         + tx.devices.trim_faults(to_us(tx.now - CLOSED_KEPT))
+        + tx.health.trim(to_us(tx.now - HISTORY_KEPT))
         + tx.notices.trim(tx.now - CLOSED_KEPT)
     )

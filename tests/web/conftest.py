@@ -24,6 +24,7 @@ from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
+from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.incident_service import IncidentService
@@ -75,6 +76,12 @@ class FakePictures:
 
     def state(self, channel_id: str) -> LiveState:
         return LiveState()
+
+    def running(self) -> dict[str, LiveState]:
+        return {}
+
+    async def probe(self, channel: Channel) -> LiveState:
+        return LiveState("failed", "play.no_media")
 
 
 @dataclass
@@ -165,6 +172,10 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     store.on_committed(control.hear)
     speaking = SpeakingService(store, clock, directory, DeafLine(), DeafLine())
     store.on_committed(speaking.hear)
+    health = ChannelHealthService(store, clock, directory, pictures)
+    store.on_committed(health.hear)
+    await health.start()
+    await health.check()
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
@@ -182,6 +193,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         plans=PlanService(store),
         views=ViewService(store, directory, pictures),
         control=control,
+        health=health,
         speaking=speaking,
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),

@@ -47,6 +47,11 @@ WORDS: Final = Words(
             "It sends only {kbps} kbit/s. Its stream is set too small, or the line gives no more.",
             "码率仅 {kbps} kbit/s。码流设置过小，或线路带宽不足。",
         ),
+        "health.days": ("The period is 1 to 366 days.", "统计周期为 1 至 366 天。"),
+        "health.checking": (
+            "This camera is being checked at the moment. Its result is here in a few seconds.",
+            "该摄像机正在检测，几秒后可查看结果。",
+        ),
         "clock.offset": (
             "Its clock is off by {offset_s} s. Switch on time synchronisation (NTP or SIP) in the camera.",
             "设备时钟偏差 {offset_s} 秒。请在摄像机上启用校时（NTP 或 SIP 校时）。",
@@ -213,7 +218,9 @@ class Steady:
             elif key not in seen and now_s - since >= self._bounds.close_s:
                 closing.append(key)
                 del self._since[mark]
-        for mark in [mark for mark in self._since if mark[0] == channel_id and mark[1] not in opened_keys | seen.keys()]:
+        for mark in [
+            mark for mark in self._since if mark[0] == channel_id and mark[1] not in opened_keys | seen.keys()
+        ]:
             del self._since[mark]
         return opening, closing
 

@@ -246,6 +246,10 @@ class Directory:
         for channel_id in self._channel_ids.get(device_id, ()):
             yield self._channels[channel_id]
 
+    def devices_with_channels(self) -> list[str]:
+        """Return the ids of the devices that have channels."""
+        return list(self._channel_ids)
+
     def __len__(self) -> int:
         return len(self._devices)
 

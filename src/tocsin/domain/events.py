@@ -900,6 +900,13 @@ class ChannelReported(ChannelFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChecked(ChannelFact):
+    """A camera is about to be asked for its picture for its figures' sake; it is shown to nobody."""
+
+    ACTION: ClassVar[str] = "channel.checked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelGone(ChannelFact):
     """A complete catalogue no longer names a channel."""
 

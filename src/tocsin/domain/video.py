@@ -118,6 +118,7 @@ class LiveState:
     loss_share: float = 0.0
     last_frame_at: datetime | None = None
     converted: bool = False
+    key_interval_ms: int = 0
 
 
 class PictureService(Protocol):

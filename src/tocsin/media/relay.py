@@ -30,6 +30,9 @@ FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
 STEADY_AFTER_S = 20.0
 FORGET_AFTER_S = 300.0
+PROBE_WAIT_S = 25.0
+PROBE_LOOK_S = 5.0
+PROBE_STEP_S = 0.2
 
 
 class Link(MediaPorts, Protocol):
@@ -230,7 +233,32 @@ class LiveStreams:
             stats.loss_share,
             stats.last_picture_at,
             stats.converted,
+            stats.key_interval_ms,
         )
+
+    def running(self) -> dict[str, LiveState]:
+        """Return how each wanted main stream is doing, by channel id."""
+        return {
+            stream_id: self.state(stream_id)
+            for stream_id, upstream in self._upstreams.items()
+            if "~" not in stream_id and upstream.task is not None and not upstream.task.done()
+        }
+
+    async def probe(self, channel: Channel) -> LiveState:
+        """Ask for a picture for its figures' sake, shown to nobody; the camera is told to stop if nobody else looks.
+
+        Returns after a few seconds: live with its figures, failed with the reason, or starting when time was up.
+        """
+        upstream = self._want(channel)
+        until_s = self._clock.monotonic() + PROBE_WAIT_S
+        while upstream.state not in ("live", "failed") and self._clock.monotonic() < until_s:
+            await self._clock.sleep(PROBE_STEP_S)
+        if upstream.state == "live":
+            await self._clock.sleep(PROBE_LOOK_S)
+        found = self.state(channel.id)
+        if not upstream.viewers:
+            upstream.keep_until_s = self._clock.monotonic()
+        return found
 
     # -- upstreams
 

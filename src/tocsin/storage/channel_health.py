@@ -78,7 +78,9 @@ class ChannelHealthRepository:
     def note_measures(self, measured: Sequence[tuple[str, Measures]]) -> None:
         """Write what was measured; a channel without a state yet is left out. A last frame is never taken back."""
         if measured:
-            self._connection.execute(_NOTE_MEASURES, [_measure_values(channel_id, item) for channel_id, item in measured])
+            self._connection.execute(
+                _NOTE_MEASURES, [_measure_values(channel_id, item) for channel_id, item in measured]
+            )
 
     def note_checked(self, channel_ids: Collection[str], at_us: int) -> None:
         """Write when channels were asked for their picture by a check."""
@@ -121,7 +123,9 @@ class ChannelHealthRepository:
         """Return the channels with an open fault whose key begins so."""
         rows = self._connection.execute(
             select(channel_faults.c.channel_id)
-            .where(channel_faults.c.closed_at_us.is_(None), channel_faults.c.key.startswith(key_prefix, autoescape=True))
+            .where(
+                channel_faults.c.closed_at_us.is_(None), channel_faults.c.key.startswith(key_prefix, autoescape=True)
+            )
             .distinct()
         )
         return [row.channel_id for row in rows]
@@ -151,7 +155,9 @@ class ChannelHealthRepository:
                 update(channel_faults).where(channel_faults.c.id.in_(chunk)).values(closed_at_us=at_us)
             )
 
-    def find_faults(self, *, visible_to: Scope, limit: int = 100, **narrowed: Any) -> list[tuple[ChannelFault, Row[Any]]]:
+    def find_faults(
+        self, *, visible_to: Scope, limit: int = 100, **narrowed: Any
+    ) -> list[tuple[ChannelFault, Row[Any]]]:
         """Return faults newest first, each with the names of its camera and device; fields of `FaultFilter`."""
         wanted = FaultFilter(**narrowed)
         query = (
@@ -229,7 +235,7 @@ class ChannelHealthRepository:
         with_faults = _JOINED.join(channel_health, channel_health.c.channel_id == channels.c.id).join(
             channel_faults, channel_faults.c.channel_id == channels.c.id
         )
-        lost = dict(
+        lost: dict[str, int] = dict(
             self._connection.execute(
                 select(group, func.sum(lasted))
                 .select_from(with_faults)
@@ -240,19 +246,15 @@ class ChannelHealthRepository:
                     channel_faults.c.opened_at_us < until_us,
                 )
                 .group_by(group)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
-        faulty = dict(
+        faulty: dict[str, int] = dict(
             self._connection.execute(
                 select(group, func.count(channels.c.id.distinct()))
                 .select_from(with_faults)
                 .where(*in_scope, channel_faults.c.closed_at_us.is_(None))
                 .group_by(group)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         found = [
             GroupHealth(

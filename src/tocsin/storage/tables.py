@@ -144,7 +144,9 @@ devices = Table(
     Column("maker", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, server_default=""),
     Column("firmware", Text, nullable=False, server_default=""),
-    Column("line", String(80), nullable=False, server_default="", comment="the network line it hangs on, as people say"),
+    Column(
+        "line", String(80), nullable=False, server_default="", comment="the network line it hangs on, as people say"
+    ),
     Column("state", String(12), nullable=False, server_default="never", comment="never | online | offline"),
     Column("state_since_us", Micros),
     Column("last_seen_at_us", Micros),

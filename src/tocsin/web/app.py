@@ -17,7 +17,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain import cascade, control, device_profiles, devices, fields, guarding, notices, people, speaking
+from tocsin.domain import (
+    cascade,
+    channel_health,
+    control,
+    device_profiles,
+    devices,
+    fields,
+    guarding,
+    notices,
+    people,
+    speaking,
+)
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
@@ -64,6 +75,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         cascade.WORDS,
         devices.WORDS,
         guarding.WORDS,
+        channel_health.WORDS,
         people.WORDS,
         notices.WORDS,
         BLOCK_WORDS,

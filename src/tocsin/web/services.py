@@ -14,6 +14,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
+from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
@@ -136,6 +137,7 @@ class Services:
     plans: PlanService
     views: ViewService
     control: ControlService
+    health: ChannelHealthService
     speaking: SpeakingService
     cascade: CascadeService
     notices: NoticeBoard

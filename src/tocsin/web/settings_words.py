@@ -54,6 +54,11 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "media.ffmpeg": "转码 H.265 的程序，作为独立进程运行。",
     "audit.heads": "任何回复发出前写入审计链头的文件。为空时为数据目录中的 audit.heads；"
     "放在另一块磁盘或另一台机器上，可证明链尾被截断。",
+    "health.check_interval_h": "每台启用的摄像机在此时间内检测一次画面指标，画面不向任何人显示；0 表示不检测。",
+    "health.loss_percent": "丢包率高于此值判为故障。",
+    "health.key_interval_s": "关键帧间隔大于此值判为故障。",
+    "health.least_kbps": "码率低于此值判为故障。",
+    "health.clock_offset_s": "设备时钟偏差大于此值判为故障。",
     "supervision.check_s": "检查设备超时的间隔。",
     "supervision.overdue_factor": "超过自身巡检间隔的这么多倍后，主机判为超时。",
     "supervision.start_grace_s": "本机启动或中断后，在此时间内不判任何设备超时：我方的静默不算设备的。",

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tocsin.web.api import (
     alarms,
     audit,
+    camera_health,
     cameras,
     control,
     device_profiles,
@@ -32,6 +33,7 @@ _MODULES = (
     places,
     device_profiles,
     devices,
+    camera_health,
     cameras,
     finding,
     control,

@@ -300,6 +300,57 @@ class Camera(Out):
     version: int
 
 
+class CameraMeasures(Out):
+    """What was last measured of a camera's picture; null: not known."""
+
+    at: Time
+    source: Literal["live", "check"]
+    last_frame_at: Time | None
+    bitrate_bps: int | None
+    loss_share: float | None
+    key_interval_ms: int | None
+    codec: str
+    width: int
+    height: int
+
+
+class CameraFault(Out):
+    """What is wrong with a camera; opens once, closes by itself."""
+
+    id: Id
+    camera_id: Id
+    key: str = Field(examples=["offline.device"])
+    params: dict[str, Any]
+    since: Time
+    until: Time | None
+    words: str
+
+
+class CameraHealth(Out):
+    """How a camera is doing; `online_share` of the last days, by their number."""
+
+    state: Literal["unknown", "online", "offline"]
+    because: str
+    since: Time | None
+    measures: CameraMeasures | None
+    checked_at: Time | None
+    clock_offset_s: float | None
+    online_share: dict[str, float | None]
+    faults: list[CameraFault]
+    history: list[CameraFault]
+
+
+class HealthGroup(Out):
+    """The cameras in service of one maker, line or jurisdiction (its division code)."""
+
+    key: str
+    cameras: int
+    online: int
+    offline: int
+    faulty: int
+    online_share: float | None
+
+
 class SignalEvent(Out):
     """One event read from a signal."""
 
