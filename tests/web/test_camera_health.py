@@ -9,7 +9,7 @@ API = "/api/v1"
 
 
 async def test_a_check_that_finds_no_picture_says_why_in_words(house: WebHouse) -> None:
-    async with house.client("zhou", **{"Accept-Language": "en"}) as client:
+    async with house.client("installer", **{"Accept-Language": "en"}) as client:
         found = await client.post(f"{API}/cameras/{WEST_GATE}/check")
         assert found.status_code == 200, found.text
         (fault,) = [item for item in found.json()["faults"] if item["key"] == "picture.none"]

@@ -83,6 +83,7 @@ export interface Device {
   transport: string;
   maker: string;
   model: string;
+  line: string;
   firmware: string;
   state: DeviceState;
   state_since: string | null;

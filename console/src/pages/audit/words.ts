@@ -18,6 +18,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'channel.changed': m.audit_channel_changed,
   'channel.commissioned': m.audit_channel_commissioned,
   'channel.discovered': m.audit_channel_discovered,
+  'channel.checked': m.audit_channel_checked,
   'channel.gone': m.audit_channel_gone,
   'channel.retired': m.audit_channel_retired,
   'channel.returned': m.audit_channel_returned,
