@@ -240,7 +240,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         cascade=cascade.service,
         words=timeline.WORDS.merged(media_words.WORDS).merged(ip_camera_words.WORDS),
         health=health,
-        words=timeline.WORDS.merged(media_words.WORDS),
         version=__version__,
         media=lambda: _media_health(link),
         live_state=streams.state,

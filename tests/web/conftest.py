@@ -39,6 +39,7 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveState
 from tocsin.domain.view_service import ViewService
+from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import load_settings, settings_in_force
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
@@ -197,6 +198,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         speaking=speaking,
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
+        words=timeline.WORDS,
         version="0.1.0",
         media=lambda: MediaHealth(1, 1, (8081,)),
         live_state=pictures.state,
