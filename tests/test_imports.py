@@ -1,4 +1,4 @@
-"""Places and devices from a CSV file: all of it or none of it."""
+"""Places, devices, zones and links from a file: all of it or none of it, and nothing twice."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
+from tocsin.base.sheets import read_sheet, write_xlsx
 from tocsin.domain.acts import house_actor
 from tocsin.domain.registry import PlaceService
 from tocsin.folder import FolderLock, prepare_folder
-from tocsin.imports import import_file, read_rows
+from tocsin.import_columns import KINDS
+from tocsin.imports import import_file, read_rows, write_template
 from tocsin.settings import Settings, load_settings
 from tocsin.user_commands import UserDesk, at_the_desk
 
@@ -55,14 +57,55 @@ def test_places_and_then_devices_are_entered(settings: Settings, tmp_path: Path)
     assert [row["outcome"] for row in places] == ["entered", "entered"]
     devices = import_file(settings, written(tmp_path, DEVICES))
     assert [row["name"] for row in devices] == ["学校主机", "市场摄像机"]
-    with pytest.raises(TocsinError, match="学校主机 has this account"):
-        import_file(settings, written(tmp_path, DEVICES))
+    for text in (PLACES, DEVICES):
+        again = import_file(settings, written(tmp_path, text))
+        assert [row["outcome"] for row in again] == ["unchanged", "unchanged"]
+    renamed = import_file(settings, written(tmp_path, DEVICES.replace("学校主机", "学校新主机")))
+    assert [row["outcome"] for row in renamed] == ["changed", "unchanged"]
+
+
+def test_a_workbook_with_chinese_columns_is_read_like_csv(settings: Settings, tmp_path: Path) -> None:
+    book = tmp_path / "in.xlsx"
+    book.write_bytes(write_xlsx([("行政区划代码", "名称", "经度", "纬度"), ("3402", "水厂", "118.2", "30.9")]))
+    assert [row["outcome"] for row in import_file(settings, book)] == ["entered"]
+    assert [row["outcome"] for row in import_file(settings, book)] == ["unchanged"]
+
+
+def test_zones_are_entered_and_a_link_names_what_is_missing(settings: Settings, tmp_path: Path) -> None:
+    import_file(settings, written(tmp_path, PLACES))
+    import_file(settings, written(tmp_path, DEVICES))
+    zones = "account,zone,name,kind\n0012,004,西门红外,infrared\n"
+    assert [row["outcome"] for row in import_file(settings, written(tmp_path, zones))] == ["entered"]
+    assert [row["outcome"] for row in import_file(settings, written(tmp_path, zones))] == ["unchanged"]
+    links = "account,zone,cameras\n0012,4,34020000001310000009\n0012,5,\n"
+    with pytest.raises(TocsinError) as caught:
+        import_file(settings, written(tmp_path, links))
+    for word in ("line 2: no camera 34020000001310000009", "line 3: 学校主机 has no zone 5"):
+        assert word in caught.value.detail
+
+
+def test_two_lines_of_one_thing_and_all_wrong_lines_are_written_down(settings: Settings, tmp_path: Path) -> None:
+    text = PLACES + "3402,市场,,market,,\n3402,North,,school,east,1\n"
+    for suffix in ("csv", "xlsx"):
+        errors = tmp_path / f"errors.{suffix}"
+        with pytest.raises(TocsinError, match="errors"):
+            import_file(settings, written(tmp_path, text), errors_to=errors)
+        listed = read_sheet(errors.read_bytes()).rows
+        assert [(cells[0], cells[1], cells[2]) for _, cells in listed] == [("4", "name", "市场"), ("5", "lon", "east")]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_template_is_read_as_its_kind_in_both_languages(tmp_path: Path, kind: str) -> None:
+    for language in ("zh-CN", "en"):
+        path = tmp_path / "template.xlsx"
+        write_template(path, kind, language)
+        assert read_rows(path) == (kind, [])
 
 
 def test_a_check_changes_nothing(settings: Settings, tmp_path: Path) -> None:
     for _ in range(2):
         rows = import_file(settings, written(tmp_path, PLACES), is_check=True)
-        assert [row["outcome"] for row in rows] == ["can be entered", "can be entered"]
+        assert [row["outcome"] for row in rows] == ["to enter", "to enter"]
 
 
 async def test_one_wrong_line_keeps_all_out(tmp_path: Path, settings: Settings) -> None:
@@ -86,7 +129,7 @@ def test_chinese_spreadsheets_save_in_several_charsets(tmp_path: Path, charset: 
     [
         ("jurisdiction,name,colour\n", "unknown columns: colour"),
         ("jurisdiction,address\n", "no column name"),
-        ("PK\x03\x04", "spreadsheet"),
+        ("PK\x03\x04", "damaged"),
     ],
 )
 def test_another_kind_of_file_is_explained(tmp_path: Path, text: str, words: str) -> None:

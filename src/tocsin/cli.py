@@ -223,22 +223,34 @@ def _add_user(commands: Any) -> None:
 def _add_import(commands: Any) -> None:
     parser = commands.add_parser(
         "import",
-        help="read places or devices from a CSV file",
-        description="Read places or devices from a CSV file (UTF-8 or GB18030, first line: column names). "
-        "Spreadsheets (.xlsx) are not read: save them as CSV. Nothing is kept when a line is wrong. "
-        "The columns are in the guide: integrate a device.",
+        help="read places, devices, cameras, zones or links from a CSV or XLSX file",
+        description="Read places, devices, cameras, zones or links from a CSV (UTF-8 or GB18030) or XLSX file; the "
+        "first line names the columns, in English or Chinese. What is there and differs is changed; the same file twice "
+        "does nothing. Nothing is kept when a line is wrong. The columns are in the guide: registry.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE.csv")
-    parser.add_argument("--check", action="store_true", help="say what would be done, change nothing")
+    parser.add_argument("file", type=Path, metavar="FILE.csv|xlsx")
+    parser.add_argument(
+        "--check", "--dry-run", dest="check", action="store_true", help="say what would be done, change nothing"
+    )
+    parser.add_argument("--errors", type=Path, metavar="FILE.csv|xlsx", help="write the lines that are wrong there")
+    parser.add_argument(
+        "--template",
+        choices=("place", "device", "camera", "zone", "link"),
+        help="write an empty file with the columns of this kind to FILE instead",
+    )
+    parser.add_argument("--language", choices=("en", "zh-CN"), default="en", help="of the template's column names")
     _add_settings(parser)
     _add_json(parser)
     parser.set_defaults(run=_import)
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from tocsin.imports import import_file
+    from tocsin.imports import import_file, write_template
 
-    done = import_file(_settings(arguments), arguments.file, is_check=arguments.check)
+    if arguments.template:
+        write_template(arguments.file, arguments.template, arguments.language)
+        return 0
+    done = import_file(_settings(arguments), arguments.file, is_check=arguments.check, errors_to=arguments.errors)
     print_rows(done, ("line", "kind", "name", "outcome"), as_json=arguments.json)
     return 0
 

@@ -1,0 +1,82 @@
+"""The columns of import files, with the Chinese names they also go by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+PLACE: Final = ("jurisdiction", "name", "name_en", "class", "address", "owner", "lon", "lat", "notes")
+DEVICE: Final = (
+    "jurisdiction", "place", "kind", "name", "name_en", "account", "gb_id", "prefix", "receiver", "key_hex", "key_text",
+    "password", "poll_interval_s", "maker", "model",
+)  # fmt: skip
+CAMERA: Final = (
+    "camera", "jurisdiction", "place", "name", "name_en", "owner", "purpose", "lon", "lat", "bearing_deg", "fov_deg",
+    "range_m", "loss_policy",
+)  # fmt: skip
+ZONE: Final = ("account", "gb_id", "prefix", "receiver", "zone", "name", "name_en", "kind", "jurisdiction", "place")
+LINK: Final = ("account", "gb_id", "prefix", "receiver", "zone", "cameras")
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "place": PLACE,
+    "device": DEVICE,
+    "camera": CAMERA,
+    "zone": ZONE,
+    "link": LINK,
+}
+NUMBERS: Final = frozenset({"lon", "lat", "poll_interval_s", "bearing_deg", "fov_deg", "range_m"})
+CHINESE: Final[Mapping[str, str]] = {
+    "jurisdiction": "行政区划代码",
+    "name": "名称",
+    "name_en": "英文名称",
+    "class": "场所类别",
+    "address": "地址",
+    "owner": "责任单位",
+    "lon": "经度",
+    "lat": "纬度",
+    "notes": "备注",
+    "place": "场所",
+    "kind": "类型",
+    "account": "主机账号",
+    "gb_id": "国标编号",
+    "prefix": "前缀",
+    "receiver": "接收号",
+    "key_hex": "密钥（十六进制）",
+    "key_text": "密钥（字符）",
+    "password": "密码",
+    "poll_interval_s": "巡检间隔（秒）",
+    "maker": "厂商",
+    "model": "型号",
+    "camera": "摄像机编号",
+    "purpose": "用途",
+    "bearing_deg": "朝向（度）",
+    "fov_deg": "视场角（度）",
+    "range_m": "视距（米）",
+    "loss_policy": "丢包策略",
+    "zone": "防区号",
+    "cameras": "关联摄像机",
+}
+_BY_NAME: Final = {**{name: name for name in CHINESE}, **{chinese: name for name, chinese in CHINESE.items()}}
+
+
+def column_of(header: str) -> str:
+    """Return the column a header means; what is unknown comes back as it is, folded."""
+    folded = header.strip().lower().replace("(", "（").replace(")", "）")
+    return _BY_NAME.get(folded, header.strip().lower())
+
+
+def kind_of(columns: Iterable[str]) -> str:
+    """Return what a file with these columns lists."""
+    found = set(columns)
+    if "cameras" in found:
+        return "link"
+    if "zone" in found:
+        return "zone"
+    if "camera" in found:
+        return "camera"
+    return "device" if found & {"account", "gb_id"} else "place"
+
+
+def template(kind: str, language: str) -> list[tuple[str, ...]]:
+    """Return the first line of a file of a kind."""
+    names = KINDS[kind]
+    return [tuple(CHINESE[name] for name in names) if language.startswith("zh") else names]

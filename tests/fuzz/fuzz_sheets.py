@@ -1,0 +1,24 @@
+"""Fuzz target: import files, CSV and XLSX."""
+
+from tocsin.base.errors import TocsinError
+from tocsin.base.sheets import MAX_CELL, MAX_COLUMNS, write_csv, write_xlsx
+from tocsin.imports import rows_of
+
+_ROWS = [("jurisdiction", "name", "lon", "lat"), ("3402", "新华学校", "118.2", "30.9"), ("3402", "=1+1", "", "")]
+SEEDS: list[bytes] = [
+    write_csv(_ROWS),
+    write_xlsx(_ROWS),
+    "行政区划代码;名称\n3402;市场\n".encode("gb18030"),
+    b'name,account\n"a\nb",1\n',
+]
+
+
+def run_one(data: bytes) -> None:
+    """Read the bytes as a file; a refusal names what is wrong."""
+    try:
+        _, rows = rows_of(data)
+    except TocsinError:
+        return
+    for row in rows:
+        assert len(row.values) <= MAX_COLUMNS
+        assert all(len(value) <= MAX_CELL for value in row.values.values())
