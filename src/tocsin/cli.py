@@ -225,8 +225,8 @@ def _add_import(commands: Any) -> None:
         "import",
         help="read places, devices, cameras, zones or links from a CSV or XLSX file",
         description="Read places, devices, cameras, zones or links from a CSV (UTF-8 or GB18030) or XLSX file; the "
-        "first line names the columns, in English or Chinese. What is there and differs is changed; the same file twice "
-        "does nothing. Nothing is kept when a line is wrong. The columns are in the guide: registry.",
+        "first line names the columns, in English or Chinese. What is there and differs is changed; the same file "
+        "twice does nothing. Nothing is kept when a line is wrong. The columns are in the guide: registry.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.csv|xlsx")
     parser.add_argument(

@@ -48,12 +48,19 @@ class Planned:
     run: Callable[[], Awaitable[object]] | None = None
 
 
+class _NobodyAsks(Directory):
+    """The directory of a command that has the data folder to itself: no gateway asks it, so nothing is read again."""
+
+    async def refresh(self, *device_ids: str) -> None:
+        """Leave it."""
+
+
 class Importer:
     """Knows what is there already, checks lines against it, and says what each would do."""
 
     def __init__(self, store: AnyStore, vault: Vault) -> None:
         clock = SystemClock()
-        directory = Directory(store, vault)
+        directory = _NobodyAsks(store, vault)
         self._actor = house_actor("import")
         self._places = PlaceService(store, clock)
         self._devices = DeviceService(store, clock, vault, directory)
