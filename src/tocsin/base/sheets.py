@@ -178,7 +178,7 @@ def _check_package(raw: bytes) -> None:
                     raise wrong(f"the workbook's part {part.filename[:80]} is not plain XML")
     except TocsinError:
         raise
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, OSError, ValueError, EOFError) as error:
         raise wrong(f"the workbook is damaged: {error}") from error
     except Exception as error:  # a decompressor's own error
         raise wrong(f"the workbook is damaged: {type(error).__name__}") from error
