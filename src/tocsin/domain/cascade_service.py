@@ -165,7 +165,9 @@ class CascadeService(UseCases):
 
     async def catalogue(self, upper: str) -> Catalogue:
         """Return what an upper platform sees now; cameras that joined are given their ids."""
-        return await self._store.run(_catalogue, upper)
+        built, is_new = await self._store.read(_planned, upper)
+        # thousands of cameras are not built on the writer's thread, where alarms wait, for nothing
+        return await self._store.run(_catalogue, upper) if is_new else built
 
     async def open_view(self, upper: str, exported_id: str, *, kind: str, identity: str, channel_id: str) -> SharedView:
         """Give an upper platform a picture: a view of its own, recorded with who asked there.
@@ -352,6 +354,15 @@ def _built(tx: Any, upper: Upper, chosen: Sequence[ChannelRecord]) -> tuple[Cata
     return rules.catalogue(upper, chosen, tree, assigned.by_subject, home.name if home else "Tocsin"), assigned.changed
 
 
+def _planned(tx: Any, upper: str) -> tuple[Catalogue, bool]:
+    """Return the catalogue, and whether an id has to be given or taken for it."""
+    known: Upper | None = tx.cascade.load(upper)
+    if known is None:
+        return Catalogue(), False
+    built, changed = _built(tx, known, tx.cascade.chosen(known, tx.cascade.selection(upper)))
+    return built, bool(changed)
+
+
 def _catalogue(tx: Any, upper: str) -> Catalogue:
     known: Upper | None = tx.cascade.load(upper)
     if known is None:
@@ -415,8 +426,8 @@ def _allowed(tx: Any, upper: str, channel_id: str, verb: Verb) -> tuple[Upper, C
     if not known.may(verb):
         raise refused("cascade.no_right")
     channel: ChannelRecord | None = tx.devices.load_channels([channel_id]).get(channel_id)
-    chosen = tx.cascade.chosen(known, tx.cascade.selection(upper))
-    if channel is None or channel.stage != IN_SERVICE or channel_id not in {item.id for item in chosen}:
+    chosen = tx.cascade.chosen(known, tx.cascade.selection(upper), only=channel_id)
+    if channel is None or channel.stage != IN_SERVICE or not chosen:
         raise refused("cascade.not_shared")
     return known, channel
 

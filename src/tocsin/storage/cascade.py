@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, iso_us, optional_from_us, optional_us, to_us
@@ -103,8 +103,8 @@ class CascadeRepository:
         if rows:
             self._connection.execute(insert(upper_selection), rows)
 
-    def chosen(self, upper: Upper, lines: Sequence[Selected]) -> list[ChannelRecord]:
-        """Return the cameras these lines choose: in service, in its jurisdiction, not learned from it."""
+    def chosen(self, upper: Upper, lines: Sequence[Selected], *, only: str = "") -> list[ChannelRecord]:
+        """Return the cameras these lines choose: in service, in its jurisdiction, not from it."""
         clauses: list[ColumnElement[bool]] = []
         nodes = [line.value for line in lines if line.kind is SelectionKind.NODE]
         codes = self._connection.execute(select(jurisdictions.c.code).where(jurisdictions.c.id.in_(nodes))).scalars()
@@ -116,9 +116,11 @@ class CascadeRepository:
             clauses.append(channels.c.id.in_(chunk))
         if not clauses:
             return []
+        narrowed = [channels.c.id == only] if only else []
         rows = self._connection.execute(
             _COLUMNS.where(
                 or_(*clauses),
+                *narrowed,
                 channels.c.stage == "in_service",
                 below(channels.c.jurisdiction_code, upper.jurisdiction_code),
                 devices.c.gb_id != upper.upper_id,
@@ -142,23 +144,26 @@ class CascadeRepository:
     def save_exports(self, rows: Iterable[Export]) -> None:
         """Write ids; a row of the same id is replaced."""
         table = upper_exports
-        for row in rows:
-            self._connection.execute(
-                delete(table).where(table.c.upper == row.upper, table.c.exported_id == row.exported_id)
-            )
-            self._connection.execute(
-                insert(table).values(
-                    upper=row.upper,
-                    exported_id=row.exported_id,
-                    subject_kind=row.subject_kind,
-                    subject_id=row.subject_id,
-                    name=row.name,
-                    civil_code=row.civil_code,
-                    parent_id=row.parent_id,
-                    since_us=to_us(row.since),
-                    left_at_us=optional_us(row.left_at),
-                )
-            )
+        values = [
+            {
+                "upper": row.upper,
+                "exported_id": row.exported_id,
+                "subject_kind": row.subject_kind,
+                "subject_id": row.subject_id,
+                "name": row.name,
+                "civil_code": row.civil_code,
+                "parent_id": row.parent_id,
+                "since_us": to_us(row.since),
+                "left_at_us": optional_us(row.left_at),
+            }
+            for row in rows
+        ]
+        if not values:
+            return
+        is_its = (table.c.upper == bindparam("b_upper"), table.c.exported_id == bindparam("b_id"))
+        former = [{"b_upper": value["upper"], "b_id": value["exported_id"]} for value in values]
+        self._connection.execute(delete(table).where(*is_its), former)
+        self._connection.execute(insert(table), values)
 
     # --- what it opened ---
 
