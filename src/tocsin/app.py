@@ -31,6 +31,7 @@ from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
@@ -228,6 +229,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         devices=DeviceService(store, clock, vault, directory),
         cameras=ChannelService(store, clock, directory),
         guarding=GuardService(store, gb28181),
+        desk=DeviceDesk(store, gb28181.desk),
         profiles=ProfileService(store, directory),
         entry=lambda: _entry(settings),
         test_media=SelfTest(link, settings.sip_media_ip).run,

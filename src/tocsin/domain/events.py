@@ -788,6 +788,29 @@ class ProfilesImported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigAsked(Fact):
+    """Somebody sets a device; recorded before anything is sent. Names of the fields, never their values."""
+
+    ACTION: ClassVar[str] = "device.config_asked"
+    SUBJECT: ClassVar[str] = "device"
+
+    config_type: str
+    fields_set: tuple[str, ...] = ()
+    channel_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigAnswered(Fact):
+    """What came of setting a device: done, unconfirmed, refused, unreachable or not_connected."""
+
+    ACTION: ClassVar[str] = "device.config_answered"
+    SUBJECT: ClassVar[str] = "device"
+
+    config_type: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStateChanged(DeviceFact):
     """A device is heard again, or no longer (nobody's act)."""
 

@@ -28,6 +28,7 @@ from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_clock_form import ClockForms
 from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
+from tocsin.gateways.gb28181_desk import GbDesk
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
@@ -175,6 +176,7 @@ class Gb28181Gateway:
             charset_of=self._charset_of,
             per_s=config.catalogs_per_s,
         )
+        self.desk = GbDesk(self._asker, self.commands, self.table, reports, clock)
         self._notices = Notices(
             reports,
             self.commands,

@@ -78,14 +78,14 @@ class AlarmCommands:
         """Let a device report its next device alarm."""
         sn = self._asker.next_sn()
         body = alarm_reset(sn, source, method, type_text, self.label_of(device))
-        outcome, _ = await self._ask(device, "DeviceControl", sn, body)
+        outcome, _ = await self.ask(device, "DeviceControl", sn, body)
         return outcome
 
     async def set_guard(self, device: RegisteredDevice, *, is_set: bool) -> CommandOutcome:
         """Arm or disarm a device."""
         sn = self._asker.next_sn()
         body = guard_command(sn, device.gb_id, is_set=is_set, label=self.label_of(device))
-        outcome, _ = await self._ask(device, "DeviceControl", sn, body)
+        outcome, _ = await self.ask(device, "DeviceControl", sn, body)
         return outcome
 
     async def learn_duty(self, device: RegisteredDevice) -> None:
@@ -98,13 +98,13 @@ class AlarmCommands:
         """Return how a device's alarm points stand; None when it does not say."""
         sn = self._asker.next_sn()
         body = device_status_query(sn, device.gb_id, self.label_of(device))
-        _, document = await self._ask(device, "DeviceStatus", sn, body)
+        _, document = await self.ask(device, "DeviceStatus", sn, body)
         return read_guard_state(document) if document is not None else None
 
     async def channel_state(self, device: RegisteredDevice, gb_id: str) -> bool | None:
         """Ask how a channel is; None when it does not say."""
         sn = self._asker.next_sn()
-        _, document = await self._ask(device, "DeviceStatus", sn, device_status_query(sn, gb_id, self.label_of(device)))
+        _, document = await self.ask(device, "DeviceStatus", sn, device_status_query(sn, gb_id, self.label_of(device)))
         if document is None:
             return None
         online, status = document.root.get("Online").upper(), document.root.get("Status").upper()
@@ -112,9 +112,10 @@ class AlarmCommands:
             return None
         return online == "ONLINE" and status != "ERROR"
 
-    async def _ask(
+    async def ask(
         self, device: RegisteredDevice, command: str, sn: int, body: bytes
     ) -> tuple[CommandOutcome, Document | None]:
+        """Send a document and wait for the response of that command and serial number."""
         key = (device.gb_id, command.lower())
         waiting = self._awaited.setdefault(key, [])
         if len(waiting) >= MAX_AWAITED_A_DEVICE:

@@ -61,6 +61,7 @@ from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
 from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
+from tocsin.sim.camera_settings import SimSettings
 from tocsin.sim.camera_voice import SimVoice, read_talk
 from tocsin.sim.camera_watched import SimWatched
 from tocsin.sim.camera_wire import Wire
@@ -105,6 +106,7 @@ class SimCamera:
         self.alarms = SimAlarms(self)
         self.recorder = SimRecorder(self, recordings)
         self.watched = SimWatched(self)
+        self.settings = SimSettings(self)
         self.voice = SimVoice(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
@@ -326,10 +328,17 @@ class SimCamera:
 
     def _receive_document(self, document: Document) -> None:
         command = document.cmd_type.lower()
+        if self.settings.take(document):
+            return
         if document.kind == "query" and command == "catalog" and Quirk.NO_CATALOG not in self.plan.quirks:
             self.start(self._send_catalog(document))
         elif document.kind == "query" and command == "deviceinfo":
-            fields: list[Pair] = [("Manufacturer", "Tocsin"), ("Model", "Sim"), ("Firmware", "1.0")]
+            fields: list[Pair] = [
+                ("Manufacturer", "Tocsin"),
+                ("Model", "Sim"),
+                ("Firmware", "1.0"),
+                ("Channel", len(self.plan.channels)),
+            ]
             body = result_response("DeviceInfo", document.sn or 1, self.plan.gb_id, fields, label=self._label)
             self.start(self._wire.transact(self._message(body)))
         elif document.kind == "query" and command == PRESET_QUERY.lower():

@@ -152,9 +152,16 @@ class SimAlarms:
             body = result_response("DeviceStatus", query.sn or 0, query.device_id, state, label=camera.label)
             await camera.wire.transact(camera.outgoing("MESSAGE", body))
             return
+        now = camera.clock.now().astimezone(_BEIJING).strftime("%Y-%m-%dT%H:%M:%S")
         duty = Duty.ALARM if self._is_in_alarm else Duty.ON if self._is_set else Duty.OFF
         item: list[Pair] = [("DeviceID", camera.plan.gb_id), ("DutyStatus", duty.value)]
-        fields: list[Pair] = [("Online", "ONLINE"), ("Status", "OK"), ("Alarmstatus", [("Item", item)])]
+        fields: list[Pair] = [
+            ("Online", "ONLINE"),
+            ("Status", "OK"),
+            ("Record", "OFF"),
+            ("DeviceTime", now),
+            ("Alarmstatus", [("Item", item)]),
+        ]
         body = result_response("DeviceStatus", query.sn or 0, camera.plan.gb_id, fields, label=camera.label)
         await camera.wire.transact(camera.outgoing("MESSAGE", body))
 

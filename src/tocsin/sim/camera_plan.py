@@ -45,6 +45,7 @@ class Quirk(StrEnum):
     FORGETS_SUBSCRIPTION = "forgets_subscription"
     EMPTY_FIRST_NOTIFY = "empty_first_notify"
     NOTIFY_OUTSIDE_DIALOG = "notify_outside_dialog"
+    OTHER_CONFIG_NAME = "other_config_name"
     NO_SUBSCRIPTION_STATE = "no_subscription_state"
     CHANNEL_OFF_BY_MISTAKE = "channel_off_by_mistake"
     ALARM_BOTH_WAYS = "alarm_both_ways"

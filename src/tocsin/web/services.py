@@ -16,6 +16,7 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
@@ -150,6 +151,7 @@ class Services:
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
+    desk: DeviceDesk | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

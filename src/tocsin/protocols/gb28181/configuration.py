@@ -1,0 +1,110 @@
+"""What a device says of itself and how it is set: DeviceInfo, DeviceStatus, ConfigDownload, DeviceConfig.
+
+Some makers answer under another element name than was asked for, so whatever is no part of the envelope is read.
+
+Source: GB/T 28181-2022, "Device information query", "Device configuration"; field reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tocsin.protocols.gb28181.alarm import read_time
+from tocsin.protocols.gb28181.charset import Label
+from tocsin.protocols.gb28181.manscdp import Document, Element, Pair, build_document
+
+CONFIG_DOWNLOAD: Final = "ConfigDownload"
+DEVICE_CONFIG: Final = "DeviceConfig"
+READ_2016: Final = ("BasicParam", "VideoParamOpt")
+READ_2022: Final = (
+    *READ_2016, "VideoParamAttribute", "VideoRecordPlan", "VideoAlarmRecord", "PictureMask", "FrameMirror",
+    "AlarmReport", "OSDConfig",
+)  # fmt: skip
+MAX_VALUES: Final = 200
+MAX_VALUE_CHARS: Final = 256
+_ENVELOPE: Final = frozenset({"cmdtype", "sn", "deviceid", "result", "sumnum"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a device says it is; None and empty where it does not. `clock_diff_s` is its clock minus ours."""
+
+    maker: str = ""
+    model: str = ""
+    firmware: str = ""
+    channels: int | None = None
+    is_online: bool | None = None
+    is_recording: bool | None = None
+    is_encoding: bool | None = None
+    reason: str = ""
+    clock_diff_s: float | None = None
+
+
+def read_condition(info: Document | None, status: Document | None, now: datetime) -> Condition:
+    """Read both answers, either of which may be missing; `now` is when they came."""
+    said = info.root if info is not None else Element("Response")
+    state = status.root if status is not None else Element("Response")
+    told_at = read_time(state.get("DeviceTime"), now)
+    return Condition(
+        maker=_short(said.get("Manufacturer")),
+        model=_short(said.get("Model")),
+        firmware=_short(said.get("Firmware")),
+        channels=said.integer("Channel"),
+        is_online=_either(state.get("Online"), "ONLINE", "OFFLINE"),
+        is_recording=_either(state.get("Record"), "ON", "OFF"),
+        is_encoding=_either(state.get("Encode"), "ON", "OFF"),
+        reason=_short(state.get("Reason")),
+        clock_diff_s=round((told_at - now).total_seconds(), 1) if told_at is not None else None,
+    )
+
+
+def config_query(sn: int, target_id: str, types: Sequence[str], label: Label = Label.GB2312) -> bytes:
+    """Return the question for how a device or channel is set."""
+    return build_document("Query", CONFIG_DOWNLOAD, sn, target_id, [("ConfigType", "/".join(types))], label=label)
+
+
+def read_configuration(document: Document) -> dict[str, dict[str, str]]:
+    """Return the values by type, inner ones named by their path (`Item.1.Text`), a bare one by `""`."""
+    found: dict[str, dict[str, str]] = {}
+    left = MAX_VALUES
+    for element in document.root.children:
+        if element.name.lower() in _ENVELOPE or left <= 0:
+            continue
+        values = found.setdefault(_short(element.name), {})
+        _flatten(element, "", values, left)
+        left -= len(values)
+    return found
+
+
+def device_config(
+    sn: int, target_id: str, config_type: str, values: Mapping[str, str | int], label: Label = Label.GB2312
+) -> bytes:
+    """Return the command that sets a device; a bare value has the name `""`."""
+    inner: list[Pair] = list(values.items())
+    content: Pair = (config_type, values[""]) if "" in values else (config_type, inner)
+    return build_document("Control", DEVICE_CONFIG, sn, target_id, [content], label=label)
+
+
+def _flatten(element: Element, path: str, values: dict[str, str], left: int) -> None:
+    if len(values) >= left:
+        return
+    if not element.children:
+        values[path[:MAX_VALUE_CHARS]] = element.text[:MAX_VALUE_CHARS]
+        return
+    names = [child.name for child in element.children]
+    seen: dict[str, int] = {}
+    for child in element.children:
+        seen[child.name] = seen.get(child.name, 0) + 1
+        name = f"{child.name}.{seen[child.name]}" if names.count(child.name) > 1 else child.name
+        _flatten(child, f"{path}.{name}" if path else name, values, left)
+
+
+def _either(text: str, yes: str, no: str) -> bool | None:
+    return {yes: True, no: False}.get(text.upper())
+
+
+def _short(text: str) -> str:
+    return text[:128]

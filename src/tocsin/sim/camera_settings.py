@@ -1,0 +1,62 @@
+"""How a simulated device is set: its answers to ConfigDownload and DeviceConfig."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tocsin.protocols.gb28181.configuration import CONFIG_DOWNLOAD, DEVICE_CONFIG
+from tocsin.protocols.gb28181.manscdp import Document, Pair, result_response
+from tocsin.sim.camera_plan import Quirk
+
+if TYPE_CHECKING:
+    from tocsin.sim.camera import SimCamera
+
+
+class SimSettings:
+    """The values of a device: `basic` of the device itself, `mirror` by channel."""
+
+    def __init__(self, camera: SimCamera) -> None:
+        self._camera = camera
+        self.basic: dict[str, str] = {
+            "Name": "模拟设备", "Expiration": "3600", "HeartBeatInterval": "60", "HeartBeatCount": "3",
+        }  # fmt: skip
+        self.mirror: dict[str, str] = {}
+
+    def take(self, document: Document) -> bool:
+        """Take a question or a command about settings; False when it is about something else."""
+        command = document.cmd_type.lower()
+        if document.kind == "query" and command == CONFIG_DOWNLOAD.lower():
+            self._answer(CONFIG_DOWNLOAD, document, self._fields(document))
+        elif document.kind == "control" and command == DEVICE_CONFIG.lower():
+            self._answer(DEVICE_CONFIG, document, [], is_ok=self._set(document))
+        else:
+            return False
+        return True
+
+    def _fields(self, document: Document) -> list[Pair]:
+        types = document.root.get("ConfigType").split("/")
+        found: list[Pair] = []
+        if "BasicParam" in types:
+            name = "BasicParamCfg" if Quirk.OTHER_CONFIG_NAME in self._camera.plan.quirks else "BasicParam"
+            found.append((name, list(self.basic.items())))
+        if "FrameMirror" in types:
+            found.append(("FrameMirror", self.mirror.get(document.device_id, "0")))
+        return found
+
+    def _set(self, document: Document) -> bool:
+        root, plan = document.root, self._camera.plan
+        if Quirk.FAILS_CONTROL in plan.quirks:
+            return False
+        basic, mirror = root.child("BasicParam"), root.child("FrameMirror")
+        if basic is not None and document.device_id == plan.gb_id:
+            self.basic.update({child.name: child.text for child in basic.children})
+            return True
+        if mirror is not None and plan.version.startswith("3"):
+            self.mirror[document.device_id] = mirror.text
+            return True
+        return False
+
+    def _answer(self, command: str, document: Document, fields: list[Pair], *, is_ok: bool = True) -> None:
+        camera = self._camera
+        body = result_response(command, document.sn or 1, document.device_id, fields, is_ok=is_ok, label=camera.label)
+        camera.start(camera.wire.transact(camera.outgoing("MESSAGE", body)))
