@@ -397,8 +397,9 @@ def _row(
 
 
 def _count(value: Any, where: str) -> int:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 10:
-        return int(value)
+    text = value.strip(" ") if isinstance(value, str) else ""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
     raise _not_a_matrix(f"{where}: {str(value)[:40]}")
