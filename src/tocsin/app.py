@@ -25,6 +25,7 @@ from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
+from tocsin.base.words import Words
 from tocsin.base.vault import Vault, load_vault
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
@@ -40,6 +41,7 @@ from tocsin.domain.keys import KeyRollover
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.speaking import SpeakingService
@@ -58,9 +60,11 @@ from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.media import recording_words
 from tocsin.media import words as media_words
 from tocsin.media.link import MediaLink
 from tocsin.media.link import MediaSettings as LinkSettings
+from tocsin.media.playback import Playbacks
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
 from tocsin.protocols.gb28181 import timeline
@@ -202,6 +206,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         channel_of=directory.channel,
     )
     directory.on_change(lambda read, _gone: gb28181.entries_changed(device.gb_id for device in read if device.gb_id))
+    playbacks = Playbacks(link, gb28181.playback, clock, public_host=settings.media.host)
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
     rtsp.on_back(streams.device_registered)
@@ -221,6 +226,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         store, clock, directory, streams, bounds=_bounds(settings), check_interval_h=settings.health.check_interval_h
     )
     users = UserService(store, clock, session_hours=settings.server.session_hours)
+    recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
     services = Services(
         store=store,
         clock=clock,
@@ -239,9 +245,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         views=views,
         control=control,
         speaking=speaking,
+        recordings=recordings,
         cascade=cascade.service,
         words=timeline.WORDS.merged(media_words.WORDS).merged(ip_camera_words.WORDS),
         health=health,
+        words=_all_words(),
         version=__version__,
         media=lambda: _media_health(link),
         live_state=streams.state,
@@ -260,6 +268,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     store.on_committed(directory.note)
     store.on_committed(views.hear)
+    store.on_committed(recordings.hear)
     store.on_committed(control.hear)
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)
@@ -270,6 +279,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     stack.push_async_callback(link.stop)
     await media_started
     await _start_part(stack, "live streams", streams.start, streams.stop)
+    await _start_part(stack, "playbacks", playbacks.start, playbacks.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
@@ -436,6 +446,14 @@ def _bounds(settings: Settings) -> Bounds:
 def _nonce_secret(vault: Vault, settings: Settings) -> bytes:
     """Nonces stay good across a restart: a registration under way must not begin again."""
     return sha256(b"sip nonce" + settings.secret_key_path.read_bytes()).digest()
+
+
+def _all_words() -> Words:
+    """Return every table of message keys as one."""
+    words = timeline.WORDS
+    for more in (media_words.WORDS, recording_words.WORDS, ip_camera_words.WORDS):
+        words = words.merged(more)
+    return words
 
 
 def _media_health(link: MediaLink) -> MediaHealth:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from tests.support.clocks import FixedClock
 from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
 from tests.support.movers import Mover
+from tests.support.recordings import FakePlaybacks, KnownRecordings
 from tests.support.speakers import DeafLine
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
@@ -33,6 +34,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.unit_service import UnitService
@@ -97,6 +99,8 @@ class WebHouse:
     pictures: FakePictures
     heads_path: Path
     mover: Mover
+    known: KnownRecordings
+    playbacks: FakePlaybacks
 
     def client(self, who: str = "", **headers: str) -> httpx.AsyncClient:
         """Return a client that carries the bearer token of somebody; nobody without a name."""
@@ -177,6 +181,9 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     store.on_committed(health.hear)
     await health.start()
     await health.check()
+    known, playbacks = KnownRecordings(), FakePlaybacks()
+    recordings = RecordingService(store, clock, directory, known, playbacks)
+    store.on_committed(recordings.hear)
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
@@ -196,6 +203,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         control=control,
         health=health,
         speaking=speaking,
+        recordings=recordings,
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         words=timeline.WORDS,
@@ -207,5 +215,5 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         static=tmp_path / "static",
     )
     app = make_app(services, settings.server)
-    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover)
+    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover, known, playbacks)
     await store.stop()

@@ -489,6 +489,22 @@ class ViewOpened(Fact):
     channels: tuple[str, ...]
     expires_at: datetime
     incident_id: str = ""
+    recordings_from: datetime | None = None
+    recordings_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingOpened(Fact):
+    """Somebody began to play a recorded period of a camera under a view."""
+
+    ACTION: ClassVar[str] = "recording.opened"
+    SUBJECT: ClassVar[str] = "channel"
+
+    view_id: str
+    purpose: str
+    starts_at: datetime
+    ends_at: datetime
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,3 +151,48 @@ class EndWatch:
             is_near = self._record_at is not None and self._record_at >= self._ends - END_SLACK
             return "recording.ended" if is_near else "recording.silent"
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackState:
+    """How a recording being watched is doing: opening, playing, paused, ended or failed; `reason` is a message key."""
+
+    id: str
+    view_id: str
+    state: str
+    reason: str
+    at: datetime
+    speed: float
+    is_paused: bool
+    may_reverse: bool
+
+
+class PlaybackService(Protocol):
+    """What recordings under a view ask of media."""
+
+    async def open_playback(
+        self,
+        *,
+        view_id: str,
+        channel: Channel,
+        user_id: str,
+        starts: datetime,
+        ends: datetime,
+        expires_at: datetime,
+        codecs: tuple[str, ...],
+    ) -> tuple[str, str]:
+        """Return id and live URL; the picture is not waited for."""
+
+    async def steer_playback(
+        self, playback_id: str, *, paused: bool | None = None, at: datetime | None = None, speed: float | None = None
+    ) -> PlaybackState:
+        """Pause or go on, go to a moment, change the speed."""
+
+    def playback_state(self, playback_id: str) -> PlaybackState:
+        """Return how one is doing. Errors: NOT_FOUND."""
+
+    async def close_playback(self, playback_id: str) -> None:
+        """End one."""
+
+    async def end_view(self, view_id: str) -> None:
+        """End the recordings of a view."""

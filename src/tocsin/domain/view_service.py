@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -72,14 +72,19 @@ class ViewService(UseCases):
         incident_id: str | None = None,
         codecs: Sequence[str] = (),
         audio: bool = False,
+        recordings: tuple[datetime, datetime] | None = None,
     ) -> OpenedView:
-        """Grant a view and start its pictures (they are not waited for).
+        """Grant a view and start its pictures (they are not waited for); one over `recordings` starts none.
 
         Errors: FORBIDDEN with the rule; NOT_FOUND for a channel or incident out of scope; INVALID; UNAVAILABLE when no
         picture could be asked for at all.
         """
         wanted = _request(actor, session_id, channels, purpose, incident_id)
+        if recordings is not None:
+            wanted = replace(wanted, recordings_from=recordings[0], recordings_to=recordings[1])
         view = await self._act("view.opened", "view", wanted.id, actor, grant, wanted, actor, minutes)
+        if view.is_of_recordings:
+            return OpenedView(view, {})
         live: dict[str, str] = {}
         failure: TocsinError | None = None
         for channel_id in view.channel_ids:

@@ -28,6 +28,7 @@ from tocsin.domain.incidents import Incident
 from tocsin.domain.refusals import require
 
 MAX_CHANNELS = 64
+LONGEST_RECORDINGS = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,23 @@ class View:
     supervises: bool = False
     ended_at: datetime | None = None
     end_reason: str = ""
+    recordings_from: datetime | None = None
+    recordings_to: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
         """True while it permits looking."""
         return self.ended_at is None and now < self.expires_at
+
+    @property
+    def is_of_recordings(self) -> bool:
+        """True for a view over a recorded period; it shows no live picture."""
+        return self.recordings_from is not None and self.recordings_to is not None
+
+    def shows_recording(self, channel_id: str, starts: datetime, ends: datetime) -> bool:
+        """True when the period of that channel lies inside what was asked for."""
+        if self.recordings_from is None or self.recordings_to is None or channel_id not in self.channel_ids:
+            return False
+        return self.recordings_from <= starts and ends <= self.recordings_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,9 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
     require(actor, Permission.VIEW_LIVE)
     if not view.channel_ids or len(view.channel_ids) > MAX_CHANNELS:
         raise TocsinError(ErrorCode.INVALID, f"name 1 to {MAX_CHANNELS} channels", field="channels")
+    if view.recordings_from is not None and view.recordings_to is not None:
+        if not timedelta() < view.recordings_to - view.recordings_from <= LONGEST_RECORDINGS:
+            raise TocsinError(ErrorCode.INVALID, "name a period of at most seven days", field="recordings")
     incident = None
     if view.incident_id is not None:
         found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
@@ -122,6 +139,8 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
             channels=opened.channel_ids,
             expires_at=opened.expires_at,
             incident_id=opened.incident_id or "",
+            recordings_from=opened.recordings_from,
+            recordings_to=opened.recordings_to,
         )
     )
     return opened

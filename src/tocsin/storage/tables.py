@@ -715,6 +715,8 @@ views = Table(
     Column("expires_at_us", Micros, nullable=False),
     Column("ended_at_us", Micros),
     Column("end_reason", String(24), nullable=False, server_default=""),
+    Column("recordings_from_us", Micros, comment="a view over recordings: begin of the period it permits"),
+    Column("recordings_to_us", Micros, comment="end of that period; both null for live pictures"),
     comment="purpose-bound, expiring permissions to look",
 )
 Index(

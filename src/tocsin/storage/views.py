@@ -44,6 +44,8 @@ class ViewRepository:
                 supervises=view.supervises,
                 opened_at_us=to_us(view.opened_at),
                 expires_at_us=to_us(view.expires_at),
+                recordings_from_us=optional_us(view.recordings_from),
+                recordings_to_us=optional_us(view.recordings_to),
             )
         )
         self._connection.execute(
@@ -154,4 +156,6 @@ def _view(row: Any, channel_ids: tuple[str, ...]) -> View:
         supervises=bool(row.supervises),
         ended_at=optional_from_us(row.ended_at_us),
         end_reason=row.end_reason,
+        recordings_from=optional_from_us(row.recordings_from_us),
+        recordings_to=optional_from_us(row.recordings_to_us),
     )

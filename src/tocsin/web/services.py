@@ -22,6 +22,7 @@ from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
@@ -140,6 +141,7 @@ class Services:
     control: ControlService
     health: ChannelHealthService
     speaking: SpeakingService
+    recordings: RecordingService
     cascade: CascadeService
     notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))

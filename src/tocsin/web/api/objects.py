@@ -654,6 +654,13 @@ class AuditVerdict(Out):
     problems: list[AuditProblem]
 
 
+class Period(Out):
+    """A recorded period."""
+
+    starts_at: Time
+    ends_at: Time
+
+
 class View(Out):
     """A permission to look; `live` is a one-use address for each channel."""
 
@@ -662,6 +669,7 @@ class View(Out):
     purpose: str
     incident_id: Id | None
     channels: list[Id]
+    recordings: Period | None
     live: dict[str, str]
 
 

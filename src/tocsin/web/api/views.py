@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from tocsin.base.times import iso
@@ -20,8 +21,18 @@ router = APIRouter(prefix="/api/v1/views", tags=["views"])
 Viewer = Annotated[Actor, allowed(Permission.VIEW_LIVE)]
 
 
+class PeriodIn(In):
+    """A recorded period of at most seven days."""
+
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+
+
 class ViewIn(In):
-    """What to look at, for which purpose, how long; `codecs` are those the player can show."""
+    """What to look at, for which purpose, how long; `codecs` are those the player can show.
+
+    With `recordings` the view is over that recorded period, and shows no live picture.
+    """
 
     channels: Annotated[list[str], Field(min_length=1, max_length=64)]
     purpose: Annotated[str, Field(max_length=24, examples=["alarm_verification"])]
@@ -29,6 +40,7 @@ class ViewIn(In):
     minutes: Annotated[float, Field(gt=0, le=480)]
     codecs: Annotated[list[str], Field(max_length=50, examples=[["h264", "h265"]])] = []
     audio: bool = False
+    recordings: PeriodIn | None = None
 
 
 @router.get("", response_model=Page[objects.View])
@@ -52,6 +64,7 @@ async def open_view(request: Request, house: House, actor: Viewer, caller: Who, 
         incident_id=body.incident_id or None,
         codecs=body.codecs,
         audio=body.audio,
+        recordings=_period(body.recordings),
     )
     is_secure = house.public_url.startswith("https://")
     host = request.url.hostname or ""
@@ -75,6 +88,16 @@ def reachable(url: str, host: str, *, is_secure: bool) -> str:
     return parts._replace(scheme="wss" if is_secure else "ws", netloc=f"{name}:{parts.port}").geturl()
 
 
+def _period_form(view: View) -> dict[str, str] | None:
+    if view.recordings_from is None or view.recordings_to is None:
+        return None
+    return {"starts_at": iso(view.recordings_from), "ends_at": iso(view.recordings_to)}
+
+
+def _period(given: PeriodIn | None) -> tuple[datetime, datetime] | None:
+    return None if given is None else (given.starts_at.astimezone(UTC), given.ends_at.astimezone(UTC))
+
+
 def _form(view: View, live: dict[str, str]) -> dict[str, Any]:
     return {
         "id": view.id,
@@ -83,5 +106,6 @@ def _form(view: View, live: dict[str, str]) -> dict[str, Any]:
         "purpose": view.purpose,
         "incident_id": view.incident_id,
         "channels": list(view.channel_ids),
+        "recordings": _period_form(view),
         "live": live,
     }

@@ -1,0 +1,58 @@
+"""What keeps a recording from being listed or played, in words for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tocsin.base.words import Words
+
+WORDS: Final = Words(
+    {
+        "recording.device_offline": (
+            "The device is not connected, so it cannot be asked for its recordings.",
+            "设备未在线，无法查询其录像。",
+        ),
+        "recording.unreachable": (
+            "The device did not take the question. Its address may have changed.",
+            "设备未接收查询请求，其地址可能已变化。",
+        ),
+        "recording.refused": ("The device refuses to list its recordings.", "设备拒绝列出录像。"),
+        "recording.no_answer": (
+            "The device took the question and sent no list. It may have no storage.",
+            "设备接收了查询但没有返回列表，可能没有存储。",
+        ),
+        "recording.partial": (
+            "Part of the list was lost on the way; what arrived is shown. Search again, or connect the device by TCP.",
+            "列表在传输中有缺失，已显示收到的部分。请重新查询，或将设备改为 TCP 接入。",
+        ),
+        "recording.too_many": (
+            "There are more recordings than can be listed at once. Choose a shorter period.",
+            "录像数量超过一次可列出的上限，请缩短时间范围。",
+        ),
+        "recording.failed": ("The recordings could not be listed.", "未能列出录像。"),
+        "recording.channel_not_in_use": ("This camera is not in use.", "该摄像机未启用。"),
+        "recording.ended": ("The recording has come to its end.", "录像已播放完毕。"),
+        "recording.silent": (
+            "The device stopped sending before the end of the period: nothing more may be recorded there.",
+            "设备在该时段结束前停止发送，其后可能没有录像。",
+        ),
+        "recording.ended_by_device": ("The device ended the playback.", "设备结束了回放。"),
+        "recording.connection_lost": (
+            "The media connection to the device broke. Play on from here.",
+            "与设备的媒体连接中断，可从此处继续播放。",
+        ),
+        "recording.steer_unanswered": (
+            "The device did not answer. Play on as it is, or open it again at another time.",
+            "设备没有应答。可继续播放，或从其他时间重新打开。",
+        ),
+        "recording.steer_refused": (
+            "The device refuses this. Not every device can do it.",
+            "设备拒绝了该操作，部分设备不支持。",
+        ),
+        "recording.not_playing": ("The recording is not playing yet, or no longer.", "录像尚未开始播放或已经结束。"),
+        "recording.too_many_open": (
+            "Too many recordings are open at the moment. Close one.",
+            "当前打开的回放过多，请先关闭一个。",
+        ),
+    }
+)
