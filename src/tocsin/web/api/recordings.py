@@ -33,7 +33,7 @@ class RecordedSpan(Out):
 
 
 class Recordings(Out):
-    """What a device says it has. `state` is searching (ask again), whole, partial or failed, with the reason in words."""
+    """What a device says it has. `state`: searching (ask again), whole, partial or failed, with the reason in words."""
 
     starts_at: str
     ends_at: str
