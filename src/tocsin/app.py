@@ -25,8 +25,8 @@ from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
-from tocsin.base.words import Words
 from tocsin.base.vault import Vault, load_vault
+from tocsin.base.words import Words
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds

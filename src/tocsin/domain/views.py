@@ -102,9 +102,9 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
     require(actor, Permission.VIEW_LIVE)
     if not view.channel_ids or len(view.channel_ids) > MAX_CHANNELS:
         raise TocsinError(ErrorCode.INVALID, f"name 1 to {MAX_CHANNELS} channels", field="channels")
-    if view.recordings_from is not None and view.recordings_to is not None:
-        if not timedelta() < view.recordings_to - view.recordings_from <= LONGEST_RECORDINGS:
-            raise TocsinError(ErrorCode.INVALID, "name a period of at most seven days", field="recordings")
+    period = view.recordings_to - view.recordings_from if view.recordings_from and view.recordings_to else None
+    if period is not None and not timedelta() < period <= LONGEST_RECORDINGS:
+        raise TocsinError(ErrorCode.INVALID, "name a period of at most seven days", field="recordings")
     incident = None
     if view.incident_id is not None:
         found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))

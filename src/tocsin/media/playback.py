@@ -87,6 +87,10 @@ class RecordingPorts:
             await self._link.save(stream_id, self._path, self._max_bytes)
         return endpoint
 
+    async def open_rtsp(self, *given: Any, **how: Any) -> Any:
+        """Refuse: recordings of RTSP cameras are not asked for."""
+        raise TocsinError(ErrorCode.UNAVAILABLE, "no recordings over RTSP", key="recording.failed")
+
     async def connect(self, stream_id: str, ip: str, port: int) -> None:
         """Connect to a device that listens."""
         await self._link.connect(stream_id, ip, port)

@@ -17,17 +17,21 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.protocols.dc09.crypto import KEY_SIZES_BYTES, AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
+from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim import platform_run
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
+from tocsin.sim.camera_recordings import RecordingSenders, make_recordings
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelPlan, SimEvent, Storm, run_panels
 from tocsin.sim.panel_profiles import PROFILES
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender
+from tocsin.sim.recording_picture import RecordingSender
 from tocsin.sim.town import SIGN_OFF_S, Town, read_town
 
 CHANNEL_TYPE = 131
@@ -200,6 +204,9 @@ def _add_camera(kinds: Any) -> None:
     parser.add_argument("--loop", action="store_true", help="repeat two seconds instead of encoding live: far cheaper")
     parser.add_argument("--keepalive", type=float, default=60.0, metavar="S")
     parser.add_argument(
+        "--recorded-days", type=int, default=3, metavar="N", help="days of recordings the device has (default: 3)"
+    )
+    parser.add_argument(
         "--quirk",
         action="append",
         default=[],
@@ -243,29 +250,39 @@ def _camera(arguments: argparse.Namespace) -> int:
         channels=tuple(CatalogItem(gb_id, f"Channel {n + 1}", is_online=True) for n, gb_id in enumerate(ids)),
         keepalive_s=arguments.keepalive,
         quirks=frozenset(Quirk(word) for word in arguments.quirk),
+        recordings=make_recordings(ids, SystemClock().now(), days=arguments.recorded_days, seed=arguments.seed),
     )
 
-    def _sender(gb_id: str) -> PictureSender:
-        return make_sender(
-            PictureSpec(
-                seed=arguments.seed * 100 + (ids.index(gb_id) if gb_id in ids else 0),
-                name=gb_id[-6:],
-                codec=arguments.codec,
-                width=int(width),
-                height=int(height),
-                fps=arguments.fps,
-                bitrate_bps=arguments.bitrate,
-                audio=arguments.audio,
-                live_encoder=not arguments.loop,
-            )
+    def _spec(gb_id: str) -> PictureSpec:
+        return PictureSpec(
+            seed=arguments.seed * 100 + (ids.index(gb_id) if gb_id in ids else 0),
+            name=gb_id[-6:],
+            codec=arguments.codec,
+            width=int(width),
+            height=int(height),
+            fps=arguments.fps,
+            bitrate_bps=arguments.bitrate,
+            audio=arguments.audio,
+            live_encoder=not arguments.loop,
         )
+
+    def _sender(gb_id: str) -> PictureSender:
+        return make_sender(_spec(gb_id))
+
+    def _recorder(
+        gb_id: str, wish: HistoryWish, files: Sequence[Recording], on_end: Callable[[bool], None]
+    ) -> RecordingSender:
+        restamps = Quirk.RESTAMPS_PLAYBACK in plan.quirks
+        return RecordingSender(_spec(gb_id), SystemClock(), wish, files, on_end, restamps=restamps)
 
     reports: list[CameraReport] = []
 
     async def _work(ended: asyncio.Event) -> None:
         transport = Transport(arguments.transport)
         times = (arguments.alarm_after, arguments.alarm_every)
-        reports.append(await _live_camera(plan, arguments.server, transport, _sender, ended, alarms, times))
+        reports.append(
+            await _live_camera(plan, arguments.server, transport, (_sender, _recorder), ended, alarms, times)
+        )
 
     try:
         asyncio.run(until_told(_work, arguments.seconds))
@@ -305,7 +322,7 @@ async def _live_camera(
     plan: CameraPlan,
     server: tuple[str, int],
     transport: Transport,
-    sender: Callable[[str], PictureSender],
+    senders: tuple[Callable[[str], PictureSender], RecordingSenders],
     ended: asyncio.Event,
     alarms: Sequence[SimAlarm],
     times: tuple[float, float],
@@ -313,7 +330,7 @@ async def _live_camera(
     clock = SystemClock()
     wire = Wire(server, transport, clock)
     await wire.open()
-    camera = SimCamera(plan, wire, clock, new_token, sender)
+    camera = SimCamera(plan, wire, clock, new_token, *senders)
     life = asyncio.create_task(camera.run())
     waiting = asyncio.create_task(ended.wait())
     if alarms:

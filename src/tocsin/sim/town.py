@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,14 +22,18 @@ from tocsin.base.ids import new_token
 from tocsin.base.times import iso
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.history_sdp import HistoryWish
+from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_plan import CameraPlan, Quirk
+from tocsin.sim.camera_recordings import make_recordings
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, warm_up
 from tocsin.sim.radio import Radio, RadioError
+from tocsin.sim.recording_picture import RecordingSender
 from tocsin.sim.streets import Path as Way
 from tocsin.sim.streets import Position, Streets, make_path
 
@@ -37,6 +41,7 @@ REDIAL_S: Final = 2.0
 SIGN_OFF_S: Final = 2.0
 STEP_S: Final = 2.0
 LEAST_MOVE_M: Final = 2.0
+RECORDED_FPS: Final = 12
 CHINA_UTC_OFFSET_S: Final = 8 * 3600
 ROUND_JITTER_S: Final = 45.0
 DRIVING: Final = frozenset({"en_route"})
@@ -191,6 +196,9 @@ class CameraKeeper:
             channels=tuple(_item(given, channel) for channel in given["channels"]),
             keepalive_s=float(given.get("keepalive_s", 20.0)),
             quirks=frozenset(Quirk(word) for word in given.get("quirks", ())),
+            recordings=make_recordings(
+                [str(channel["gb_id"]) for channel in given["channels"]], clock.now(), seed=seed
+            ),
         )
         self._camera: SimCamera | None = None
         self._wire: Wire | None = None
@@ -205,6 +213,14 @@ class CameraKeeper:
         first = next(iter(self._specs))
         return make_sender(self._specs.get(channel_gb_id, self._specs[first]), self._clock)
 
+    def _recorder(
+        self, channel_gb_id: str, wish: HistoryWish, files: Sequence[Recording], on_end: Callable[[bool], None]
+    ) -> RecordingSender:
+        first = next(iter(self._specs))
+        spec = replace(self._specs.get(channel_gb_id, self._specs[first]), fps=RECORDED_FPS)
+        restamps = Quirk.RESTAMPS_PLAYBACK in self._plan.quirks
+        return RecordingSender(spec, self._clock, wish, files, on_end, restamps=restamps)
+
     async def run(self) -> None:
         """Register and answer for ever."""
         while True:
@@ -217,7 +233,7 @@ class CameraKeeper:
                 await self._clock.sleep(REDIAL_S)
                 continue
             self._wire = wire
-            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender)
+            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender, self._recorder)
             life = asyncio.create_task(camera.run())
             loss = asyncio.create_task(broken.wait())
             try:
