@@ -247,7 +247,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         speaking=speaking,
         recordings=recordings,
         cascade=cascade.service,
-        words=timeline.WORDS.merged(media_words.WORDS).merged(ip_camera_words.WORDS),
         health=health,
         words=_all_words(),
         version=__version__,
