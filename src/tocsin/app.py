@@ -31,6 +31,7 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
+from tocsin.domain.control import FixedMover, RoutedMover
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
@@ -58,6 +59,8 @@ from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.gb28181_voice import VoiceConfig
+from tocsin.gateways.onvif import OnvifGateway, OnvifMover
+from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
@@ -196,7 +199,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     rtsp = RtspGateway(directory, reports, AttemptLog(reports, clock), clock)
     source = RoutedSource(directory.protocol_of, gb28181)
+    onvif = OnvifGateway(directory, reports, AttemptLog(reports, clock), intake, clock)
     source.add("rtsp", rtsp)
+    source.add("onvif", onvif)
+    mover = RoutedMover(directory.protocol_of, gb28181.control)
+    mover.add("rtsp", FixedMover())
+    mover.add("onvif", OnvifMover(onvif))
     streams = LiveStreams(
         link,
         source,
@@ -210,6 +218,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
     rtsp.on_back(streams.device_registered)
+    onvif.on_back(streams.device_registered)
     cascade = _cascade(
         sip, gb28181, CascadeService(store, vault), streams, directory, clock, media_ip=settings.sip_media_ip
     )
@@ -218,7 +227,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     # use cases
     views = ViewService(store, directory, streams)
-    control = ControlService(store, clock, directory, gb28181.control)
+    control = ControlService(store, clock, directory, mover)
     speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
     link.events.on_talk = speaking.talk_event
     cascade.control.is_held = control.is_held
@@ -256,6 +265,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         settings=lambda: settings_in_force(settings),
         heads=lambda: _lines(settings.heads_path),
         ask_catalog=_catalog_asker(gb28181),
+        try_camera=_camera_tries(onvif, rtsp),
+        discover=_discoverer(),
         is_ready=lambda: store.health.is_ok or store.groups > 0,
         map=lambda: _map(settings.data),
         metrics=(lambda: _metrics(dc09, gb28181, sip, streams, link),),
@@ -282,6 +293,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
+    await _start_part(stack, "ONVIF cameras", onvif.start, onvif.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
@@ -509,6 +521,25 @@ def _map(data: Path) -> bytes:
     except ValueError as error:
         raise TocsinError(ErrorCode.INVALID, f"map.geojson in the data folder is not JSON: {error}") from error
     return drawing
+
+
+def _camera_tries(onvif: OnvifGateway, rtsp: RtspGateway) -> Callable[[str], Awaitable[bool]]:
+    async def try_now(device_id: str) -> bool:
+        return await onvif.try_now(device_id) or await rtsp.try_now(device_id)
+
+    return try_now
+
+
+def _discoverer() -> Callable[[], Awaitable[list[dict[str, str]]]]:
+    one_at_a_time = asyncio.Lock()
+
+    async def search() -> list[dict[str, str]]:
+        if one_at_a_time.locked():
+            raise TocsinError(ErrorCode.UNAVAILABLE, "a search is under way", key="camera.search_runs")
+        async with one_at_a_time:
+            return [{"url": one.url, "name": one.name, "hardware": one.hardware} for one in await discover()]
+
+    return search
 
 
 def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]]:

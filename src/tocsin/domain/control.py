@@ -223,6 +223,50 @@ class CameraMover(Protocol):
         """Return the presets the camera knows. Errors: UNAVAILABLE, as above."""
 
 
+class RoutedMover:
+    """Moves a camera by the mover of its device's protocol."""
+
+    def __init__(self, protocol_of: Callable[[str], str], default: CameraMover) -> None:
+        """`protocol_of` takes a device id; `default` serves what no other mover was added for."""
+        self._protocol_of = protocol_of
+        self._default = default
+        self._movers: dict[str, CameraMover] = {}
+
+    def add(self, protocol: str, mover: CameraMover) -> None:
+        """Let a mover serve the devices of a protocol."""
+        self._movers[protocol] = mover
+
+    async def perform(self, channel: Channel, act: Act) -> None:
+        """Return once the camera has taken it. Errors: UNAVAILABLE."""
+        await self._of(channel).perform(channel, act)
+
+    async def stop(self, channel: Channel) -> None:
+        """End every movement of a channel."""
+        await self._of(channel).stop(channel)
+
+    async def presets(self, channel: Channel) -> tuple[CameraPreset, ...]:
+        """Return the presets the camera knows. Errors: UNAVAILABLE."""
+        return await self._of(channel).presets(channel)
+
+    def _of(self, channel: Channel) -> CameraMover:
+        return self._movers.get(self._protocol_of(channel.device_id), self._default)
+
+
+class FixedMover:
+    """The mover of cameras that take no command."""
+
+    async def perform(self, channel: Channel, act: Act) -> None:
+        """Refuse. Errors: UNAVAILABLE `control.not_supported`."""
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the camera takes no commands", key="control.fixed")
+
+    async def stop(self, channel: Channel) -> None:
+        """Nothing moves."""
+
+    async def presets(self, channel: Channel) -> tuple[CameraPreset, ...]:
+        """Return none."""
+        return ()
+
+
 def read_act(form: Mapping[str, Any]) -> Act:
     """Return the act of a request: `act` names it, the other fields belong to it. Errors: INVALID naming the field."""
     name = form.get("act")

@@ -84,6 +84,10 @@ WORDS: Final = Words(
             "Leave user name and password out of the address: they have fields of their own and are kept sealed.",
             "地址中请勿包含用户名和密码，请填写在各自的栏目中（密码加密保存）。",
         ),
+        "registry.not_called": (
+            "This device registers with us by itself; there is nothing to try from here.",
+            "该设备由自身向平台注册，无需在此重试。",
+        ),
         "registry.url_protocol": (
             "This protocol needs an address that begins with {form}",
             "该协议的地址须以 {form} 开头",
@@ -280,6 +284,8 @@ def _camera_url(field_: str, value: Any) -> str:
         raise refuse(field_, "registry.field_form", f"{field_} is no address", form="rtsp://host:554/path, http://host")
     if "@" in parts.netloc:
         raise refuse(field_, "registry.url_with_password", f"{field_}: give user and password in their own fields")
+    if parts.scheme.lower() != "rtsp" and parts.path in ("", "/"):
+        return parts._replace(path="/onvif/device_service").geturl()
     return text
 
 

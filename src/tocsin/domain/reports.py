@@ -14,7 +14,7 @@ from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog, moved
 from tocsin.domain.device_profiles import TRAITS, Finding
 from tocsin.domain.device_states import Transition, apply_transitions
-from tocsin.domain.devices import CatalogEntry, CatalogResult, Device, PositionReport
+from tocsin.domain.devices import CatalogEntry, CatalogResult, Device, PositionReport, new_zone
 from tocsin.domain.directory import Directory, Heard
 from tocsin.domain.profile_service import apply_guesses
 from tocsin.domain.store import Store
@@ -141,6 +141,11 @@ class StoredReports:
         if is_changed:
             await self._directory.refresh(device_id)
         return result
+
+    async def inputs(self, device_id: str, numbers: Sequence[str]) -> None:
+        """Enter alarm inputs a camera named as zones; those that are there already stay as they are."""
+        if numbers:
+            await self._store.run(_take_inputs, device_id, tuple(numbers))
 
     async def flush(self) -> None:
         """Write everything that waits; what cannot be written waits on, unless something newer came."""
@@ -269,3 +274,24 @@ def _take_catalog(tx: Any, device_id: str, items: Sequence[CatalogEntry], comple
         )
     result = CatalogResult(len(merge.added), len(merge.changed), len(merge.returned), len(merge.gone))
     return result, any((merge.added, merge.changed, merge.returned, merge.gone))
+
+
+def _take_inputs(tx: Any, device_id: str, numbers: Sequence[str]) -> None:
+    device = tx.devices.load([device_id]).get(device_id)
+    if device is None or device.retired_at is not None:
+        return
+    for number in dict.fromkeys(numbers):
+        zone = new_zone(new_id(), device_id, {"number": number})
+        if tx.devices.has_zone(device_id, zone.number):
+            continue
+        tx.devices.add_zone(zone)
+        tx.record(
+            events.ZoneAdded(
+                subject_id=device_id,
+                at=tx.now,
+                jurisdiction_code=device.jurisdiction_code,
+                data=device.form(),
+                zone_id=zone.id,
+                number=zone.number,
+            )
+        )

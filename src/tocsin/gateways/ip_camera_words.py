@@ -54,6 +54,15 @@ WORDS: Final = Words(
             "The picture could not be opened: {reason}",
             "无法打开图像：{reason}",
         ),
+        "camera.not_offered": ("The camera does not offer that ({service}).", "摄像机不提供该功能（{service}）。"),
+        "camera.not_ready": (
+            "The camera has not answered our first questions yet; its timeline says why.",
+            "摄像机尚未完成首次接入，原因见其接入过程。",
+        ),
+        "camera.search_runs": (
+            "A search of the net is under way; try again in a few seconds.",
+            "正在搜索网络，请几秒后重试。",
+        ),
         "camera.given_up": ("Nobody wanted the picture any more.", "已无人需要该图像。"),
     }
 )

@@ -151,6 +151,8 @@ class Services:
     settings: Callable[[], Sequence[SettingShown]] = tuple
     heads: Callable[[], Iterable[str]] = tuple
     ask_catalog: Callable[[str], Awaitable[object]] | None = None
+    try_camera: Callable[[str], Awaitable[bool]] | None = None
+    discover: Callable[[], Awaitable[list[dict[str, str]]]] | None = None
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     desk: DeviceDesk | None = None

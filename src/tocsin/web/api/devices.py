@@ -13,7 +13,7 @@ from tocsin.base.times import iso
 from tocsin.base.words import Words
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.attempts import Attempt, PendingDevice
-from tocsin.domain.devices import Device
+from tocsin.domain.devices import IP_PROTOCOLS, Device
 from tocsin.domain.forms import optional_iso
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.web.api import objects
@@ -165,6 +165,17 @@ async def list_pending(house: House, actor: Keeper, limit: Limit = 100) -> Respo
     return listed([_pending(one) for one in await house.devices.pending(actor, limit)], None)
 
 
+@router.post("/discover", response_model=Page[objects.FoundCamera])
+async def discover_cameras(house: House, actor: Keeper) -> Response:
+    """Ask the local net for ONVIF cameras and list those that answer within three seconds; nothing is entered.
+
+    Errors: unavailable while another search runs.
+    """
+    if house.discover is None:
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the ONVIF gateway is not running")
+    return listed(await house.discover(), None)
+
+
 @router.get("/{device_id}", response_model=objects.Device)
 async def read_device(device_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one device. Errors: not_found."""
@@ -206,6 +217,18 @@ async def ask_catalog(device_id: str, house: House, actor: Keeper) -> Response:
     if not await house.ask_catalog(device.id):
         raise TocsinError(ErrorCode.UNAVAILABLE, "the device is not registered at the moment", key="registry.not_heard")
     return reply({"asked": True}, 202)
+
+
+@router.post("/{device_id}/try", status_code=202)
+async def try_camera(device_id: str, house: House, actor: Keeper) -> Response:
+    """Call a camera again now, its password counting as new; what came of it shows in its timeline.
+
+    Errors: not_found, conflict when the device calls us and not we it.
+    """
+    device = await house.devices.device(device_id, actor=actor)
+    if device.protocol not in IP_PROTOCOLS or house.try_camera is None:
+        raise TocsinError(ErrorCode.CONFLICT, "this device is not called by us", key="registry.not_called")
+    return reply({"answered": await house.try_camera(device.id)}, 202)
 
 
 @router.post("/{device_id}/guard", response_model=objects.GuardAct)

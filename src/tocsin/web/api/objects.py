@@ -248,6 +248,14 @@ class Attempt(Out):
     steps: list[AttemptStep]
 
 
+class FoundCamera(Out):
+    """A camera that answered on the local net: the address of its device service, and what it calls itself."""
+
+    url: str
+    name: str
+    hardware: str
+
+
 class PendingDevice(Out):
     """A device nobody has entered that tried to register."""
 
