@@ -51,13 +51,15 @@ class Source:
 
     def __init__(self):
         self.opened = 0
+        self.asked = []
         self.closed = []
         self.fails_with = ""
         self.may_close = asyncio.Event()
         self.may_close.set()
 
-    async def open_live(self, channel, media):
+    async def open_live(self, channel, media, stream="main"):
         self.opened += 1
+        self.asked.append(stream)
         if self.fails_with:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no", key=self.fails_with)
         return Session(self)
@@ -72,7 +74,7 @@ class House:
         )
 
     async def open(self, view_id="view"):
-        url = await self.streams.open_view(
+        address = await self.streams.open_view(
             view_id=view_id,
             channel=CHANNEL,
             user_id="u",
@@ -81,7 +83,7 @@ class House:
             audio=False,
         )
         await settle()
-        return url
+        return address.url
 
     async def pass_time(self, seconds):
         self.clock.advance(seconds)

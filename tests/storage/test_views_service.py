@@ -18,7 +18,8 @@ from tocsin.domain.incident_detail import IncidentFilter
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.incidents import Verdict
 from tocsin.domain.intake import Intake
-from tocsin.domain.video import LiveState
+from tocsin.domain.streams import stream_id_of
+from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import OpenedView, ViewService
 from tocsin.storage.store import AnyStore
 
@@ -32,6 +33,7 @@ class Pictures:
 
     opened: list[tuple[str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    renewed: list[tuple[str, datetime]] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
 
     async def open_view(
@@ -44,16 +46,21 @@ class Pictures:
         codecs: tuple[str, ...],
         audio: bool,
         is_alarm: bool = False,
-    ) -> str:
+        stream: str = "main",
+    ) -> LiveAddress:
         if channel.id in self.broken:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker")
-        self.opened.append((view_id, channel.id, expires_at))
-        return f"/live/{channel.id}"
+        stream_id = stream_id_of(channel.id, stream)
+        self.opened.append((view_id, stream_id, expires_at))
+        return LiveAddress(f"/live/{stream_id}", stream)
+
+    async def renew_view(self, view_id: str, expires_at: datetime) -> None:
+        self.renewed.append((view_id, expires_at))
 
     async def end_view(self, view_id: str, reason: str) -> None:
         self.ended.append((view_id, reason))
 
-    def state(self, channel_id: str) -> LiveState:
+    def state(self, channel_id: str, stream: str = "") -> LiveState:
         return LiveState()
 
 

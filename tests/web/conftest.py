@@ -37,9 +37,10 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
+from tocsin.domain.streams import stream_id_of
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
-from tocsin.domain.video import LiveState
+from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import ViewService
 from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import load_settings, settings_in_force
@@ -57,6 +58,7 @@ class FakePictures:
     """Gives addresses and remembers what was ended."""
 
     ended: list[str] = field(default_factory=list)
+    renewed: list[tuple[str, datetime]] = field(default_factory=list)
     is_down: bool = False
 
     async def open_view(
@@ -69,15 +71,20 @@ class FakePictures:
         codecs: tuple[str, ...],
         audio: bool,
         is_alarm: bool = False,
-    ) -> str:
+        stream: str = "main",
+    ) -> LiveAddress:
         if self.is_down:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker", key="media_worker_lost")
-        return f"ws://127.0.0.1:8081/live/{channel.id}?ticket=once"
+        stream_id = stream_id_of(channel.id, stream)
+        return LiveAddress(f"ws://127.0.0.1:8081/live/{stream_id}?ticket=once", stream)
+
+    async def renew_view(self, view_id: str, expires_at: datetime) -> None:
+        self.renewed.append((view_id, expires_at))
 
     async def end_view(self, view_id: str, reason: str) -> None:
         self.ended.append(view_id)
 
-    def state(self, channel_id: str) -> LiveState:
+    def state(self, channel_id: str, stream: str = "") -> LiveState:
         return LiveState()
 
     def running(self) -> dict[str, LiveState]:

@@ -108,6 +108,7 @@ class Channel:
     loss_policy: str = "drop"
     is_gone: bool = False
     version: int = 1
+    has_sub: bool | None = None  # a sub stream, as its catalogue says; None when it says nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -508,6 +508,42 @@ class RecordingOpened(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewExtended(Fact):
+    """Channels were added to an open view, under its purpose and until its end."""
+
+    ACTION: ClassVar[str] = "view.extended"
+    SUBJECT: ClassVar[str] = "view"
+
+    purpose: str
+    channels: tuple[str, ...]
+    expires_at: datetime
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewRenewed(Fact):
+    """The holder of a view stated that he goes on looking, until a new time."""
+
+    ACTION: ClassVar[str] = "view.renewed"
+    SUBJECT: ClassVar[str] = "view"
+
+    purpose: str
+    channels: tuple[str, ...]
+    expires_at: datetime
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewStreamsChosen(Fact):
+    """The holder of a view asked for other streams of its channels; `streams` are `<channel>:main|sub`."""
+
+    ACTION: ClassVar[str] = "view.streams"
+    SUBJECT: ClassVar[str] = "view"
+
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewEnded(Fact):
     """A view ended: by its holder, its time, a claim, a closing or a withdrawal."""
 

@@ -22,7 +22,7 @@ class Endpoint:
 
 
 class MediaPorts(Protocol):
-    """Receivers of media; `stream_id` is the channel id (one upstream a channel)."""
+    """Receivers of media; `stream_id` is the channel id, `<channel>~sub` for a sub stream (one upstream each)."""
 
     async def open_receiver(
         self,
@@ -81,8 +81,11 @@ class LiveSession(Protocol):
 class LiveSource(Protocol):
     """Asks a device for the picture of a channel."""
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
-        """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = "main") -> LiveSession:
+        """Return once media of the main or sub stream arrives under `streams.stream_id_of(channel.id, stream)`.
+
+        Errors: UNAVAILABLE with the key of what failed, `play.no_sub_stream` when the camera has none.
+        """
 
 
 class RoutedSource:
@@ -98,15 +101,18 @@ class RoutedSource:
         """Let a source serve the devices of a protocol."""
         self._sources[protocol] = source
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = "main") -> LiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
         source = self._sources.get(self._protocol_of(channel.device_id), self._default)
-        return await source.open_live(channel, media)
+        return await source.open_live(channel, media, stream)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """How a picture is doing; `state` is idle, starting, live, stale or failed, `reason` a message key."""
+    """How a picture is doing; `state` is idle, starting, live, stale or failed, `reason` a message key.
+
+    `stream` is the one these figures are of; `main_only` the key of why the camera gives no sub stream.
+    """
 
     state: str = "idle"
     reason: str = ""
@@ -119,6 +125,17 @@ class LiveState:
     last_frame_at: datetime | None = None
     converted: bool = False
     key_interval_ms: int = 0
+    stream: str = "main"
+    main_only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAddress:
+    """Where a viewer finds a picture; `stream` is the one shown, `reason` the key of why another was asked for."""
+
+    url: str
+    stream: str = "main"
+    reason: str = ""
 
 
 class PictureService(Protocol):
@@ -134,11 +151,15 @@ class PictureService(Protocol):
         codecs: tuple[str, ...],
         audio: bool,
         is_alarm: bool = False,
-    ) -> str:
+        stream: str = "main",
+    ) -> LiveAddress:
         """Return the live URL; the upstream is started at once, the picture is not waited for."""
+
+    async def renew_view(self, view_id: str, expires_at: datetime) -> None:
+        """Let the pictures of a view go on until another time."""
 
     async def end_view(self, view_id: str, reason: str) -> None:
         """End every picture of a view."""
 
-    def state(self, channel_id: str) -> LiveState:
-        """Return how the picture of a channel is doing."""
+    def state(self, channel_id: str, stream: str = "") -> LiveState:
+        """Return how a stream of a channel is doing; without `stream` the main one, the sub one if only that runs."""

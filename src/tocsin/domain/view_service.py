@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -18,7 +18,9 @@ from tocsin.domain.incidents import Source, StampName
 from tocsin.domain.plans import StepKind
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
-from tocsin.domain.video import PictureService
+from tocsin.domain.streams import Stream
+from tocsin.domain.video import LiveAddress, PictureService
+from tocsin.domain.view_changes import choose_streams, extend, renew
 from tocsin.domain.views import View, end_views, grant
 
 MAX_WAITING_ENDS = 10_000
@@ -49,7 +51,7 @@ class OpenedView:
     """A granted view with a one-use address for each channel whose picture could be asked for."""
 
     view: View
-    live: dict[str, str]
+    live: dict[str, LiveAddress]
 
 
 class ViewService(UseCases):
@@ -73,6 +75,7 @@ class ViewService(UseCases):
         codecs: Sequence[str] = (),
         audio: bool = False,
         recordings: tuple[datetime, datetime] | None = None,
+        streams: Mapping[str, str] | None = None,
     ) -> OpenedView:
         """Grant a view and start its pictures (they are not waited for); one over `recordings` starts none.
 
@@ -80,14 +83,74 @@ class ViewService(UseCases):
         picture could be asked for at all.
         """
         wanted = _request(actor, session_id, channels, purpose, incident_id)
+        wanted = replace(wanted, subs=_subs(streams, wanted.channel_ids))
         if recordings is not None:
             wanted = replace(wanted, recordings_from=recordings[0], recordings_to=recordings[1])
         view = await self._act("view.opened", "view", wanted.id, actor, grant, wanted, actor, minutes)
         if view.is_of_recordings:
             return OpenedView(view, {})
-        live: dict[str, str] = {}
+        live, failure = await self._addresses(view, view.channel_ids, actor, codecs, audio)
+        if not live and failure is not None:
+            await self._store.run(_end, (view.id,), "media_unavailable")
+            raise failure
+        return OpenedView(view, live)
+
+    async def extend(
+        self,
+        view_id: str,
+        *,
+        actor: Actor,
+        session_id: str,
+        channels: Sequence[str],
+        streams: Mapping[str, str] | None = None,
+        codecs: Sequence[str] = (),
+        audio: bool = False,
+    ) -> OpenedView:
+        """Add channels to an open view and start their pictures. Errors: as `open`; CONFLICT when it ended."""
+        subs = _subs(streams, channels)
+        view = await self._act(
+            "view.extended", "view", view_id, actor, extend, view_id, session_id, tuple(channels), subs, actor
+        )
+        live, failure = await self._addresses(view, tuple(dict.fromkeys(channels)), actor, codecs, audio)
+        if not live and failure is not None:
+            raise failure
+        return OpenedView(view, live)
+
+    async def renew(self, view_id: str, *, actor: Actor, session_id: str, minutes: float) -> View:
+        """Let an open view last `minutes` from now, its pictures too. Errors: FORBIDDEN, NOT_FOUND, CONFLICT."""
+        view = await self._act("view.renewed", "view", view_id, actor, renew, view_id, session_id, minutes, actor)
+        await self._pictures.renew_view(view.id, view.expires_at)
+        return view
+
+    async def choose_streams(
+        self,
+        view_id: str,
+        *,
+        actor: Actor,
+        session_id: str,
+        streams: Mapping[str, str],
+        codecs: Sequence[str] = (),
+        audio: bool = False,
+    ) -> OpenedView:
+        """Return a fresh address for each named channel of an open view, of the stream asked for.
+
+        Errors: NOT_FOUND for a view or channel that is not there; CONFLICT when it ended; UNAVAILABLE.
+        """
+        chosen = dict(streams)
+        view = await self._act(
+            "view.streams", "view", view_id, actor, choose_streams, view_id, session_id, chosen, actor
+        )
+        live, failure = await self._addresses(view, tuple(chosen), actor, codecs, audio)
+        if not live and failure is not None:
+            raise failure
+        return OpenedView(view, live)
+
+    async def _addresses(
+        self, view: View, channel_ids: Sequence[str], actor: Actor, codecs: Sequence[str], audio: bool
+    ) -> tuple[dict[str, LiveAddress], TocsinError | None]:
+        live: dict[str, LiveAddress] = {}
         failure: TocsinError | None = None
-        for channel_id in view.channel_ids:
+        for channel_id in channel_ids:
             channel = self._channels.channel(channel_id)
             try:
                 if channel is None:
@@ -100,13 +163,11 @@ class ViewService(UseCases):
                     codecs=tuple(codecs),
                     audio=audio,
                     is_alarm=view.purpose == Purpose.ALARM_VERIFICATION,
+                    stream=Stream.SUB if channel_id in view.subs else Stream.MAIN,
                 )
             except TocsinError as error:
                 failure = error
-        if not live and failure is not None:
-            await self._store.run(_end, (view.id,), "media_unavailable")
-            raise failure
-        return OpenedView(view, live)
+        return live, failure
 
     async def own(self, *, actor: Actor) -> list[View]:
         """Return the views the actor has open."""
@@ -160,6 +221,10 @@ def _request(actor: Actor, session_id: str, channels: Sequence[str], purpose: st
         expires_at=_NOT_YET,
         incident_id=incident_id,
     )
+
+
+def _subs(streams: Mapping[str, str] | None, channels: Sequence[str]) -> frozenset[str]:
+    return frozenset(channel_id for channel_id in channels if (streams or {}).get(channel_id) == Stream.SUB)
 
 
 def _live_of_user(tx: Any, user_id: str) -> list[View]:

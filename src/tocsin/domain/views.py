@@ -49,6 +49,7 @@ class View:
     end_reason: str = ""
     recordings_from: datetime | None = None
     recordings_to: datetime | None = None
+    subs: frozenset[str] = frozenset()  # channels of which the sub stream was asked for
 
     def is_live(self, now: datetime) -> bool:
         """True while it permits looking."""
@@ -105,22 +106,7 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
     period = view.recordings_to - view.recordings_from if view.recordings_from and view.recordings_to else None
     if period is not None and not timedelta() < period <= LONGEST_RECORDINGS:
         raise TocsinError(ErrorCode.INVALID, "name a period of at most seven days", field="recordings")
-    incident = None
-    if view.incident_id is not None:
-        found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
-        incident = access_of(found, tx.incidents.linked_channels(found.id), tx.now)
-    known: dict[str, ChannelAccess] = tx.views.channels(view.channel_ids)
-    ticket = Ticket(view.purpose, minutes, incident)
-    for channel_id in view.channel_ids:
-        channel = known.get(channel_id)
-        if channel is None:
-            raise _refusal(Rule.OUT_OF_SCOPE, view, channel_id)
-        resource = Resource("channel", channel.id, channel.jurisdiction_code, channel.stage)
-        decision = decide(actor, Permission.VIEW_LIVE, resource, ticket, tx.now)
-        if not decision.allowed:
-            raise _refusal(decision.rule, view, channel_id)
-
-    first = known[view.channel_ids[0]]
+    incident, first = permit(tx, view, view.channel_ids, actor, minutes)
     opened = replace(
         view,
         jurisdiction_code=incident.jurisdiction_code if incident else first.jurisdiction_code,
@@ -144,6 +130,31 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
         )
     )
     return opened
+
+
+def permit(
+    tx: Any, view: View, channel_ids: Sequence[str], actor: Actor, minutes: float
+) -> tuple[IncidentAccess | None, ChannelAccess]:
+    """Decide on each channel under the view's purpose; return its incident and the first channel.
+
+    Errors: FORBIDDEN with the rule, NOT_FOUND.
+    """
+    incident = None
+    if view.incident_id is not None:
+        found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
+        incident = access_of(found, tx.incidents.linked_channels(found.id), tx.now)
+    known: dict[str, ChannelAccess] = tx.views.channels(channel_ids)
+    ticket = Ticket(view.purpose, minutes, incident)
+    for channel_id in channel_ids:
+        channel = known.get(channel_id)
+        if channel is None:
+            raise _refusal(Rule.OUT_OF_SCOPE, view, channel_id)
+        resource = Resource("channel", channel.id, channel.jurisdiction_code, channel.stage)
+        decision = decide(actor, Permission.VIEW_LIVE, resource, ticket, tx.now)
+        if not decision.allowed:
+            raise _refusal(decision.rule, view, channel_id)
+
+    return incident, known[channel_ids[0]]
 
 
 def _refusal(rule: Rule, view: View, channel_id: str) -> TocsinError:

@@ -268,9 +268,9 @@ class Gb28181Gateway:
             self.subscriptions.ask_duty(device)
         return outcome
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> GbLiveSession:
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = "main") -> GbLiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
-        return await self.live.open_live(channel, media)
+        return await self.live.open_live(channel, media, stream)
 
     def on_ended(self, callback: Callable[[str, str], None]) -> None:
         """Call back with stream id and message key when a camera ends its call by itself."""

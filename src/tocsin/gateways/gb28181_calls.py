@@ -353,6 +353,17 @@ class MediaCaller:
             return Opened(wanted, device, call, ssrc, way.mode, body)
         raise _unavailable(timeline)
 
+    def stream_line(self, channel: Channel) -> str:
+        """Return how this channel's device is asked for a stream, as far as its profile says."""
+        device = self._table.by_id(channel.device_id)
+        known = self._device_of(device.gb_id) if device is not None else None
+        return known.stream_line if known is not None else ""
+
+    def found_stream_line(self, opened: Opened, line: str, tries: int) -> None:
+        """Keep the line that brought a sub stream."""
+        device_id, now = opened.wanted.channel.device_id, self._clock.now()
+        self._reports.found(device_id, now, "stream_line", str(line), "picture_opened_after", tries=tries)
+
     def _is_sole(self, channel: Channel) -> bool:
         """True when the device has this picture alone, so that calling the device cannot show another one."""
         return len([one for one in self._channels_of(channel.device_id) if not one.is_gone]) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Final
 
 import structlog
 
@@ -11,13 +13,19 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.directory import Channel
+from tocsin.domain.streams import Stream, stream_id_of
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_calls import MediaCaller, Opened, Wanted
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.sip import Call
+from tocsin.protocols.gb28181.stream_choice import MAIN_NUMBER, SUB_NUMBER, choice_lines, ways_to_ask
+from tocsin.protocols.gb28181.timeline import Timeline, refusal_key
+from tocsin.protocols.gb28181.tries import FORMAT_STATUS, UNREADABLE_STATUS
 from tocsin.protocols.sip.sdp import MediaMode, Sdp, make_offer
 
 log = structlog.get_logger(__name__)
+
+REFUSED_OFFER: Final = frozenset(refusal_key(status) for status in FORMAT_STATUS | UNREADABLE_STATUS)
 
 
 class GbLiveSession:
@@ -69,29 +77,49 @@ class GbLiveSource:
         """How many cameras are sending."""
         return len(self._sessions)
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> GbLiveSession:
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = Stream.MAIN) -> GbLiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed; CONFLICT while one is opening."""
-        if channel.id in self._opening:
-            raise TocsinError(ErrorCode.CONFLICT, f"channel {channel.id} is being opened")
-        former = self._sessions.get(channel.id)
+        stream_id = stream_id_of(channel.id, stream)
+        if stream_id in self._opening:
+            raise TocsinError(ErrorCode.CONFLICT, f"channel {stream_id} is being opened")
+        former = self._sessions.get(stream_id)
         if former is not None:
             await former.close("replaced")
         timeline = self._attempts.begin()
-        self._opening.add(channel.id)
+        self._opening.add(stream_id)
         is_ok = False
         try:
-            opened = await self._caller.climb(Wanted(channel, channel.id, media, self._pool, self._offer), timeline)
+            opened = await self._call(channel, media, stream, timeline)
             is_ok = True
         except asyncio.CancelledError:
             timeline.failed("play.given_up", self._clock.monotonic())
             raise
         finally:
-            self._opening.discard(channel.id)
+            self._opening.discard(stream_id)
             self._attempts.finish(AttemptKind.PLAY, channel.device_id, timeline, is_ok=is_ok, channel_id=channel.id)
         session = GbLiveSession(self, opened)
         self._start(self._watch(session))
-        self._sessions[channel.id] = session
+        self._sessions[stream_id] = session
         return session
+
+    async def _call(self, channel: Channel, media: MediaPorts, stream: str, timeline: Timeline) -> Opened:
+        """Ask for a stream in each way that the device may understand."""
+        number = SUB_NUMBER if stream == Stream.SUB else MAIN_NUMBER
+        stream_id = stream_id_of(channel.id, stream)
+        ways = ways_to_ask(self._caller.stream_line(channel), number)
+        for count, lines in enumerate(ways):
+            offer = partial(self._offer, choice_lines(lines, number))
+            try:
+                opened = await self._caller.climb(Wanted(channel, stream_id, media, self._pool, offer), timeline)
+            except TocsinError as error:
+                if number == MAIN_NUMBER or error.key not in REFUSED_OFFER:
+                    raise
+                continue
+            if count:
+                self._caller.found_stream_line(opened, lines[0], count + 1)
+            return opened
+        timeline.failed("play.no_sub_stream", self._clock.monotonic())
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the camera refuses its sub stream", key="play.no_sub_stream")
 
     async def end(self, session: GbLiveSession) -> None:
         """Hang up, wait a little for the answer, close the receiver and free the stream number."""
@@ -108,8 +136,10 @@ class GbLiveSource:
         for task in list(self._background):
             task.cancel()
 
-    def _offer(self, ip: str, port: int, mode: MediaMode, ssrc: int) -> Sdp:
-        return make_offer(own_id=self._caller.server_id, ip=ip, port=port, mode=mode, ssrc=ssrc)
+    def _offer(
+        self, choice: tuple[tuple[str, str], ...], ip: str, port: int, mode: MediaMode, ssrc: int
+    ) -> Sdp:
+        return make_offer(own_id=self._caller.server_id, ip=ip, port=port, mode=mode, ssrc=ssrc, choice=choice)
 
     async def _watch(self, session: GbLiveSession) -> None:
         """Tell when the camera says BYE; the receiver stays until whoever opened the picture closes it."""

@@ -116,6 +116,7 @@ class MediaEvents:
     on_source_up: Callable[[str], None] = lambda stream_id: None
     on_first_key: Callable[[str, datetime], None] = lambda stream_id, at: None
     on_params_changed: Callable[[str, str], None] = lambda stream_id, mime: None
+    on_mime: Callable[[str, str], None] = lambda stream_id, mime: None
     on_source_lost: Callable[[str, str], None] = lambda stream_id, reason: None
     on_demand: Callable[[str], None] = lambda stream_id: None
     on_idle: Callable[[str], None] = lambda stream_id: None
@@ -339,6 +340,7 @@ class MediaLink:
         codecs: tuple[str, ...] = (),
         audio: bool = False,
         alarm: bool = False,
+        may_change: bool = False,
     ) -> str:
         """Issue a one-use ticket; return the path of its URL, on the port `viewer_port`. Errors: UNAVAILABLE."""
         worker = await self._worker_of(stream_id)
@@ -353,6 +355,7 @@ class MediaLink:
             codecs=list(codecs),
             audio=audio,
             alarm=alarm,
+            may_change=may_change,
         )
         return f"/live/{quote(stream_id, safe='')}?ticket={quote(ticket, safe='')}"
 
@@ -459,6 +462,20 @@ class MediaLink:
             if worker.ready.is_set():
                 with contextlib.suppress(TocsinError):
                     await self._call(worker, "revoke", view_id=view_id, reason=reason)
+
+    async def renew(self, view_id: str, expires_at: datetime) -> None:
+        """Let the viewers and unused tickets of a view end at another time."""
+        for worker in self._workers:
+            if worker.ready.is_set():
+                with contextlib.suppress(TocsinError):
+                    await self._call(worker, "renew", view_id=view_id, expires_at=expires_at.timestamp())
+
+    async def turn_away(self, stream_id: str, reason: str) -> None:
+        """Tell the viewers of a stream to ask again; `reason` is the word they are given."""
+        worker = self._owner.get(stream_id)
+        if worker is not None and worker.ready.is_set():
+            with contextlib.suppress(TocsinError):
+                await self._call(worker, "turn_away", stream_id=stream_id, reason=reason)
 
     async def stats(self) -> list[StreamStats]:
         """Ask every worker about its streams now."""
@@ -653,8 +670,10 @@ class MediaLink:
                     arrived.set()
                 events.on_source_up(stream_id)
             case "first_key":
+                events.on_mime(stream_id, str(message.get("mime", "")))
                 events.on_first_key(stream_id, datetime.fromtimestamp(message["at"], UTC))
             case "params_changed":
+                events.on_mime(stream_id, str(message["mime"]))
                 events.on_params_changed(stream_id, str(message["mime"]))
             case "source_lost":
                 events.on_source_lost(stream_id, str(message["reason"]))

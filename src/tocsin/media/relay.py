@@ -18,7 +18,9 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.ids import new_id, new_token
 from tocsin.domain.directory import Channel
-from tocsin.domain.video import Endpoint, ForwardTarget, LiveSession, LiveSource, LiveState, MediaPorts
+from tocsin.domain.streams import Stream, choose, may_use_sub, plays_h265, stream_id_of
+from tocsin.domain.video import Endpoint, ForwardTarget, LiveAddress, LiveSession, LiveSource, LiveState, MediaPorts
+from tocsin.media.knowledge import MEANS_NO_SUB, StreamKnowledge
 from tocsin.media.link import LossReport, MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ class Link(MediaPorts, Protocol):
         codecs: tuple[str, ...] = (),
         audio: bool = False,
         alarm: bool = False,
+        may_change: bool = False,
     ) -> str:
         """Issue a one-use ticket and return its path."""
 
@@ -59,6 +62,12 @@ class Link(MediaPorts, Protocol):
 
     async def revoke(self, view_id: str, reason: str) -> None:
         """End a view's viewers."""
+
+    async def renew(self, view_id: str, expires_at: datetime) -> None:
+        """Let a view's viewers go on until another time."""
+
+    async def turn_away(self, stream_id: str, reason: str) -> None:
+        """Tell a stream's viewers to ask again."""
 
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return the latest figures of a stream."""
@@ -100,10 +109,16 @@ class _Upstream:
     idle_since_s: float = 0.0
     is_ending: bool = False
     is_wanted_again: bool = False
+    stream: Stream = Stream.MAIN
+
+    @property
+    def stream_id(self) -> str:
+        """The id under which media keeps it."""
+        return stream_id_of(self.channel.id, self.stream)
 
 
 class LiveStreams:
-    """Opens views, keeps one upstream a channel alive while it is wanted, and knows how each is doing."""
+    """Opens views, keeps one upstream a channel and stream alive while it is wanted, and knows how each is doing."""
 
     def __init__(
         self,
@@ -124,8 +139,11 @@ class LiveStreams:
         self._channel_of = channel_of
         self._upstreams: dict[str, _Upstream] = {}
         self._pausing: dict[str, tuple[str, asyncio.Event]] = {}  # stream id -> device id and what ends the pause
+        self._streams = StreamKnowledge(clock)
+        self._background: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         events = link.events
+        events.on_mime = self._streams.heard
         events.on_first_key = self._first_key
         events.on_source_lost = self._source_lost
         events.on_demand = self._demand
@@ -160,15 +178,18 @@ class LiveStreams:
         codecs: tuple[str, ...],
         audio: bool,
         is_alarm: bool = False,
-    ) -> str:
+        stream: str = Stream.MAIN,
+    ) -> LiveAddress:
         """Return the live URL; the upstream is started at once, the picture is not waited for.
 
         Errors: UNAVAILABLE when no media worker is running.
         """
-        self._want(channel)
+        can_h265, known = plays_h265(codecs), self._streams.of(channel)
+        choice = choose(stream, known, h265=can_h265)
+        stream_id = self._want(channel, choice.stream).stream_id
         viewer_id = f"{user_id}/{new_id()}"
         path = await self._link.ticket(
-            stream_id=channel.id,
+            stream_id=stream_id,
             ticket=new_token(),
             viewer_id=viewer_id,
             view_id=view_id,
@@ -176,9 +197,15 @@ class LiveStreams:
             codecs=codecs,
             audio=audio,
             alarm=is_alarm,
+            may_change=choice.stream is Stream.MAIN and may_use_sub(known, h265=can_h265),
         )
         host = f"[{self._public_host}]" if ":" in self._public_host else self._public_host
-        return f"ws://{host}:{self._link.viewer_port(channel.id)}{path}"
+        url = f"ws://{host}:{self._link.viewer_port(stream_id)}{path}"
+        return LiveAddress(url, choice.stream.value, choice.reason)
+
+    async def renew_view(self, view_id: str, expires_at: datetime) -> None:
+        """Let the pictures of a view go on until another time."""
+        await self._link.renew(view_id, expires_at)
 
     async def end_view(self, view_id: str, reason: str) -> None:
         """End every picture of a view."""
@@ -211,15 +238,20 @@ class LiveStreams:
         """Stop sending; stopping twice is no error."""
         await self._link.forward_close(channel_id, forward_id)
 
-    def state(self, channel_id: str) -> LiveState:
-        """Return how the picture of a channel is doing."""
-        upstream = self._upstreams.get(channel_id)
-        stats = self._link.last_stats(channel_id)
+    def state(self, channel_id: str, stream: str = "") -> LiveState:
+        """Return how a stream of a channel is doing; without `stream` the main one, the sub one if only that runs."""
+        if not stream:
+            main = self.state(channel_id, Stream.MAIN)
+            return main if main.state != "idle" else self._sub_or(main, channel_id)
+        stream_id = stream_id_of(channel_id, stream)
+        upstream = self._upstreams.get(stream_id)
+        stats = self._link.last_stats(stream_id)
+        main_only = self._streams.main_only(channel_id)
         if upstream is None:
-            return LiveState()
+            return LiveState(stream=stream, main_only=main_only)
         state, reason = upstream.state, upstream.reason
         if stats is None or state in ("idle", "failed"):
-            return LiveState(state, reason, len(upstream.viewers))
+            return LiveState(state, reason, len(upstream.viewers), stream=stream, main_only=main_only)
         if state == "live" and stats.state in ("live", "stale"):
             state = stats.state
         return LiveState(
@@ -234,12 +266,18 @@ class LiveStreams:
             stats.last_picture_at,
             stats.converted,
             stats.key_interval_ms,
+            stream,
+            main_only,
         )
+
+    def _sub_or(self, main: LiveState, channel_id: str) -> LiveState:
+        sub = self.state(channel_id, Stream.SUB)
+        return sub if sub.state != "idle" else main
 
     def running(self) -> dict[str, LiveState]:
         """Return how each wanted main stream is doing, by channel id."""
         return {
-            stream_id: self.state(stream_id)
+            stream_id: self.state(stream_id, Stream.MAIN)
             for stream_id, upstream in self._upstreams.items()
             if "~" not in stream_id and upstream.task is not None and not upstream.task.done()
         }
@@ -255,17 +293,18 @@ class LiveStreams:
             await self._clock.sleep(PROBE_STEP_S)
         if upstream.state == "live":
             await self._clock.sleep(PROBE_LOOK_S)
-        found = self.state(channel.id)
+        found = self.state(channel.id, Stream.MAIN)
         if not upstream.viewers:
             upstream.keep_until_s = self._clock.monotonic()
         return found
 
     # -- upstreams
 
-    def _want(self, channel: Channel) -> _Upstream:
-        upstream = self._upstreams.get(channel.id)
+    def _want(self, channel: Channel, stream: Stream = Stream.MAIN) -> _Upstream:
+        stream_id = stream_id_of(channel.id, stream)
+        upstream = self._upstreams.get(stream_id)
         if upstream is None:
-            upstream = self._upstreams[channel.id] = _Upstream(channel, 0.0)
+            upstream = self._upstreams[stream_id] = _Upstream(channel, 0.0, stream=stream)
         upstream.channel = channel
         upstream.keep_until_s = self._clock.monotonic() + self._idle_stop_s
         self._ensure_running(upstream)
@@ -275,7 +314,7 @@ class LiveStreams:
         if upstream.task is None or upstream.task.done():
             upstream.state, upstream.reason = "starting", ""
             upstream.is_ending = upstream.is_wanted_again = False
-            upstream.task = asyncio.create_task(self._run(upstream), name=f"live {upstream.channel.id}")
+            upstream.task = asyncio.create_task(self._run(upstream), name=f"live {upstream.stream_id}")
             upstream.task.add_done_callback(lambda _task: self._ended(upstream))
         elif upstream.is_ending:
             upstream.is_wanted_again = True  # the camera is being told to stop: it is asked again right after
@@ -288,7 +327,7 @@ class LiveStreams:
         """Keep the upstream open until it is cancelled; after a failure or a loss, try again with growing pauses."""
         delay_s = FIRST_RETRY_S
         session: LiveSession | None = None
-        stream_id = upstream.channel.id
+        stream_id = upstream.stream_id
         try:
             while True:
                 started_s = self._clock.monotonic()
@@ -303,7 +342,7 @@ class LiveStreams:
                     await self._close(ended, stream_id, upstream.lost_reason)
                     if self._clock.monotonic() - started_s > STEADY_AFTER_S:
                         delay_s = FIRST_RETRY_S
-                is_back = await self._pause(upstream.channel, delay_s)
+                is_back = await self._pause(upstream, delay_s)
                 delay_s = FIRST_RETRY_S if is_back else min(delay_s * 2, LONGEST_RETRY_S)
                 if upstream.state == "failed":
                     upstream.state = "starting"
@@ -315,21 +354,22 @@ class LiveStreams:
             upstream.state, upstream.reason = "idle", ""
             upstream.idle_since_s = self._clock.monotonic()
 
-    async def _pause(self, channel: Channel, delay_s: float) -> bool:
+    async def _pause(self, upstream: _Upstream, delay_s: float) -> bool:
         """Wait before the next try; True when the device registered meanwhile, which ends the wait."""
         is_back = asyncio.Event()
-        self._pausing[channel.id] = (channel.device_id, is_back)
+        self._pausing[upstream.stream_id] = (upstream.channel.device_id, is_back)
         tasks = [asyncio.create_task(self._clock.sleep(delay_s)), asyncio.create_task(is_back.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            del self._pausing[channel.id]
+            del self._pausing[upstream.stream_id]
             for task in tasks:
                 task.cancel()
         return is_back.is_set()
 
     def device_registered(self, device_id: str) -> None:
-        """Hear that a device is there again: what waits for it is tried at once."""
+        """Hear that a device is there again: what waits for it is tried at once, its sub streams too."""
+        self._streams.device_returned(device_id)
         for waits_for, is_back in self._pausing.values():
             if waits_for == device_id:
                 is_back.set()
@@ -337,7 +377,7 @@ class LiveStreams:
     async def _open(self, upstream: _Upstream) -> LiveSession | None:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                session = await self._source.open_live(upstream.channel, self._link)
+                session = await self._source.open_live(upstream.channel, self._link, upstream.stream)
         except TocsinError as error:
             upstream.state, upstream.reason = "failed", error.key
         except TimeoutError:
@@ -346,8 +386,25 @@ class LiveStreams:
             if upstream.state != "live":
                 upstream.state, upstream.reason = "starting", ""
             return session
-        log.info("live source did not open", stream_id=upstream.channel.id, reason=upstream.reason)
+        log.info("live source did not open", stream_id=upstream.stream_id, reason=upstream.reason)
+        if upstream.stream is Stream.SUB and upstream.reason in MEANS_NO_SUB:
+            self._fall_back(upstream, MEANS_NO_SUB[upstream.reason])
         return None
+
+    def _fall_back(self, upstream: _Upstream, reason: str) -> None:
+        """The camera gives no sub stream of its own: its viewers are told to come again and get the main one."""
+        self._streams.is_main_only(upstream.channel, reason)
+        log.info("camera gives its main stream only", channel_id=upstream.channel.id, reason=reason)
+        task = asyncio.create_task(self._turn_away(upstream), name=f"fall back {upstream.stream_id}")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _turn_away(self, upstream: _Upstream) -> None:
+        self._want(upstream.channel)
+        await self._link.turn_away(upstream.stream_id, "no_sub_stream")
+        if upstream.task is not None and not upstream.is_ending:
+            upstream.is_ending = True
+            upstream.task.cancel()
 
     async def _close(self, session: LiveSession, stream_id: str, reason: str) -> None:
         with contextlib.suppress(TocsinError, OSError):
@@ -364,7 +421,10 @@ class LiveStreams:
         now_s = self._clock.monotonic()
         for stream_id, upstream in list(self._upstreams.items()):
             is_running = upstream.task is not None and not upstream.task.done()
-            is_retired = self._channel_of is not None and self._channel_of(stream_id) is None
+            is_retired = self._channel_of is not None and self._channel_of(upstream.channel.id) is None
+            stats = self._link.last_stats(stream_id)
+            if stats is not None and upstream.state == "live" and self._streams.measured(upstream.channel, stats):
+                self._fall_back(upstream, "sub_ignored")
             if is_running and (is_retired or (not upstream.viewers and now_s >= upstream.keep_until_s)):
                 assert upstream.task is not None
                 if not upstream.is_ending:
@@ -401,7 +461,7 @@ class LiveStreams:
     def _demand(self, stream_id: str) -> None:
         upstream = self._upstreams.get(stream_id)
         if upstream is not None:
-            self._want(upstream.channel)
+            self._want(upstream.channel, upstream.stream)
 
     def _viewer(self, view_id: str, viewer_id: str, stream_id: str, what: str) -> None:
         upstream = self._upstreams.get(stream_id)

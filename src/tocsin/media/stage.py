@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.domain.streams import channel_of_stream
 from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.forward import Forward
 from tocsin.media.playback_feed import PlaybackFeed, is_playback
@@ -102,6 +103,13 @@ class Stage:
                 viewer.send_text(text_frame({"type": "gap", "reason": "paused"}))
                 feed.catch_up(viewer)
 
+    def turn_away(self, reason: str) -> int:
+        """Tell every viewer to ask for a picture again; return how many."""
+        viewers = list(self.viewers)
+        for viewer in viewers:
+            viewer.end(reason)
+        return len(viewers)
+
     async def stop_transcode(self) -> None:
         """End the conversion, if there is one."""
         transcoder = self.transcoder
@@ -144,6 +152,7 @@ class Stage:
             "reason": self._reason(),
             "converted": feed.is_converted,
             **self.feed.more_status(),
+            "stream": channel_of_stream(self.stream_id)[1].value,
         }
 
     def _state(self, now_ms: float) -> str:

@@ -6,7 +6,7 @@ The control process decides and sends a ticket here; the viewer shows it once in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNUSED_LIFE_S = 60.0
 MAX_TICKETS = 20_000
@@ -14,7 +14,10 @@ MAX_TICKETS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A permission to open one viewer; `expires_at_s` is epoch seconds, when the viewer ends."""
+    """A permission to open one viewer; `expires_at_s` is epoch seconds, when the viewer ends.
+
+    `may_change`: the viewer is told to come again rather than given a conversion, because a sub stream may serve him.
+    """
 
     secret: str
     stream_id: str
@@ -24,6 +27,7 @@ class Ticket:
     codecs: tuple[str, ...] = ()
     wants_audio: bool = False
     is_alarm: bool = False  # verifying an alarm: the last to give anything up
+    may_change: bool = False
 
 
 class TicketBox:
@@ -54,6 +58,12 @@ class TicketBox:
     def waiting_for(self, stream_id: str) -> int:
         """Return how many unused tickets a stream has."""
         return sum(ticket.stream_id == stream_id for ticket, _ in self._tickets.values())
+
+    def renew(self, view_id: str, expires_at_s: float) -> None:
+        """Let the unused tickets of a view end at another time."""
+        for secret, (ticket, dies_at_s) in self._tickets.items():
+            if ticket.view_id == view_id:
+                self._tickets[secret] = replace(ticket, expires_at_s=expires_at_s), dies_at_s
 
     def revoke(self, view_id: str) -> None:
         """Forget the unused tickets of a view."""

@@ -34,6 +34,26 @@ WORDS: Final = Words(
             "The device's media connection loses bytes again and again; it is asked anew.",
             "设备的媒体连接反复丢失字节，正在重新请求。",
         ),
+        "no_sub_stream": (
+            "This camera has no sub stream; its main stream is shown.",
+            "该摄像机没有子码流，现显示主码流。",
+        ),
+        "sub_silent": (
+            "The camera sent nothing for its sub stream; its main stream is shown.",
+            "摄像机的子码流没有数据，现显示主码流。",
+        ),
+        "sub_ignored": (
+            "This camera sends its main stream whatever is asked for; that one is shown.",
+            "该摄像机不响应码流选择，始终发送主码流，现显示主码流。",
+        ),
+        "sub_not_playable": (
+            "This browser cannot show the H.265 sub stream; the main stream is shown.",
+            "本浏览器不能显示 H.265 子码流，现显示主码流。",
+        ),
+        "main_not_playable": (
+            "This browser cannot show the H.265 main stream; the sub stream is shown.",
+            "本浏览器不能显示 H.265 主码流，现显示子码流。",
+        ),
         "waiting_for_key": ("Waiting for the next key frame.", "正在等待下一个关键帧。"),
         "transcode_limit": (
             "This browser cannot show H.265, and as many cameras as allowed are being converted already.",

@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -125,6 +125,8 @@ class Worker:
             "forward_open": self._forward_open,
             "forward_start": self._forward_start,
             "forward_close": self._forward_close,
+            "renew": self._renew,
+            "turn_away": self._turn_away,
             "stats": self._stats,
             **self._talks.verbs,
             **PlaybackVerbs(self._stages.get, clock).table(),
@@ -358,7 +360,8 @@ class Worker:
             float(message["expires_at"]),
             tuple(str(codec) for codec in message.get("codecs", ())),
             bool(message.get("audio")),
-            bool(message.get("alarm")),
+            is_alarm=bool(message.get("alarm")),
+            may_change=bool(message.get("may_change")),
         )
         self._tickets.put(ticket, self._clock.now().timestamp())
         return {}
@@ -415,6 +418,18 @@ class Worker:
             if not stage.viewers and not stage.forwards:
                 self._event("idle", stream_id)
             self._drop_if_empty(stage)
+
+    async def _renew(self, message: Message) -> object:
+        view_id, expires_at_s = str(message["view_id"]), float(message["expires_at"])
+        self._tickets.renew(view_id, expires_at_s)
+        for viewer in self._viewers:
+            if viewer.ticket is not None and viewer.ticket.view_id == view_id:
+                viewer.ticket = replace(viewer.ticket, expires_at_s=expires_at_s)
+        return {}
+
+    async def _turn_away(self, message: Message) -> object:
+        stage = self._stages.get(str(message["stream_id"]))
+        return {"ended": 0 if stage is None else stage.turn_away(str(message["reason"]))}
 
     async def _stats(self, message: Message) -> object:
         return self._all_stats()
@@ -689,6 +704,9 @@ class Worker:
         """Join a viewer to the stream as it is, or to its conversion."""
         if not stage.needs_conversion(viewer):
             stage.show(viewer, stage.feed)
+            return
+        if viewer.ticket is not None and viewer.ticket.may_change:
+            viewer.end("use_sub_stream")
             return
         if stage.transcoder is None:
             if self._ffmpeg is None:

@@ -42,6 +42,7 @@ from tocsin.protocols.gb28181.manscdp import (
 )
 from tocsin.protocols.gb28181.ptz import STOP
 from tocsin.protocols.gb28181.subscribe import Topic, topic_of
+from tocsin.protocols.gb28181.stream_choice import ALL_LINES, SUB_NUMBER, asked_number, choice_lines
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local, ServerCallState
 from tocsin.protocols.sip.digest import answer, parse_challenge
@@ -86,6 +87,7 @@ class SimCamera:
         new_word: Callable[[], str],
         senders: Callable[[str], PictureSender] | None = None,
         recordings: RecordingSenders | None = None,
+        sub_senders: Callable[[str], PictureSender] | None = None,
     ) -> None:
         self.plan = plan
         self.report = CameraReport()
@@ -93,6 +95,7 @@ class SimCamera:
         self._clock = clock
         self._new_word = new_word
         self._senders = senders
+        self._sub_senders = sub_senders
         self._cseq = 0
         self._sn = 0
         self._is_registered = asyncio.Event()
@@ -464,11 +467,13 @@ class SimCamera:
         """Return a fresh word for tags and branches."""
         return self._new_word()
 
-    def sender_for(self, channel_id: str) -> PictureSender | None:
+    def sender_for(self, channel_id: str, stream: str = "main") -> PictureSender | None:
         """Return a picture for a channel, None when the camera has none to send."""
-        if self._senders is None or Quirk.NO_MEDIA in self.plan.quirks:
+        quirks = self.plan.quirks
+        if self._senders is None or Quirk.NO_MEDIA in quirks or (stream == "sub" and Quirk.SILENT_SUB_STREAM in quirks):
             return None
-        sender = self._senders(channel_id)
+        senders = self._senders if stream == "main" or self._sub_senders is None else self._sub_senders
+        sender = senders(channel_id)
         head = self.heads.get(channel_id)
         if head is not None and isinstance(sender, Sender):
             sender.follow(head.look)
@@ -643,6 +648,13 @@ class _SimCall:
         if status:
             self._perform(self._server.refuse(status, now))
             return
+        number = asked_number(offer)
+        has_vendor_lines = bool(set(choice_lines(ALL_LINES[1:], SUB_NUMBER)) & set(offer.video.attributes))
+        if (Quirk.REFUSES_SUB_STREAM in quirks and number == SUB_NUMBER) or (
+            Quirk.REFUSES_VENDOR_LINES in quirks and has_vendor_lines
+        ):
+            self._perform(self._server.refuse(488, now))
+            return
         if Quirk.REFUSES_TCP_MEDIA in quirks and offer.video.is_tcp:
             self._perform(self._server.refuse(488, now))
             return
@@ -656,10 +668,10 @@ class _SimCall:
         if Quirk.REPEATED_OK in quirks:
             self._perform(outputs)
 
-    def _new_sender(self) -> PictureSender | None:
+    def _new_sender(self, stream: str) -> PictureSender | None:
         invite = self._server.invite
         if self._wish is None:
-            return self._camera.sender_for(invite.uri_user)
+            return self._camera.sender_for(invite.uri_user, stream)
         made = self._camera.recorder.sender_for(invite.uri_user, self._wish, invite, self._tag)
         return cast("PictureSender | None", made)
 
@@ -671,7 +683,10 @@ class _SimCall:
         ssrc = offer.ssrc or 1
         if Quirk.OTHER_SSRC in quirks:
             ssrc = (ssrc + 7) & 0xFFFFFFFF
-        sender = self._sender = self._new_sender()
+        number = asked_number(offer, camera.plan.stream_lines)
+        stream = "sub" if number == SUB_NUMBER and Quirk.IGNORES_STREAM_CHOICE not in quirks else "main"
+        camera.report.streams.append(stream)
+        sender = self._sender = self._new_sender(stream)
         is_tcp = line.is_tcp and Quirk.IGNORES_TCP_MEDIA not in quirks
         port = 15_060
         if not is_tcp:

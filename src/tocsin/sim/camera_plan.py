@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.stream_choice import ALL_LINES
+from tocsin.protocols.gb28181.tries import StreamLine
 from tocsin.protocols.gb28181.recordings import Recording
 
 
@@ -85,6 +87,10 @@ class Quirk(StrEnum):
     TELLS_END_OF_EACH_FILE = "tells_end_of_each_file"
     TELLS_END_UNDER_OTHER_NAME = "tells_end_under_other_name"
     TELLS_END_OUTSIDE_CALL = "tells_end_outside_call"
+    IGNORES_STREAM_CHOICE = "ignores_stream_choice"
+    REFUSES_SUB_STREAM = "refuses_sub_stream"
+    REFUSES_VENDOR_LINES = "refuses_vendor_lines"
+    SILENT_SUB_STREAM = "silent_sub_stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class CameraPlan:
     page_items: int = 2
     quirks: frozenset[Quirk] = frozenset()
     media_ip: str = ""
+    stream_lines: tuple[StreamLine, ...] = ALL_LINES
 
 
 @dataclass(slots=True)
@@ -143,3 +150,4 @@ class CameraReport:
     ends_told: int = 0
     steerings: list[str] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)

@@ -83,6 +83,14 @@ class PictureSpec:
         return max(1, round(self.fps * self.key_every_s))
 
 
+def sub_stream(spec: PictureSpec) -> PictureSpec:
+    """Return the sub stream of a camera: 640x360 or half the main picture, few pictures a second, few bits."""
+    width, height = (640, 360) if spec.width >= 1280 else (spec.width // 4 * 2, spec.height // 4 * 2)
+    return replace(
+        spec, codec="h264", width=width, height=height, fps=min(spec.fps, 12), bitrate_bps=300_000, audio=False
+    )
+
+
 class PictureSender(Protocol):
     """Sends one picture until stopped."""
 

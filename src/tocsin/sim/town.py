@@ -31,7 +31,7 @@ from tocsin.sim.camera_recordings import make_recordings
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
-from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, warm_up
+from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, sub_stream, warm_up
 from tocsin.sim.radio import Radio, RadioError
 from tocsin.sim.recording_picture import RecordingSender
 from tocsin.sim.streets import Path as Way
@@ -221,6 +221,11 @@ class CameraKeeper:
         restamps = Quirk.RESTAMPS_PLAYBACK in self._plan.quirks
         return RecordingSender(spec, self._clock, wish, files, on_end, restamps=restamps)
 
+    def _sub_sender(self, channel_gb_id: str) -> PictureSender:
+        self._report.pictures += 1
+        first = next(iter(self._specs))
+        return make_sender(sub_stream(self._specs.get(channel_gb_id, self._specs[first])), self._clock)
+
     async def run(self) -> None:
         """Register and answer for ever."""
         while True:
@@ -233,7 +238,7 @@ class CameraKeeper:
                 await self._clock.sleep(REDIAL_S)
                 continue
             self._wire = wire
-            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender, self._recorder)
+            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender, self._recorder, self._sub_sender)
             life = asyncio.create_task(camera.run())
             loss = asyncio.create_task(broken.wait())
             try:
@@ -272,6 +277,7 @@ def _item(device: Mapping[str, Any], channel: Mapping[str, Any]) -> CatalogItem:
         lon=channel.get("lon"),
         lat=channel.get("lat"),
         ptz_type=channel.get("ptz_type"),
+        stream_numbers=tuple(channel.get("stream_numbers", (0, 1))),
     )
 
 

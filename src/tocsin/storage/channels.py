@@ -15,6 +15,7 @@ from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.directory import Channel
+from tocsin.domain.streams import has_sub_stream
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import matches
@@ -23,6 +24,19 @@ from tocsin.storage.tables import channels, devices, zone_cameras, zones
 CHUNK = 500  # ids in one statement: far below the limits of both engines
 
 _encode = msgspec.json.Encoder().encode
+
+
+class _Extra(msgspec.Struct):
+    stream_numbers: str = ""
+
+
+class _Streams(msgspec.Struct):
+    """The part of a catalogue item that lists the streams."""
+
+    extra: _Extra = _Extra()
+
+
+_streams = msgspec.json.Decoder(_Streams)
 _object = msgspec.json.Decoder(dict[str, Any])
 _COLUMNS = select(channels, devices.c.state.label("device_state")).select_from(
     channels.join(devices, devices.c.id == channels.c.device_id)
@@ -200,13 +214,19 @@ class ChannelPart:
             channels.c.loss_policy,
             channels.c.gone_at_us,
             channels.c.version,
+            channels.c.catalog,
         ).where(channels.c.stage != "retired")
         parts = (
             [query] if device_ids is None else [query.where(channels.c.device_id.in_(c)) for c in chunks(device_ids)]
         )
         for part in parts:
             for row in self._connection.execute(part):
-                yield Channel(*row[:9], is_gone=row.gone_at_us is not None, version=row.version)
+                yield Channel(
+                    *row[:9],
+                    is_gone=row.gone_at_us is not None,
+                    version=row.version,
+                    has_sub=has_sub_stream(_streams.decode(row.catalog).extra.stream_numbers),
+                )
 
 
 def _search_text(channel: ChannelRecord) -> str:

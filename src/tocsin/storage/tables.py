@@ -733,6 +733,7 @@ view_channels = Table(
     Column("view_id", ID, ForeignKey("views.id"), primary_key=True),
     Column("channel_id", ID, primary_key=True),
     Column("first_frame_at_us", Micros, comment="t6 as the console reported it"),
+    Column("is_sub", Boolean, nullable=False, server_default="0", comment="the sub stream was asked for last"),
     comment="the pictures of a view",
 )
 Index("ix_view_channels_channel", view_channels.c.channel_id)

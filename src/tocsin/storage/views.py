@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,33 @@ class ViewRepository:
         )
         self._connection.execute(
             insert(view_channels),
-            [{"view_id": view.id, "channel_id": channel_id} for channel_id in dict.fromkeys(view.channel_ids)],
+            [
+                {"view_id": view.id, "channel_id": channel_id, "is_sub": channel_id in view.subs}
+                for channel_id in dict.fromkeys(view.channel_ids)
+            ],
+        )
+
+    def add_channels(self, view_id: str, is_sub: Mapping[str, bool]) -> None:
+        """Add channels to a view, with whether their sub stream was asked for."""
+        self._connection.execute(
+            insert(view_channels),
+            [{"view_id": view_id, "channel_id": key, "is_sub": value} for key, value in is_sub.items()],
+        )
+
+    def set_streams(self, view_id: str, is_sub: Mapping[str, bool]) -> None:
+        """Write which stream of channels was asked for last."""
+        for value in (False, True):
+            chosen = sorted(key for key, wants_sub in is_sub.items() if wants_sub is value)
+            self._connection.execute(
+                update(view_channels)
+                .where(view_channels.c.view_id == view_id, view_channels.c.channel_id.in_(chosen))
+                .values(is_sub=value)
+            )
+
+    def renew(self, view: View) -> None:
+        """Write the new end of an open view."""
+        self._connection.execute(
+            update(views).where(views.c.id == view.id).values(expires_at_us=to_us(view.expires_at))
         )
 
     def get(self, view_id: str, *, user_id: str) -> View:
@@ -116,15 +142,18 @@ class ViewRepository:
     def _find(self, *clauses: ColumnElement[bool], limit: int = 1_000) -> list[View]:
         rows = self._connection.execute(select(views).where(*clauses).order_by(views.c.id).limit(limit)).all()
         shown: dict[str, list[str]] = {row.id: [] for row in rows}
+        subs: dict[str, set[str]] = {row.id: set() for row in rows}
         if shown:
             pairs = self._connection.execute(
-                select(view_channels.c.view_id, view_channels.c.channel_id)
+                select(view_channels.c.view_id, view_channels.c.channel_id, view_channels.c.is_sub)
                 .where(view_channels.c.view_id.in_(sorted(shown)))
                 .order_by(view_channels.c.channel_id)
             )
-            for view_id, channel_id in pairs:
+            for view_id, channel_id, is_sub in pairs:
                 shown[view_id].append(channel_id)
-        return [_view(row, tuple(shown[row.id])) for row in rows]
+                if is_sub:
+                    subs[view_id].add(channel_id)
+        return [_view(row, tuple(shown[row.id]), frozenset(subs[row.id])) for row in rows]
 
 
 def _of_incident(incident_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -142,7 +171,7 @@ _END = (
 )
 
 
-def _view(row: Any, channel_ids: tuple[str, ...]) -> View:
+def _view(row: Any, channel_ids: tuple[str, ...], subs: frozenset[str]) -> View:
     return View(
         id=row.id,
         user_id=row.user_id,
@@ -158,4 +187,5 @@ def _view(row: Any, channel_ids: tuple[str, ...]) -> View:
         end_reason=row.end_reason,
         recordings_from=optional_from_us(row.recordings_from_us),
         recordings_to=optional_from_us(row.recordings_to_us),
+        subs=subs,
     )

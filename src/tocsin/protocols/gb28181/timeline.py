@@ -255,6 +255,10 @@ WORDS: Final = Words(
             "摄像机已接受，但 {waited_s} 秒内没有以 {mode} 送来数据。"
             "常见原因：摄像机无法到达平台公布的地址 {address}。",
         ),
+        "play.no_sub_stream": (
+            "The camera refuses to send a sub stream; the main stream is shown instead.",
+            "摄像机拒绝发送子码流，改为显示主码流。",
+        ),
         "play.next_mode": ("We try {mode} next.", "改用 {mode} 重试。"),
         "play.next_offer": (
             "We ask again with another description ({offer}, {mode}).",

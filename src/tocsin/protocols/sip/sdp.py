@@ -6,6 +6,7 @@ Source: RFC 4566; RFC 4145 (setup, connection); GB/T 28181, "SDP" and "Media tra
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -175,12 +176,13 @@ def make_offer(
     mode: MediaMode,
     ssrc: int | None,
     stream_number: int | None = None,
+    choice: Sequence[tuple[str, str]] = (),
     wide: bool = False,
 ) -> Sdp:
     """Return the offer of a live play.
 
     With TCP active the port is a placeholder, because we connect. `wide` adds the payload types some recorders insist
-    on. `stream_number` asks for the main (0) or sub (1) stream.
+    on. `stream_number` asks for the main (0) or sub (1) stream as the standard says, `choice` in a device's own words.
     """
     types = ("96", "126", "125", "99", "34", "98", "97") if wide else ("96", "98", "97", "99")
     attributes: list[tuple[str, str]] = [("recvonly", "")]
@@ -190,6 +192,7 @@ def make_offer(
         attributes += [("setup", "passive" if mode is MediaMode.TCP_PASSIVE else "active"), ("connection", "new")]
     if stream_number is not None:
         attributes.append(("streamnumber", str(stream_number)))
+    attributes += choice
     protocol = "RTP/AVP" if mode is MediaMode.UDP else "TCP/RTP/AVP"
     used_port = PLACEHOLDER_PORT if mode is MediaMode.TCP_ACTIVE else port
     line = MediaLine("video", used_port, protocol, types, tuple(attributes))

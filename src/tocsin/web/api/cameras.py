@@ -159,4 +159,6 @@ def live_form(state: LiveState, words: Words, language: str) -> dict[str, Any]:
         "loss_share": state.loss_share,
         "last_frame_at": optional_iso(state.last_frame_at),
         "converted": state.converted,
+        "stream": state.stream,
+        "main_only": words.text(state.main_only, language) if state.main_only else "",
     }

@@ -281,6 +281,8 @@ class Live(Out):
     loss_share: float
     last_frame_at: Time | None
     converted: bool
+    stream: Literal["main", "sub"]
+    main_only: str
 
 
 class Camera(Out):
@@ -670,7 +672,7 @@ class Period(Out):
 
 
 class View(Out):
-    """A permission to look; `live` is a one-use address for each channel."""
+    """A permission to look; `live` is a one-use address for each channel, `streams` what it shows, `notes` why."""
 
     id: Id
     expires_at: Time
@@ -679,6 +681,8 @@ class View(Out):
     channels: list[Id]
     recordings: Period | None
     live: dict[str, str]
+    streams: dict[str, Literal["main", "sub"]]
+    notes: dict[str, str]
 
 
 class Counted(Out):

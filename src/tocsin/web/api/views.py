@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -12,12 +13,17 @@ from starlette.responses import Response
 
 from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.video import LiveAddress
+from tocsin.domain.view_service import OpenedView
 from tocsin.domain.views import View
 from tocsin.web.api import objects
 from tocsin.web.api.shapes import In, Page, listed, reply
 from tocsin.web.deps import House, Who, allowed
+from tocsin.web.errors import language_of
+from tocsin.web.services import Services
 
 router = APIRouter(prefix="/api/v1/views", tags=["views"])
+Which = Literal["main", "sub"]
 Viewer = Annotated[Actor, allowed(Permission.VIEW_LIVE)]
 
 
@@ -41,6 +47,30 @@ class ViewIn(In):
     codecs: Annotated[list[str], Field(max_length=50, examples=[["h264", "h265"]])] = []
     audio: bool = False
     recordings: PeriodIn | None = None
+    streams: Annotated[dict[str, Which], Field(max_length=64)] = {}
+
+
+class ExtendIn(In):
+    """What to look at besides, under the view's purpose and until its end."""
+
+    channels: Annotated[list[str], Field(min_length=1, max_length=64)]
+    streams: Annotated[dict[str, Which], Field(max_length=64)] = {}
+    codecs: Annotated[list[str], Field(max_length=50)] = []
+    audio: bool = False
+
+
+class RenewIn(In):
+    """How long to go on looking, from now."""
+
+    minutes: Annotated[float, Field(gt=0, le=480)]
+
+
+class StreamsIn(In):
+    """Which stream of which channel of the view."""
+
+    streams: Annotated[dict[str, Which], Field(min_length=1, max_length=64)]
+    codecs: Annotated[list[str], Field(max_length=50)] = []
+    audio: bool = False
 
 
 @router.get("", response_model=Page[objects.View])
@@ -65,11 +95,69 @@ async def open_view(request: Request, house: House, actor: Viewer, caller: Who, 
         codecs=body.codecs,
         audio=body.audio,
         recordings=_period(body.recordings),
+        streams=body.streams,
     )
+    return reply(_opened(request, house, opened), 201)
+
+
+@router.post("/{view_id}/channels", response_model=objects.View)
+async def extend_view(
+    view_id: str, request: Request, house: House, actor: Viewer, caller: Who, body: ExtendIn
+) -> Response:
+    """Add channels to one of the caller's open views; `live` holds an address for each that was named.
+
+    Errors: forbidden with the rule, not_found, invalid, conflict when the view ended.
+    """
+    opened = await house.views.extend(
+        view_id,
+        actor=actor,
+        session_id=caller.session_id,
+        channels=body.channels,
+        streams=body.streams,
+        codecs=body.codecs,
+        audio=body.audio,
+    )
+    return reply(_opened(request, house, opened))
+
+
+@router.post("/{view_id}/renew", response_model=objects.View)
+async def renew_view(view_id: str, house: House, actor: Viewer, caller: Who, body: RenewIn) -> Response:
+    """Go on looking: the view lasts `minutes` from now and its pictures go on. A person asks for this, no program.
+
+    Errors: forbidden with the rule, not_found, conflict when the view ended.
+    """
+    view = await house.views.renew(view_id, actor=actor, session_id=caller.session_id, minutes=body.minutes)
+    return reply(_form(view, {}))
+
+
+@router.post("/{view_id}/streams", response_model=objects.View)
+async def choose_view_streams(
+    view_id: str, request: Request, house: House, actor: Viewer, caller: Who, body: StreamsIn
+) -> Response:
+    """Ask for the main or sub stream of channels of an open view; `live` holds a fresh address for each.
+
+    `streams` in the answer says what is shown: the main one where the camera has no sub stream.
+    Errors: not_found, conflict when the view ended, unavailable.
+    """
+    opened = await house.views.choose_streams(
+        view_id,
+        actor=actor,
+        session_id=caller.session_id,
+        streams=body.streams,
+        codecs=body.codecs,
+        audio=body.audio,
+    )
+    return reply(_opened(request, house, opened))
+
+
+def _opened(request: Request, house: Services, opened: OpenedView) -> dict[str, Any]:
     is_secure = house.public_url.startswith("https://")
     host = request.url.hostname or ""
-    live = {channel: reachable(url, host, is_secure=is_secure) for channel, url in opened.live.items()}
-    return reply(_form(opened.view, live), 201)
+    live = {key: replace(at, url=reachable(at.url, host, is_secure=is_secure)) for key, at in opened.live.items()}
+    form = _form(opened.view, live)
+    language = language_of(request)
+    form["notes"] = {key: house.words.text(at.reason, language) for key, at in live.items() if at.reason}
+    return form
 
 
 @router.delete("/{view_id}", status_code=204)
@@ -98,7 +186,7 @@ def _period(given: PeriodIn | None) -> tuple[datetime, datetime] | None:
     return None if given is None else (given.starts_at.astimezone(UTC), given.ends_at.astimezone(UTC))
 
 
-def _form(view: View, live: dict[str, str]) -> dict[str, Any]:
+def _form(view: View, live: dict[str, LiveAddress]) -> dict[str, Any]:
     return {
         "id": view.id,
         "opened_at": iso(view.opened_at),
@@ -107,5 +195,7 @@ def _form(view: View, live: dict[str, str]) -> dict[str, Any]:
         "incident_id": view.incident_id,
         "channels": list(view.channel_ids),
         "recordings": _period_form(view),
-        "live": live,
+        "live": {channel: address.url for channel, address in live.items()},
+        "streams": {channel: address.stream for channel, address in live.items()},
+        "notes": {},
     }
