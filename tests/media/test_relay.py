@@ -1,6 +1,7 @@
 """One upstream a channel: started by interest, kept by viewers, reopened after losses, stopped when idle."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.support.clocks import FixedClock
@@ -18,6 +19,7 @@ class Link:
     def __init__(self):
         self.events = MediaEvents()
         self.tickets, self.revoked, self.closed, self.figures = [], [], [], {}
+        self.renewed, self.turned_away = [], []
 
     async def ticket(self, **content):
         self.tickets.append(content)
@@ -31,6 +33,12 @@ class Link:
 
     def last_stats(self, stream_id):
         return self.figures.get(stream_id)
+
+    async def renew(self, view_id, expires_at):
+        self.renewed.append((view_id, expires_at))
+
+    async def turn_away(self, stream_id, reason):
+        self.turned_away.append((stream_id, reason))
 
     async def close_receiver(self, stream_id):
         self.closed.append(stream_id)
@@ -84,6 +92,19 @@ class House:
         )
         await settle()
         return address.url
+
+    async def address(self, stream="main", codecs=("avc1.640028",), channel=CHANNEL):
+        made = await self.streams.open_view(
+            view_id="view",
+            channel=channel,
+            user_id="u",
+            expires_at=self.clock.now() + timedelta(minutes=5),
+            codecs=codecs,
+            audio=False,
+            stream=stream,
+        )
+        await settle()
+        return made
 
     async def pass_time(self, seconds):
         self.clock.advance(seconds)
@@ -246,3 +267,88 @@ async def test_words_about_unknown_streams_change_nothing():
     events.on_demand("x")
     events.on_viewer("v", "v", "x", "opened")
     assert house.streams.state("x").state == "idle"
+
+
+async def test_main_and_sub_have_an_upstream_each():
+    house = House()
+    main, sub = await house.address(), await house.address("sub")
+    assert (main.stream, sub.stream) == ("main", "sub")
+    assert "/live/ch~sub?ticket=" in sub.url
+    assert house.source.asked == ["main", "sub"]
+    house.link.events.on_first_key("ch~sub", house.clock.now())
+    house.link.figures["ch~sub"] = StreamStats("ch~sub", "live", width=640, height=360)
+    assert house.streams.state("ch", "sub").state == "live"
+    assert (house.state.state, house.state.stream) == ("starting", "main")
+
+
+async def test_a_camera_watched_by_its_sub_stream_only_is_live():
+    house = House()
+    await house.address("sub")
+    house.link.events.on_first_key("ch~sub", house.clock.now())
+    house.link.figures["ch~sub"] = StreamStats("ch~sub", "live", width=640, height=360)
+    assert (house.state.state, house.state.stream) == ("live", "sub")
+
+
+async def test_a_camera_without_a_sub_stream_shows_its_main_one_and_says_so():
+    house = House()
+    address = await house.address("sub", channel=replace(CHANNEL, has_sub=False))
+    assert (address.stream, address.reason) == ("main", "no_sub_stream")
+    assert house.source.asked == ["main"]
+
+
+async def test_a_refused_sub_stream_turns_its_viewers_to_the_main_one():
+    house = House()
+    house.source.fails_with = "play.no_sub_stream"
+    await house.address("sub")
+    await settle()
+    assert house.link.turned_away == [("ch~sub", "no_sub_stream")]
+    house.source.fails_with = ""
+    again = await house.address("sub")
+    assert (again.stream, again.reason) == ("main", "no_sub_stream")
+    assert house.streams.state("ch").main_only == "no_sub_stream"
+    house.streams.device_registered("dev")
+    assert (await house.address("sub")).stream == "sub"
+
+
+async def test_a_camera_that_ignores_the_choice_is_found_by_the_size_of_its_pictures():
+    house = House()
+    await house.address()
+    await house.address("sub")
+    for stream_id in ("ch", "ch~sub"):
+        house.link.events.on_first_key(stream_id, house.clock.now())
+        house.link.figures[stream_id] = StreamStats(stream_id, "live", width=1280, height=720)
+    await house.pass_time(1)
+    assert house.link.turned_away == [("ch~sub", "no_sub_stream")]
+    assert (await house.address("sub")).reason == "sub_ignored"
+
+
+async def test_streams_of_two_sizes_are_left_alone():
+    house = House()
+    await house.address()
+    await house.address("sub")
+    for stream_id, width, height in (("ch", 1280, 720), ("ch~sub", 640, 360)):
+        house.link.events.on_first_key(stream_id, house.clock.now())
+        house.link.figures[stream_id] = StreamStats(stream_id, "live", width=width, height=height)
+    await house.pass_time(1)
+    assert house.link.turned_away == []
+
+
+async def test_a_browser_without_h265_gets_the_sub_stream_before_a_conversion():
+    house = House()
+    await house.address()
+    assert house.link.tickets[-1]["may_change"] is True
+    house.link.events.on_mime("ch", 'video/mp4; codecs="hvc1.1.6.L93.B0"')
+    address = await house.address()
+    assert (address.stream, address.reason) == ("sub", "main_not_playable")
+    house.link.events.on_mime("ch~sub", 'video/mp4; codecs="hvc1.1.6.L63.90"')
+    address = await house.address()
+    assert (address.stream, address.reason) == ("main", "")
+    assert house.link.tickets[-1]["may_change"] is False
+    assert (await house.address(codecs=("hvc1.1.6.L93.B0",))).stream == "main"
+
+
+async def test_a_renewed_view_goes_on_at_the_workers():
+    house = House()
+    until = house.clock.now() + timedelta(minutes=20)
+    await house.streams.renew_view("view", until)
+    assert house.link.renewed == [("view", until)]

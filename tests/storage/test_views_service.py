@@ -119,7 +119,7 @@ async def room(store: AnyStore, clock: FixedClock) -> Room:
 
 async def test_an_alarms_cameras_are_shown_to_all_on_duty_until_one_claims_it(room: Room) -> None:
     li, wang, chief = await room.look(LI, WEST_GATE, YARD), await room.look(WANG), await room.look(CHIEF)
-    assert li.live == {WEST_GATE: f"/live/{WEST_GATE}", YARD: f"/live/{YARD}"}
+    assert {key: at.url for key, at in li.live.items()} == {WEST_GATE: f"/live/{WEST_GATE}", YARD: f"/live/{YARD}"}
     assert li.view.expires_at == START + timedelta(minutes=10)
 
     await room.act("claim", LI)
@@ -288,3 +288,59 @@ async def test_a_view_names_one_to_sixty_four_channels(room: Room, channels: lis
         await room.views.open(actor=LI, session_id="s", channels=channels, purpose="patrol", minutes=1)
 
     assert caught.value.code is ErrorCode.INVALID
+
+
+async def test_channels_are_added_to_an_open_view_with_a_record_of_their_own(room: Room) -> None:
+    opened = await room.look(LI, WEST_GATE)
+    grown = await room.views.extend(
+        opened.view.id, actor=LI, session_id="s-li", channels=[WEST_GATE, YARD], streams={YARD: "sub"}
+    )
+    assert set(grown.view.channel_ids) == {WEST_GATE, YARD}
+    assert grown.live[YARD].stream == "sub"
+    assert grown.view.expires_at == opened.view.expires_at
+    (record,) = await room.audit("view.extended")
+    assert msgspec.json.decode(record.detail)["channels"] == [YARD]
+    await room.views.extend(opened.view.id, actor=LI, session_id="s-li", channels=[YARD])
+    assert len(await room.audit("view.extended")) == 1
+    (own,) = await room.views.own(actor=LI)
+    assert (set(own.channel_ids), own.subs) == ({WEST_GATE, YARD}, {YARD})
+
+
+async def test_a_channel_that_the_purpose_does_not_cover_is_not_added(room: Room) -> None:
+    opened = await room.look(LI, WEST_GATE)
+    with pytest.raises(TocsinError) as caught:
+        await room.views.extend(opened.view.id, actor=LI, session_id="s-li", channels=["nowhere"])
+    assert caught.value.code is ErrorCode.NOT_FOUND
+    (own,) = await room.views.own(actor=LI)
+    assert own.channel_ids == (WEST_GATE,)
+
+
+async def test_a_view_is_renewed_by_its_holder_and_its_pictures_go_on(room: Room) -> None:
+    opened = await room.look(LI, WEST_GATE)
+    room.clock.advance(300)
+    renewed = await room.views.renew(opened.view.id, actor=LI, session_id="s-li", minutes=10)
+    assert renewed.expires_at == START + timedelta(minutes=15)
+    assert room.pictures.renewed == [(opened.view.id, renewed.expires_at)]
+    (record,) = await room.audit("view.renewed")
+    assert record.subject_id == opened.view.id
+    room.clock.advance(330)
+    assert await room.views.expire() == 0
+    room.clock.advance(300)
+    assert await room.views.expire() == 1
+    with pytest.raises(TocsinError) as caught:
+        await room.views.renew(opened.view.id, actor=LI, session_id="s-li", minutes=10)
+    assert caught.value.code is ErrorCode.CONFLICT
+
+
+async def test_another_stream_of_an_open_view_needs_no_new_purpose(room: Room) -> None:
+    opened = await room.look(LI, WEST_GATE, streams={WEST_GATE: "sub"})
+    assert opened.live[WEST_GATE].stream == "sub"
+    chosen = await room.views.choose_streams(opened.view.id, actor=LI, session_id="s-li", streams={WEST_GATE: "main"})
+    assert chosen.live[WEST_GATE].url == f"/live/{WEST_GATE}"
+    (record,) = await room.audit("view.streams")
+    assert msgspec.json.decode(record.detail)["streams"] == [f"{WEST_GATE}:main"]
+    await room.views.choose_streams(opened.view.id, actor=LI, session_id="s-li", streams={WEST_GATE: "main"})
+    assert len(await room.audit("view.streams")) == 1
+    with pytest.raises(TocsinError) as caught:
+        await room.views.choose_streams(opened.view.id, actor=LI, session_id="s-li", streams={YARD: "main"})
+    assert caught.value.code is ErrorCode.NOT_FOUND

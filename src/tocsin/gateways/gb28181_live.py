@@ -136,9 +136,7 @@ class GbLiveSource:
         for task in list(self._background):
             task.cancel()
 
-    def _offer(
-        self, choice: tuple[tuple[str, str], ...], ip: str, port: int, mode: MediaMode, ssrc: int
-    ) -> Sdp:
+    def _offer(self, choice: tuple[tuple[str, str], ...], ip: str, port: int, mode: MediaMode, ssrc: int) -> Sdp:
         return make_offer(own_id=self._caller.server_id, ip=ip, port=port, mode=mode, ssrc=ssrc, choice=choice)
 
     async def _watch(self, session: GbLiveSession) -> None:

@@ -41,8 +41,8 @@ from tocsin.protocols.gb28181.manscdp import (
     result_response,
 )
 from tocsin.protocols.gb28181.ptz import STOP
-from tocsin.protocols.gb28181.subscribe import Topic, topic_of
 from tocsin.protocols.gb28181.stream_choice import ALL_LINES, SUB_NUMBER, asked_number, choice_lines
+from tocsin.protocols.gb28181.subscribe import Topic, topic_of
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local, ServerCallState
 from tocsin.protocols.sip.digest import answer, parse_challenge

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tocsin.protocols.gb28181.catalog import CatalogItem
+from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.gb28181.stream_choice import ALL_LINES
 from tocsin.protocols.gb28181.tries import StreamLine
-from tocsin.protocols.gb28181.recordings import Recording
 
 
 class Quirk(StrEnum):

@@ -26,11 +26,11 @@ CHUNK = 500  # ids in one statement: far below the limits of both engines
 _encode = msgspec.json.Encoder().encode
 
 
-class _Extra(msgspec.Struct):
+class _Extra(msgspec.Struct, frozen=True):
     stream_numbers: str = ""
 
 
-class _Streams(msgspec.Struct):
+class _Streams(msgspec.Struct, frozen=True):
     """The part of a catalogue item that lists the streams."""
 
     extra: _Extra = _Extra()

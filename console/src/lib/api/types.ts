@@ -400,6 +400,9 @@ export interface View {
   incident_id: string | null;
   channels: string[];
   live: Record<string, string>;
+  /** The stream each address shows, and why it is not the one asked for. */
+  streams: Record<string, 'main' | 'sub'>;
+  notes: Record<string, string>;
 }
 
 export interface Status {

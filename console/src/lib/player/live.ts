@@ -42,7 +42,7 @@ export interface PlayerOptions {
 /** Refusals that trying again cannot change. */
 const FINAL = new Set(['forbidden', 'not_found', 'invalid', 'unauthenticated', 'blocked']);
 /** Ends after which a new view may be asked for at once. */
-const RENEWABLE = new Set(['expired', 'worker_lost', 'slow', 'source_lost', 'restart', '']);
+const RENEWABLE = new Set(['expired', 'worker_lost', 'slow', 'source_lost', 'restart', 'use_sub_stream', 'no_sub_stream', '']);
 const TICK_MS = 500;
 const HIDDEN_MS = 5_000;
 const STAT_MS = 2_000;
