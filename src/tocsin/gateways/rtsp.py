@@ -21,6 +21,7 @@ from tocsin.base.ids import new_token
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import CatalogEntry, DeviceReports
 from tocsin.domain.directory import Channel, IpCamera
+from tocsin.domain.streams import Stream, stream_id_of
 from tocsin.domain.video import LiveSession, MediaPorts
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.protocols.gb28181.timeline import Timeline
@@ -36,7 +37,6 @@ CHECKS_AT_ONCE: Final = 16
 FIRST_MEDIA_S: Final = 6.0
 REFUSED: Final = "refused"
 FIXED: Final = 3  # PTZType of a camera that does not move
-SUB: Final = "~sub"
 MAX_ANSWER_BYTES: Final = 512 << 10
 
 
@@ -104,14 +104,17 @@ class RtspGateway:
 
     # --- pictures ---
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = Stream.MAIN) -> LiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
         camera = self._cameras.ip_camera(channel.device_id)
         if camera is None:
             raise TocsinError(ErrorCode.UNAVAILABLE, "the camera is not registered", key="control.device_offline")
-        is_sub = channel.id.endswith(SUB)
-        url = camera.sub_url if is_sub and camera.sub_url else camera.url
-        return await open_pulled(channel, camera, url, media, self._attempts, self._reports, self._clock)
+        if stream == Stream.SUB and not camera.sub_url:
+            raise TocsinError(ErrorCode.UNAVAILABLE, "no address of a sub stream", key="play.no_sub_stream")
+        url = camera.sub_url if stream == Stream.SUB else camera.url
+        return await open_pulled(
+            stream_id_of(channel.id, stream), channel, camera, url, media, self._attempts, self._reports, self._clock
+        )
 
     # --- supervision and first contact ---
 
@@ -227,6 +230,7 @@ def _way_to(camera: IpCamera) -> tuple[object, ...]:
 
 
 async def open_pulled(
+    stream_id: str,
     channel: Channel,
     camera: IpCamera,
     url: str,
@@ -245,7 +249,7 @@ async def open_pulled(
         for transport in (camera.transport, "tcp" if camera.transport == "udp" else "udp"):
             try:
                 agreed = await media.open_rtsp(
-                    channel.id,
+                    stream_id,
                     url,
                     username=camera.username,
                     password=camera.password,
@@ -265,12 +269,12 @@ async def open_pulled(
                 codec=str(agreed.get("codec", "")).upper(),
                 transport=used.upper(),
             )
-            if await media.first_packet(channel.id, FIRST_MEDIA_S):
+            if await media.first_packet(stream_id, FIRST_MEDIA_S):
                 timeline.ok("camera.media", clock.monotonic())
                 reports.seen(camera.device_id, clock.now(), urlsplit(url).netloc, used)
                 is_ok = True
-                return PulledSession(channel.id, media)
-            await media.close_receiver(channel.id)
+                return PulledSession(stream_id, media)
+            await media.close_receiver(stream_id)
             timeline.failed("camera.no_media", clock.monotonic(), transport=used.upper())
         raise TocsinError(ErrorCode.UNAVAILABLE, "nothing arrives from the camera", key="camera.no_media")
     except asyncio.CancelledError:
