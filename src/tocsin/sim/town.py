@@ -238,7 +238,9 @@ class CameraKeeper:
                 await self._clock.sleep(REDIAL_S)
                 continue
             self._wire = wire
-            self._camera = camera = SimCamera(self._plan, wire, self._clock, new_token, self._sender, self._recorder, self._sub_sender)
+            self._camera = camera = SimCamera(
+                self._plan, wire, self._clock, new_token, self._sender, self._recorder, self._sub_sender
+            )
             life = asyncio.create_task(camera.run())
             loss = asyncio.create_task(broken.wait())
             try:
