@@ -17,11 +17,12 @@ from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.control import DEAD_MAN_S, CameraPreset
 from tocsin.domain.devices import CatalogEntry, DeviceReports
 from tocsin.domain.directory import Channel, IpCamera
+from tocsin.domain.streams import Stream, stream_id_of
 from tocsin.domain.video import LiveSession, MediaPorts
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif_calls import SKEW_TOLD_S, CallFailed, OnvifCalls, make_http
 from tocsin.gateways.onvif_events import EventPuller, Intake
-from tocsin.gateways.rtsp import CHECK_EVERY_S, CHECKS_AT_ONCE, FIXED, REFUSED, SUB, Cameras, open_pulled
+from tocsin.gateways.rtsp import CHECK_EVERY_S, CHECKS_AT_ONCE, FIXED, REFUSED, Cameras, open_pulled
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.onvif import calls
 from tocsin.protocols.onvif.soap import Element
@@ -247,11 +248,13 @@ class OnvifGateway:
 
     # --- pictures ---
 
-    async def open_live(self, channel: Channel, media: MediaPorts) -> LiveSession:
+    async def open_live(self, channel: Channel, media: MediaPorts, stream: str = Stream.MAIN) -> LiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
         known = self._ready(channel)
         main, sub = calls.streams_of(known.profiles, channel.gb_id)
-        chosen = sub if channel.id.endswith(SUB) and sub is not None else main
+        if stream == Stream.SUB and sub is None:
+            raise _unavailable("play.no_sub_stream")
+        chosen = sub if stream == Stream.SUB else main
         if chosen is None:
             raise _unavailable("camera.no_video")
         is_media2 = known.is_media2
@@ -266,7 +269,8 @@ class OnvifGateway:
         if not url:
             raise _unavailable("camera.not_understood", reason="uri")
         camera = self._cameras.ip_camera(channel.device_id) or known.reach.camera
-        return await open_pulled(channel, camera, url, media, self._attempts, self._reports, self._clock)
+        stream_id = stream_id_of(channel.id, stream)
+        return await open_pulled(stream_id, channel, camera, url, media, self._attempts, self._reports, self._clock)
 
     # --- moving ---
 
