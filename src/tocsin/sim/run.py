@@ -280,9 +280,7 @@ def _camera(arguments: argparse.Namespace) -> int:
     async def _work(ended: asyncio.Event) -> None:
         transport = Transport(arguments.transport)
         times = (arguments.alarm_after, arguments.alarm_every)
-        reports.append(
-            await _live_camera(plan, arguments.server, transport, (_sender, _recorder), ended, alarms, times)
-        )
+        reports.append(await _live_camera(plan, arguments.server, transport, _sender, ended, alarms, times, _recorder))
 
     try:
         asyncio.run(until_told(_work, arguments.seconds))
@@ -322,15 +320,16 @@ async def _live_camera(
     plan: CameraPlan,
     server: tuple[str, int],
     transport: Transport,
-    senders: tuple[Callable[[str], PictureSender], RecordingSenders],
+    sender: Callable[[str], PictureSender],
     ended: asyncio.Event,
     alarms: Sequence[SimAlarm],
     times: tuple[float, float],
+    recorder: RecordingSenders | None = None,
 ) -> CameraReport:
     clock = SystemClock()
     wire = Wire(server, transport, clock)
     await wire.open()
-    camera = SimCamera(plan, wire, clock, new_token, *senders)
+    camera = SimCamera(plan, wire, clock, new_token, sender, recorder)
     life = asyncio.create_task(camera.run())
     waiting = asyncio.create_task(ended.wait())
     if alarms:
