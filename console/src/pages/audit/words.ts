@@ -93,6 +93,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'user.disabled': m.audit_user_disabled,
   'user.enabled': m.audit_user_enabled,
   'user.password_set': m.audit_user_password_set,
+  'recording.opened': m.audit_recording_opened,
   'view.opened': m.audit_view_opened,
   'view.ended': m.audit_view_ended,
   'zone.added': m.audit_zone_added,
