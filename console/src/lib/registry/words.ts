@@ -16,7 +16,7 @@ const KIND: Record<string, () => string> = {
 export const KINDS = Object.keys(KIND);
 export const kindOf = (kind: string) => (KIND[kind] ?? (() => kind))();
 
-const PROTOCOL: Record<string, string> = { dc09: 'SIA DC-09', gb28181: 'GB/T 28181' };
+const PROTOCOL: Record<string, string> = { dc09: 'SIA DC-09', gb28181: 'GB/T 28181', onvif: 'ONVIF', rtsp: 'RTSP' };
 export const protocolOf = (protocol: string) => PROTOCOL[protocol] ?? protocol;
 
 const CLASS: Record<string, () => string> = {
