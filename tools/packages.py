@@ -47,9 +47,23 @@ NEEDS = (
     Need("Chromium", "the console's flows in a real browser", "chromium", _program("chromium", "chromium-browser")),
     Need("a Chinese font", "Chinese labels in the browser's screenshots", "fonts-noto-cjk fontconfig", _chinese_font),
     Need("SIPp", "drives the SIP side as an independent peer", "sip-tester", _program("sipp")),
+    Need(
+        "GStreamer's RTSP server",
+        "serves our RTSP client as an independent peer",
+        "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+        " gstreamer1.0-plugins-bad",
+        lambda: _gst_rtsp(),
+    ),
     Need("ffmpeg and ffprobe", "demuxes and decodes our streams as an independent peer", "ffmpeg", _program("ffprobe")),
     Need("a C compiler", "builds the shim of the power-cut test", "gcc libc6-dev", _program("gcc", "cc")),
 )
+
+
+def _gst_rtsp() -> bool:
+    """Debian's own Python sees the RTSP server of GStreamer."""
+    script = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    command = ["/usr/bin/python3", "-c", script]
+    return os.path.exists(command[0]) and not subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def missing() -> list[Need]:

@@ -49,6 +49,7 @@ class _Known:
         self.is_ready = False
         self.is_silent = False
         self.profiles: list[calls.Profile] = []
+        self.label = ""
         self.puller: EventPuller | None = None
         self.stops: dict[str, asyncio.Task[None]] = {}
         self.lens: set[str] = set()
@@ -238,10 +239,11 @@ class OnvifGateway:
 
     def _entries(self, known: _Known) -> list[CatalogEntry]:
         entries = []
-        for source in dict.fromkeys(profile.source for profile in known.profiles):
-            main, _ = calls.streams_of(known.profiles, source)
+        sources = list(dict.fromkeys(profile.source for profile in known.profiles))
+        for number, source in enumerate(sources, start=1):
             moves = any(profile.has_ptz for profile in known.profiles if profile.source == source)
-            name = (main.name if main is not None else "") or source
+            # Profiles are called "main" or "Profile_1": who made it, and which picture it is, says more.
+            name = f"{known.label or source} {number}" if len(sources) > 1 else known.label or source
             kind = MOVES if moves and calls.PTZ in known.reach.services else FIXED
             entries.append(CatalogEntry(gb_id=source, name=name, is_online=True, ptz_type=kind))
         return entries

@@ -105,9 +105,7 @@ class RtspCamera:
 
     async def start(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
         """Begin to serve. Errors: OSError."""
-        first, _ = await asyncio.get_running_loop().run_in_executor(None, self._pictures.at, 0)
-        sets = ParameterSets(self._codec)
-        self._sets = [nal for nal in split_nals(first) if sets.take(nal)]
+        self._sets = await asyncio.get_running_loop().run_in_executor(None, self._find_sets)
         self._server = await asyncio.start_server(self._serve, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -284,6 +282,15 @@ class RtspCamera:
             if report:
                 with contextlib.suppress(OSError):
                     session.sockets[1].sendto(report, (session.address[0], session.address[1] + 1))
+
+    def _find_sets(self) -> list[bytes]:
+        """Return the parameter sets of the first key picture."""
+        sets = ParameterSets(self._codec)
+        for number in range(1000):
+            data, is_key = self._pictures.at(number)
+            if is_key:
+                return [nal for nal in split_nals(data) if sets.take(nal)]
+        return []
 
     def _kind(self, nal: bytes) -> int:
         return nal[0] & 31 if self._codec == StreamType.H264 else nal[0] >> 1 & 63
