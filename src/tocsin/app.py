@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client.core import Metric
@@ -65,6 +66,7 @@ from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
+from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
 from tocsin.media.link import MediaSettings as LinkSettings
 from tocsin.media.playback import Playbacks
@@ -159,7 +161,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store = make_store(
         settings.storage_url, clock, HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
     )
-    link = MediaLink(_link_settings(settings, stack), clock)
+    link = _media_link(settings, stack, clock)
     media_started = asyncio.create_task(link.start())  # its processes load while we do
     stack.callback(media_started.cancel)
     await store.start()
@@ -209,7 +211,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         link,
         source,
         clock,
-        public_host=settings.media.host,
+        public_host=_public_host(settings),
+        public_scheme=urlsplit(settings.media.external_public).scheme if _is_external(settings) else "ws",
         idle_stop_s=settings.media.stop_after_s,
         channel_of=directory.channel,
     )
@@ -259,7 +262,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         health=health,
         words=_all_words(),
         version=__version__,
-        media=lambda: _media_health(link),
+        media=lambda: _media_health(link, settings.media.external_public if _is_external(settings) else ""),
         live_state=streams.state,
         notices=notices,
         settings=lambda: settings_in_force(settings),
@@ -365,6 +368,36 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _is_external(settings: Settings) -> bool:
+    return settings.media.relay != "own"
+
+
+def _public_host(settings: Settings) -> str:
+    """Return the host viewers fetch pictures from."""
+    if _is_external(settings):
+        return urlsplit(settings.media.external_public).hostname or ""
+    return settings.media.host
+
+
+def _media_link(settings: Settings, stack: AsyncExitStack, clock: Clock) -> MediaLink | ZlmLink:
+    media = settings.media
+    if media.relay == "own":
+        return MediaLink(_link_settings(settings, stack), clock)
+    return ZlmLink(
+        ZlmSettings(
+            media.external_url,
+            media.external_secret.get_secret_value(),
+            media.external_hook_secret.get_secret_value(),
+            media.external_public,
+            rtp_ip=settings.sip_media_ip,
+            hook_host=media.external_hook_host,
+            hook_port=media.external_hook_port,
+            hook_networks=media.external_hook_networks,
+        ),
+        clock,
+    )
+
+
 def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-"))  # short: a socket's path has 107 bytes
     media = settings.media
@@ -467,9 +500,10 @@ def _all_words() -> Words:
     return words
 
 
-def _media_health(link: MediaLink) -> MediaHealth:
+def _media_health(link: MediaLink | ZlmLink, elsewhere: str) -> MediaHealth:
     health = link.health()
-    return MediaHealth(len(health), sum(worker.is_alive for worker in health), tuple(worker.port for worker in health))
+    ports = () if elsewhere else tuple(worker.port for worker in health)
+    return MediaHealth(len(health), sum(worker.is_alive for worker in health), ports, elsewhere)
 
 
 def _lines(path: Path) -> list[str]:
@@ -550,7 +584,7 @@ def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]
 
 
 def _metrics(
-    dc09: Dc09Gateway, gb28181: Gb28181Gateway, sip: SipGateway, streams: LiveStreams, link: MediaLink
+    dc09: Dc09Gateway, gb28181: Gb28181Gateway, sip: SipGateway, streams: LiveStreams, link: MediaLink | ZlmLink
 ) -> Iterable[Metric]:
     health = dc09.health()
     yield gauge("dc09_connections", "Open DC-09 connections", health.connections)

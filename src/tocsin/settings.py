@@ -10,12 +10,14 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,7 +27,9 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -315,6 +319,82 @@ class MediaSettings(_Section):
         description="Program that converts H.265, started as a process of its own.",
         unit="program",
     )
+
+    relay: Literal["own", "zlmediakit"] = _setting(
+        "own",
+        description="Who carries live pictures: `own` workers, or a ZLMediaKit server named by the external_ settings, "
+        "for live GB/T 28181 pictures only. That way is untested against a real server.",
+        unit="word",
+    )
+    external_url: str = _setting(
+        "",
+        description="The media server's HTTP interface, such as http://127.0.0.1:80. Untested against a real server.",
+        unit="URL",
+    )
+    external_secret: SecretStr = _setting(
+        SecretStr(""), description="`secret` of section `api` of the media server's configuration.", unit="secret"
+    )
+    external_public: str = _setting(
+        "",
+        description="Where browsers fetch pictures from the media server, such as ws://media.example.org:80.",
+        unit="URL",
+    )
+    external_hook_host: str = _setting(
+        "127.0.0.1", description="Address on which the media server's hooks are heard.", unit="address"
+    )
+    external_hook_port: Port = _setting(
+        8090, description="Port on which the media server's hooks are heard; 0 takes a free one.", unit="port"
+    )
+    external_hook_secret: SecretStr = _setting(
+        SecretStr(""),
+        description="Secret in the path of the hooks, 16 letters and digits at least: /hook/SECRET/on_play.",
+        unit="secret",
+    )
+    external_hook_networks: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks hooks may come from; others are turned away.",
+        unit="networks",
+    )
+
+    @field_validator("external_hook_networks")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for text in networks:
+            ipaddress.ip_network(text, strict=False)
+        return networks
+
+    @field_validator("external_url", "external_public")
+    @classmethod
+    def _is_server(cls, text: str, info: ValidationInfo) -> str:
+        schemes = ("http", "https") if info.field_name == "external_url" else ("ws", "wss")
+        parts = urlsplit(text)
+        is_server = parts.scheme in schemes and parts.hostname and parts.port != 0 and parts.path in ("", "/")
+        is_plain = not (parts.query or parts.fragment) and re.fullmatch(r"[a-z]+://[A-Za-z0-9.:\[\]-]+/?", text)
+        if text and not (is_server and is_plain):
+            raise ValueError(f"must be {schemes[0]}://HOST:PORT or {schemes[1]}://HOST:PORT")
+        return text.rstrip("/")
+
+    @field_validator("external_hook_secret")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        if text and not (len(text) >= 16 and text.isascii() and text.isalnum()):
+            raise ValueError("must be 16 letters and digits or more")
+        return secret
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> MediaSettings:
+        names = ("external_url", "external_secret", "external_public", "external_hook_secret")
+        if self.relay == "zlmediakit":
+            values = {name: getattr(self, name) for name in names}
+            missing = [
+                f"media.{name}"
+                for name, value in values.items()
+                if not (value.get_secret_value() if isinstance(value, SecretStr) else value)
+            ]
+            if missing:
+                raise ValueError(f"relay zlmediakit needs {', '.join(missing)}")
+        return self
 
     @field_validator("rtp_ports")
     @classmethod

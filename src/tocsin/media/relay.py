@@ -127,6 +127,7 @@ class LiveStreams:
         clock: Clock,
         *,
         public_host: str,
+        public_scheme: str = "ws",
         idle_stop_s: float = IDLE_STOP_S,
         channel_of: Callable[[str], Channel | None] | None = None,
     ) -> None:
@@ -135,6 +136,7 @@ class LiveStreams:
         self._source = source
         self._clock = clock
         self._public_host = public_host
+        self._public_scheme = public_scheme
         self._idle_stop_s = idle_stop_s
         self._channel_of = channel_of
         self._upstreams: dict[str, _Upstream] = {}
@@ -200,7 +202,7 @@ class LiveStreams:
             may_change=choice.stream is Stream.MAIN and may_use_sub(known, h265=can_h265),
         )
         host = f"[{self._public_host}]" if ":" in self._public_host else self._public_host
-        url = f"ws://{host}:{self._link.viewer_port(stream_id)}{path}"
+        url = f"{self._public_scheme}://{host}:{self._link.viewer_port(stream_id)}{path}"
         return LiveAddress(url, choice.stream.value, choice.reason)
 
     async def renew_view(self, view_id: str, expires_at: datetime) -> None:

@@ -118,5 +118,26 @@ WORDS: Final = Words(
             "摄像机结束了会话，正在重新请求。",
         ),
         "media_unavailable": ("The media port could not be opened.", "无法打开媒体端口。"),
+        "media_external_down": (
+            "The media server does not answer; it is asked again. Its state is in the log.",
+            "流媒体服务器无应答，正在重试，详情见日志。",
+        ),
+        "media_external_answer": (
+            "The media server's answer cannot be understood. Check media.external_url.",
+            "无法识别流媒体服务器的应答，请检查 media.external_url。",
+        ),
+        "media_external_refused": ("The media server refused the request.", "流媒体服务器拒绝了请求。"),
+        "media_external_secret": (
+            "The media server does not accept the secret. Check media.external_secret.",
+            "流媒体服务器密钥不正确，请检查 media.external_secret。",
+        ),
+        "media_external_hooks": (
+            "The media server would show pictures without asking Tocsin, so none is opened. Set its hooks.",
+            "流媒体服务器未配置播放鉴权回调，为防止未经许可的观看，不打开图像。请配置其回调地址。",
+        ),
+        "media_external_unsupported": (
+            "The external media server is not used for this; with media.relay = own Tocsin does it itself.",
+            "外部流媒体服务器不支持此功能；将 media.relay 设为 own 后由警钟自身完成。",
+        ),
     }
 )

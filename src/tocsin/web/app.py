@@ -103,6 +103,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         clock=services.clock,
         names=host_names(settings.allowed_hosts, settings.host, settings.public_url),
         media_ports=lambda: services.media().ports,
+        elsewhere=lambda: services.media().elsewhere,
         requests=requests,
         is_secure=settings.public_url.startswith("https://"),
     )

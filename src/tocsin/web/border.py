@@ -41,13 +41,16 @@ def host_names(allowed: Iterable[str], listening: str, public_url: str) -> froze
     return frozenset(names)
 
 
-def content_policy(host: str, media_ports: Sequence[int], *, is_secure: bool) -> str:
+def content_policy(host: str, media_ports: Sequence[int], *, is_secure: bool, elsewhere: str = "") -> str:
     """Return the content policy of the console: nothing from elsewhere, sockets to ourselves and the media ports.
+
+    `elsewhere` is the address of a media server with a name of its own; sockets may go there too.
 
     `worker-src blob:` is for the map's workers, `style-src-attr` for positions set by components; scripts are files.
     """
     schemes = ("wss",) if is_secure else ("ws", "wss")
     sockets = [f"{scheme}://{host}:{port}" for port in media_ports for scheme in schemes] if host else []
+    sockets += [elsewhere] if elsewhere else []
     return "; ".join(
         (
             "default-src 'none'",
@@ -77,6 +80,7 @@ class Border:
         clock: Clock,
         names: frozenset[str],
         media_ports: Callable[[], Sequence[int]],
+        elsewhere: Callable[[], str] = lambda: "",
         requests: RequestMetrics,
         is_secure: bool = False,
         body_limit_bytes: int = BODY_LIMIT_BYTES,
@@ -85,6 +89,7 @@ class Border:
         self._clock = clock
         self._names = names
         self._media_ports = media_ports
+        self._elsewhere = elsewhere
         self._requests = requests
         self._is_secure = is_secure
         self._limit_bytes = body_limit_bytes
@@ -181,7 +186,12 @@ class Border:
 
     def _dress(self, given: Iterable[tuple[bytes, bytes]], host: str, request_id: str) -> list[tuple[bytes, bytes]]:
         headers = [*given, *self._headers, (b"x-request-id", request_id.encode())]
-        policy = content_policy(host if host in self._names else "", self._media_ports(), is_secure=self._is_secure)
+        policy = content_policy(
+            host if host in self._names else "",
+            self._media_ports(),
+            is_secure=self._is_secure,
+            elsewhere=self._elsewhere(),
+        )
         headers.append((b"content-security-policy", policy.encode()))
         if not any(name == b"cache-control" for name, _ in headers):
             headers.append((b"cache-control", b"no-store"))

@@ -116,11 +116,12 @@ class SettingShown(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MediaHealth:
-    """How the picture workers are: started, alive, and the ports viewers fetch from."""
+    """How the picture workers are: started, alive, the ports viewers fetch from, and another server's address."""
 
     workers: int = 0
     alive: int = 0
     ports: tuple[int, ...] = ()
+    elsewhere: str = ""
 
 
 @dataclass(slots=True)

@@ -52,6 +52,15 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "media.viewer_queue_bytes": "观看者积压超过此值时跳到下一关键帧，并告知有缺口。",
     "media.max_transcodes": "同时为浏览器转码的 H.265 摄像机数；每路至少占五分之一个核。0 为关闭。",
     "media.ffmpeg": "转码 H.265 的程序，作为独立进程运行。",
+    "media.relay": "由谁转发实时图像：own 为自带进程；zlmediakit 为 external_ 各项所指的 ZLMediaKit 服务器，"
+    "仅用于 GB/T 28181 实时图像。该方式尚未在真实服务器上验证。",
+    "media.external_url": "流媒体服务器的 HTTP 接口，例如 http://127.0.0.1:80。尚未在真实服务器上验证。",
+    "media.external_secret": "流媒体服务器配置 api 一节中的 secret。",
+    "media.external_public": "浏览器从流媒体服务器取图的地址，例如 ws://media.example.org:80。",
+    "media.external_hook_host": "接收流媒体服务器回调的监听地址。",
+    "media.external_hook_port": "接收流媒体服务器回调的端口；0 表示自动选用空闲端口。",
+    "media.external_hook_secret": "回调路径中的密钥，至少 16 位字母和数字：/hook/密钥/on_play。",
+    "media.external_hook_networks": "允许发来回调的网段，其余一律拒绝。",
     "audit.heads": "任何回复发出前写入审计链头的文件。为空时为数据目录中的 audit.heads；"
     "放在另一块磁盘或另一台机器上，可证明链尾被截断。",
     "health.check_interval_h": "每台启用的摄像机在此时间内检测一次画面指标，画面不向任何人显示；0 表示不检测。",

@@ -1,5 +1,6 @@
 /** Plays one live picture into a `<video>`: socket, buffer, chase, stalls, reconnection. Knows no framework. */
 import { backOff } from '$lib/feed/sequence';
+import { mimeOf } from './bare';
 import { chase, shownWall, STALE_MS, StallWatch, type Stretch } from './chase';
 import { hasAudioTrack, readFrame } from './frames';
 
@@ -87,6 +88,8 @@ export class LivePlayer {
   #queue: (Uint8Array<ArrayBuffer> | { mime: string })[] = [];
   /** The next `mime` begins a new connection, with a timeline of its own. */
   #isFresh = true;
+  /** No text frame came on this connection: an external media server sends, which says nothing but the picture. */
+  #isBare = true;
   #hasNewData = false;
   #isPlaced = false;
   #viewId = '';
@@ -176,6 +179,7 @@ export class LivePlayer {
     this.#socket = socket;
     this.#status = null;
     this.#isFresh = true;
+    this.#isBare = true;
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
       if (socket !== this.#socket) return;
       if (typeof event.data === 'string') this.#onText(event.data);
@@ -199,6 +203,7 @@ export class LivePlayer {
   #onText(raw: string): void {
     const frame = readFrame(raw);
     if (!frame) return;
+    this.#isBare = false;
     switch (frame.type) {
       case 'mime':
         this.#show({ hasAudio: hasAudioTrack(frame.mime), isConverted: frame.converted || this.#state.isConverted });
@@ -278,9 +283,22 @@ export class LivePlayer {
   }
 
   #onMedia(data: Uint8Array<ArrayBuffer>): void {
+    if (this.#isBare && !this.#onBare(data)) return;
     this.#hasNewData = true;
     this.#queue.push(data);
     this.#append();
+  }
+
+  /** Takes the type from the data, and its arrival for the age of the picture: the way to the server is not in it. */
+  #onBare(data: Uint8Array<ArrayBuffer>): boolean {
+    const mime = this.#isFresh ? mimeOf(data) : null;
+    if (mime) {
+      this.#show({ hasAudio: hasAudioTrack(mime) });
+      this.#prepare(mime);
+    }
+    const now_ms = this.#options.now();
+    this.#status = { wall_ms: now_ms, media_time_s: this.#stretches().at(-1)?.[1] ?? 0, heard_ms: now_ms };
+    return !this.#isFresh;
   }
 
   #append(): void {
@@ -415,7 +433,7 @@ export class LivePlayer {
   };
 
   #send(message: Record<string, unknown>): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (!this.#isBare && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #closeSocket(): void {

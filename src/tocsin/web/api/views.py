@@ -152,7 +152,8 @@ async def choose_view_streams(
 
 def _opened(request: Request, house: Services, opened: OpenedView) -> dict[str, Any]:
     is_secure = house.public_url.startswith("https://")
-    host = request.url.hostname or ""
+    # pictures of another server are fetched under its own name
+    host = "" if house.media().elsewhere else request.url.hostname or ""
     live = {key: replace(at, url=reachable(at.url, host, is_secure=is_secure)) for key, at in opened.live.items()}
     form = _form(opened.view, live)
     language = language_of(request)
