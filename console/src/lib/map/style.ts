@@ -1,6 +1,7 @@
 /** The look of the map, from the tokens of the page; no glyphs, sprites or tiles: nothing is asked of any network. */
 import type { StyleSpecification } from 'maplibre-gl';
 import type { FeatureCollection } from 'geojson';
+import { pointLayers, pointsSource } from './point-layers';
 
 export interface MapColours {
   bg: string;
@@ -14,6 +15,9 @@ export interface MapColours {
   dim: string;
   info: string;
   faint: string;
+  soon: string;
+  act: string;
+  panel: string;
 }
 
 /** Reads the tokens in force on the page. */
@@ -32,6 +36,9 @@ export function coloursOf(element: Element): MapColours {
     dim: read('dim'),
     info: read('info'),
     faint: read('faint'),
+    soon: read('soon'),
+    act: read('act'),
+    panel: read('panel'),
   };
 }
 
@@ -42,13 +49,18 @@ export function styleOf(
   ground: FeatureCollection,
   cameras: FeatureCollection,
   isChinese: boolean,
+  points: FeatureCollection | null = null,
 ): StyleSpecification {
   const name = isChinese
     ? (['coalesce', ['get', 'name'], ['get', 'name_en'], ''] as const)
     : (['coalesce', ['get', 'name_en'], ['get', 'name'], ''] as const);
   return {
     version: 8,
-    sources: { ground: { type: 'geojson', data: ground }, cameras: { type: 'geojson', data: cameras } },
+    sources: {
+      ground: { type: 'geojson', data: ground },
+      cameras: { type: 'geojson', data: cameras },
+      ...(points ? { points: pointsSource(points) } : {}),
+    },
     layers: [
       { id: 'bg', type: 'background', paint: { 'background-color': colours.bg } },
       { id: 'block', type: 'fill', source: 'ground', filter: layerIs('block'), paint: { 'fill-color': colours.block } },
@@ -102,25 +114,6 @@ export function styleOf(
         paint: { 'line-color': colours.line, 'line-width': 1, 'line-dasharray': [4, 3] },
       },
       {
-        id: 'cone',
-        type: 'fill',
-        source: 'cameras',
-        filter: ['==', ['geometry-type'], 'Polygon'],
-        paint: { 'fill-color': colours.info, 'fill-opacity': ['case', ['get', 'selected'], 0.28, 0.09] },
-      },
-      {
-        id: 'camera',
-        type: 'circle',
-        source: 'cameras',
-        filter: ['==', ['geometry-type'], 'Point'],
-        paint: {
-          'circle-radius': ['case', ['get', 'selected'], 5, 3.5],
-          'circle-color': ['case', ['get', 'online'], colours.info, colours.bg],
-          'circle-stroke-color': ['case', ['get', 'online'], colours.bg, colours.faint],
-          'circle-stroke-width': 1.5,
-        },
-      },
-      {
         id: 'road-name',
         type: 'symbol',
         source: 'ground',
@@ -141,6 +134,26 @@ export function styleOf(
         filter: layerIs('label'),
         layout: { 'text-field': name as unknown as string, 'text-size': 12, 'text-max-width': 9, 'text-padding': 4 },
         paint: { 'text-color': colours.dim, 'text-halo-color': colours.bg, 'text-halo-width': 1.4 },
+      },
+      ...(points ? pointLayers(colours) : []),
+      {
+        id: 'cone',
+        type: 'fill',
+        source: 'cameras',
+        filter: ['==', ['geometry-type'], 'Polygon'],
+        paint: { 'fill-color': colours.info, 'fill-opacity': ['case', ['get', 'selected'], 0.28, 0.09] },
+      },
+      {
+        id: 'camera',
+        type: 'circle',
+        source: 'cameras',
+        filter: ['==', ['geometry-type'], 'Point'],
+        paint: {
+          'circle-radius': ['case', ['get', 'selected'], 5, 3.5],
+          'circle-color': ['case', ['get', 'online'], colours.info, colours.bg],
+          'circle-stroke-color': ['case', ['get', 'online'], colours.bg, colours.faint],
+          'circle-stroke-width': 1.5,
+        },
       },
     ],
   };
