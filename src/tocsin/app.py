@@ -272,7 +272,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         discover=_discoverer(),
         is_ready=lambda: store.health.is_ok or store.groups > 0,
         map=lambda: _map(settings.data),
-        metrics=(lambda: _metrics(dc09, gb28181, sip, streams, link),),
+        metrics=(lambda: _metrics(dc09, gb28181, sip, streams, link), lambda: _onvif_metrics(onvif)),
     )
 
     def on_store_health(health: StoreHealth) -> None:
@@ -581,6 +581,11 @@ def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]
         return gb28181.ask_catalog(device_id)
 
     return ask
+
+
+def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
+    for name, value in sorted(onvif.counts.items()):
+        yield counter(f"onvif_events_{name}", f"ONVIF events: {name}", value)
 
 
 def _metrics(

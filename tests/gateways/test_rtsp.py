@@ -145,3 +145,15 @@ async def test_when_nothing_arrives_over_udp_tcp_is_taken():
         await made.open_live(CHANNEL, link)
         keys = [step.key for step in reports.attempts[0].steps]
         assert keys == ["camera.playing", "camera.no_media", "camera.playing", "camera.media"]
+
+
+async def test_the_sub_stream_has_its_own_address_or_there_is_none():
+    async with rtsp_camera() as camera, running_link() as link, watching(link, "cam~sub") as viewer:
+        made, _, _ = gateway(camera.url + "-none", sub_url=camera.url)
+        session = await made.open_live(CHANNEL, link, "sub")
+        assert session.stream_id == "cam~sub"
+        await viewer.until(lambda: len(viewer.numbers()) >= 3)
+        without, _, _ = gateway(camera.url)
+        with pytest.raises(TocsinError) as refused:
+            await without.open_live(CHANNEL, link, "sub")
+        assert refused.value.key == "play.no_sub_stream"

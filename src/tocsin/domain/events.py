@@ -904,6 +904,21 @@ class ZoneAdded(DeviceFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTried(DeviceFact):
+    """Somebody had a camera called again, its password counting as new."""
+
+    ACTION: ClassVar[str] = "device.tried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSearched(Fact):
+    """Somebody had the local net searched for cameras."""
+
+    ACTION: ClassVar[str] = "net.searched"
+    SUBJECT: ClassVar[str] = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneChanged(DeviceFact):
     """A zone was changed."""
 

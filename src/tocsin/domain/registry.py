@@ -321,6 +321,17 @@ class DeviceService(UseCases):
         await self._directory.refresh(device_id)
         return saved
 
+    async def note_try(self, device_id: str, *, actor: Actor) -> Device:
+        """Record that the actor has a camera called again; return it. Errors: NOT_FOUND, FORBIDDEN, CONFLICT when the
+        device calls us and not we it.
+        """
+        tried: Device = await self._do(actor, "device.tried", device_id, _note_try, device_id)
+        return tried
+
+    async def note_search(self, *, actor: Actor) -> None:
+        """Record that the actor has the local net searched. Errors: FORBIDDEN."""
+        await self._do(actor, "net.searched", "", _note_search)
+
     async def zones(self, device_id: str, *, actor: Actor) -> list[Zone]:
         """Return the zones of a device with linked cameras. Errors: NOT_FOUND."""
         return await self._store.read(_zones, actor, device_id)
@@ -525,6 +536,19 @@ def _add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mappi
     note_entered(tx, device, made, now)
     _record(tx, events.ZoneAdded, device, actor, now, zone_id=made.id, number=made.number)
     return made
+
+
+def _note_try(tx: Any, actor: Actor, now: datetime, device_id: str) -> Device:
+    device = _managed(tx, actor, device_id)
+    if device.protocol not in rules.IP_PROTOCOLS:
+        raise TocsinError(ErrorCode.CONFLICT, "this device is not called by us", key="registry.not_called")
+    _record(tx, events.DeviceTried, device, actor, now)
+    return device
+
+
+def _note_search(tx: Any, actor: Actor, now: datetime) -> None:
+    guard(actor, MANAGE, "device", "", "")
+    tx.record(events.NetSearched(subject_id="", at=now, actor=actor.ref))
 
 
 def _change_zone(

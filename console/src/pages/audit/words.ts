@@ -99,6 +99,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'zone.added': m.audit_zone_added,
   'zone.changed': m.audit_zone_changed,
   'zone.linked': m.audit_zone_linked,
+  'device.tried': m.audit_device_tried,
+  'net.searched': m.audit_net_searched,
   // A route refused before any use case was asked is kept under the permission it needs.
   handle_incident: m.audit_asked_handle_incident,
   supervise_incident: m.audit_asked_supervise_incident,

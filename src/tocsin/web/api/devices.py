@@ -13,7 +13,7 @@ from tocsin.base.times import iso
 from tocsin.base.words import Words
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.attempts import Attempt, PendingDevice
-from tocsin.domain.devices import IP_PROTOCOLS, Device
+from tocsin.domain.devices import Device
 from tocsin.domain.forms import optional_iso
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.web.api import objects
@@ -173,6 +173,7 @@ async def discover_cameras(house: House, actor: Keeper) -> Response:
     """
     if house.discover is None:
         raise TocsinError(ErrorCode.UNAVAILABLE, "the ONVIF gateway is not running")
+    await house.devices.note_search(actor=actor)
     return listed(await house.discover(), None)
 
 
@@ -225,9 +226,9 @@ async def try_camera(device_id: str, house: House, actor: Keeper) -> Response:
 
     Errors: not_found, conflict when the device calls us and not we it.
     """
-    device = await house.devices.device(device_id, actor=actor)
-    if device.protocol not in IP_PROTOCOLS or house.try_camera is None:
-        raise TocsinError(ErrorCode.CONFLICT, "this device is not called by us", key="registry.not_called")
+    if house.try_camera is None:
+        raise TocsinError(ErrorCode.UNAVAILABLE, "the gateways of cameras are not running")
+    device = await house.devices.note_try(device_id, actor=actor)
     return reply({"answered": await house.try_camera(device.id)}, 202)
 
 
