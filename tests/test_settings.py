@@ -175,3 +175,37 @@ def test_the_listing_shows_every_setting_once() -> None:
     listed = settings_in_force(load())
     assert [one.name for one in listed] == [name for name, _ in known_settings()]
     assert all(not isinstance(one.value, SecretStr) for one in listed)
+
+
+EXTERNAL = {
+    "TOCSIN_MEDIA__RELAY": "zlmediakit",
+    "TOCSIN_MEDIA__EXTERNAL_URL": "http://10.0.0.9:80/",
+    "TOCSIN_MEDIA__EXTERNAL_SECRET": "their-secret",
+    "TOCSIN_MEDIA__EXTERNAL_PUBLIC": "wss://media.example.org:444",
+    "TOCSIN_MEDIA__EXTERNAL_HOOK_SECRET": "abcdefgh12345678",
+}
+
+
+def test_an_external_media_server_is_set_whole_or_not_at_all() -> None:
+    assert load(**EXTERNAL).media.external_url == "http://10.0.0.9:80"
+    for left_out in list(EXTERNAL)[1:]:
+        detail = refusal(**{name: value for name, value in EXTERNAL.items() if name != left_out})
+        assert left_out.removeprefix("TOCSIN_MEDIA__").lower() in detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EXTERNAL_URL", "ws://10.0.0.9"),
+        ("EXTERNAL_URL", "http://10.0.0.9/index"),
+        ("EXTERNAL_URL", "http://10.0.0.9:99999"),
+        ("EXTERNAL_PUBLIC", "wss://media.example.org;x"),
+        ("EXTERNAL_PUBLIC", "wss://somebody@media.example.org"),
+        ("EXTERNAL_HOOK_SECRET", "short"),
+        ("EXTERNAL_HOOK_SECRET", "with/slashes/in/it/"),
+        ("EXTERNAL_HOOK_NETWORKS", "everywhere"),
+        ("RELAY", "mediamtx"),
+    ],
+)
+def test_a_wrong_setting_of_an_external_media_server_is_refused(name: str, value: str) -> None:
+    assert name.lower() in refusal(**{**EXTERNAL, f"TOCSIN_MEDIA__{name}": value})

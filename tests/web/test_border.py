@@ -37,6 +37,8 @@ def test_the_policy_names_the_media_ports_under_the_callers_host() -> None:
         "tocsin.example.org", (8081,), is_secure=True
     )
     assert "connect-src 'self';" in content_policy("", (8081,), is_secure=True)
+    other = "wss://media.example.org:444"
+    assert f"connect-src 'self' {other};" in content_policy("localhost", (), is_secure=False, elsewhere=other)
 
 
 async def test_the_console_is_served_for_its_pages_and_its_hashed_files_stay(house: WebHouse) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from tests.support.house import ATTIC, BANK_HALL, WEST_GATE, YARD
 from tests.web.conftest import WebHouse
 from tocsin.web.api.views import reachable
+from tocsin.web.services import MediaHealth
 
 API = "/api/v1"
 
@@ -71,6 +72,15 @@ async def test_an_open_incident_shows_its_cameras_until_a_claim_ends_the_views_o
     assert (await _ask(house, "li", **body)).status_code == 201
     changes = await house.store.read(lambda tx: tx.outbox.after(0, 1000))
     assert of_wang["id"] in {change.subject_id for change in changes if change.type == "view.ended"}
+
+
+async def test_a_picture_of_another_server_is_reached_under_its_own_name(house: WebHouse) -> None:
+    house.services.media = lambda: MediaHealth(1, 1, (), "ws://127.0.0.1:8081")
+    async with house.client("li") as client:
+        given = {"channels": [WEST_GATE], "purpose": "patrol", "minutes": 5}
+        for host in ("localhost", "127.0.0.1"):
+            response = await client.post(f"{API}/views", json=given, headers={"host": host})
+            assert response.json()["live"][WEST_GATE] == f"ws://127.0.0.1:8081/live/{WEST_GATE}?ticket=once"
 
 
 async def test_without_a_worker_no_view_is_left_open(house: WebHouse) -> None:
