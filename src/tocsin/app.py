@@ -36,6 +36,7 @@ from tocsin.domain.control import FixedMover, RoutedMover
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
+from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
@@ -66,6 +67,7 @@ from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
+from tocsin.media.downloads import Downloads
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
 from tocsin.media.link import MediaSettings as LinkSettings
@@ -238,6 +240,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         store, clock, directory, streams, bounds=_bounds(settings), check_interval_h=settings.health.check_interval_h
     )
     users = UserService(store, clock, session_hours=settings.server.session_hours)
+    folder = settings.data / "downloads"
+    reserve_bytes = settings.media.disk_reserve_mb << 20
+    fetcher = Downloads(link, gb28181.playback, clock, folder, reserve_bytes=reserve_bytes)
+    keep_days = settings.media.download_keep_days
+    downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days)
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
     services = Services(
         store=store,
@@ -258,6 +265,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         control=control,
         speaking=speaking,
         recordings=recordings,
+        downloads=downloads,
         cascade=cascade.service,
         health=health,
         words=_all_words(),
@@ -293,6 +301,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await media_started
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, "playbacks", playbacks.start, playbacks.stop)
+    await _start_part(stack, "downloads", downloads.start, downloads.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
@@ -311,6 +320,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     supervisor.spawn("directory", directory.keep_fresh)
     workers.spawn_all(
         supervisor,
+        downloads=downloads,
         store=store,
         clock=clock,
         reports=reports,

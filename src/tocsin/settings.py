@@ -278,6 +278,19 @@ class MediaSettings(_Section):
         description="The shared port, with rtp_mode `shared`; further workers take the next ones; 0 takes free ones.",
         unit="port",
     )
+    download_keep_days: float = _setting(
+        7.0,
+        gt=0,
+        le=90,
+        description="A recording fetched from a device as a file is deleted after this time, with its record.",
+        unit="days",
+    )
+    disk_reserve_mb: int = _setting(
+        2048,
+        ge=0,
+        description="Downloads leave this much of the disk free.",
+        unit="MB",
+    )
     stop_after_s: float = _setting(
         30.0,
         ge=0,

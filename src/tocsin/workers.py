@@ -15,6 +15,7 @@ from tocsin.base.times import to_us
 from tocsin.domain import incident_clock
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.downloads import DownloadService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.reports import StoredReports
@@ -57,6 +58,7 @@ def spawn_all(
     supervision: Supervision,
     views: ViewService,
     control: ControlService,
+    downloads: DownloadService,
     speaking: SpeakingService,
     notices: NoticeBoard,
     intake: Intake,
@@ -71,6 +73,7 @@ def spawn_all(
         Timed("supervision", settings.supervision.check_s, supervision.check),
         Timed("incidents", TIMED_S, lambda: run_incidents(store)),
         Timed("views", TIMED_S, views.expire),
+        Timed("downloads", 60.0, downloads.expire),
         Timed("camera control", TIMED_S, control.check),
         Timed("speaking", TIMED_S, speaking.check),
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),

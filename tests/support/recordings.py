@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import Channel
+from tocsin.domain.downloads import Fetched
 from tocsin.domain.playback import FoundRecordings, PlaybackState, Progress
 
 
@@ -71,3 +75,23 @@ class FakePlaybacks:
 
     async def end_view(self, view_id: str) -> None:
         self.ended_views.append(view_id)
+
+
+class FakeFetcher:
+    """Writes a small file when `go` is set."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.is_full = False
+        self.outcome = "finished"
+
+    async def fetch(self, download_id: str, channel: Channel, starts: datetime, ends: datetime, path: Path) -> Fetched:
+        await self.go.wait()
+        path.write_bytes(b"pictures")
+        return Fetched(self.outcome, "", 8, hashlib.sha256(b"pictures").hexdigest())
+
+    def progress(self, download_id: str) -> float:
+        return 0.5
+
+    def free_bytes(self) -> int:
+        return 0 if self.is_full else 1 << 30

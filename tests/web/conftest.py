@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from tests.support.clocks import FixedClock
 from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
 from tests.support.movers import Mover
-from tests.support.recordings import FakePlaybacks, KnownRecordings
+from tests.support.recordings import FakeFetcher, FakePlaybacks, KnownRecordings
 from tests.support.speakers import DeafLine
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
@@ -28,6 +28,7 @@ from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
+from tocsin.domain.downloads import DownloadService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import NoticeBoard
@@ -108,6 +109,7 @@ class WebHouse:
     mover: Mover
     known: KnownRecordings
     playbacks: FakePlaybacks
+    fetcher: FakeFetcher
 
     def client(self, who: str = "", **headers: str) -> httpx.AsyncClient:
         """Return a client that carries the bearer token of somebody; nobody without a name."""
@@ -191,6 +193,9 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     known, playbacks = KnownRecordings(), FakePlaybacks()
     recordings = RecordingService(store, clock, directory, known, playbacks)
     store.on_committed(recordings.hear)
+    fetcher = FakeFetcher()
+    downloads = DownloadService(store, clock, directory, fetcher, tmp_path / "downloads", keep_days=7)
+    await downloads.start()
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
@@ -211,6 +216,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         health=health,
         speaking=speaking,
         recordings=recordings,
+        downloads=downloads,
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         words=timeline.WORDS,
@@ -222,5 +228,5 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         static=tmp_path / "static",
     )
     app = make_app(services, settings.server)
-    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover, known, playbacks)
+    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover, known, playbacks, fetcher)
     await store.stop()

@@ -544,6 +544,51 @@ class ViewStreamsChosen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadStarted(Fact):
+    """Somebody asked a device for a recorded period as a file."""
+
+    ACTION: ClassVar[str] = "download.started"
+    SUBJECT: ClassVar[str] = "download"
+
+    channel_id: str
+    view_id: str
+    purpose: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadEnded(Fact):
+    """A download came to its end: finished, partial, failed, cancelled, or its file was deleted."""
+
+    SUBJECT: ClassVar[str] = "download"
+
+    channel_id: str
+    state: str
+    reason: str = ""
+    size_bytes: int = 0
+    sha256: str = ""
+
+    @property
+    def action(self) -> str:
+        """The word of how it ended."""
+        return f"download.{self.state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadTaken(Fact):
+    """Somebody took the file of a download out of the house."""
+
+    ACTION: ClassVar[str] = "download.taken"
+    SUBJECT: ClassVar[str] = "download"
+
+    channel_id: str
+    view_id: str
+    purpose: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewEnded(Fact):
     """A view ended: by its holder, its time, a claim, a closing or a withdrawal."""
 

@@ -112,16 +112,16 @@ class GbPlayback:
         self._sessions: dict[str, GbRecordingSession] = {}  # by Call-ID
         self._heard: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._watching: set[asyncio.Task[None]] = set()
-        self._file_end: FileEndHeard = _nobody
-        self._ended: EndHeard = _nobody_either
+        self._file_ends: list[FileEndHeard] = []
+        self._call_ends: list[EndHeard] = []
 
     def on_file_end(self, callback: FileEndHeard) -> None:
         """Call back with the stream id when a device says that a file has come to its end."""
-        self._file_end = callback
+        self._file_ends.append(callback)
 
     def on_recording_ended(self, callback: EndHeard) -> None:
         """Call back with stream id and message key when a device ends its call; `close` is still expected."""
-        self._ended = callback
+        self._call_ends.append(callback)
 
     @property
     def open_calls(self) -> int:
@@ -235,17 +235,11 @@ class GbPlayback:
         while len(self._heard) > MAX_HEARD:
             self._heard.popitem(last=False)
         log.info("file ended", stream_id=session.stream_id)
-        self._file_end(session.stream_id)
+        for heard in self._file_ends:
+            heard(session.stream_id)
 
     async def _watch(self, session: GbRecordingSession) -> None:
         if await session.opened.call.ended():
             self._caller.over(session.opened)
-            self._ended(session.stream_id, "recording.ended_by_device")
-
-
-def _nobody(stream_id: str) -> None:
-    """Nobody listens yet."""
-
-
-def _nobody_either(stream_id: str, reason: str) -> None:
-    """Nobody listens yet."""
+            for heard in self._call_ends:
+                heard(session.stream_id, "recording.ended_by_device")

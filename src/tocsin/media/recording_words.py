@@ -50,6 +50,28 @@ WORDS: Final = Words(
             "设备拒绝了该操作，部分设备不支持。",
         ),
         "recording.not_playing": ("The recording is not playing yet, or no longer.", "录像尚未开始播放或已经结束。"),
+        "download.busy": (
+            "As many downloads as allowed are running. Wait for one to end.",
+            "正在进行的下载已达上限，请稍候。",
+        ),
+        "download.disk_reserve": (
+            "The disk of the server is nearly full. Delete downloads, or ask the administrator.",
+            "服务器磁盘空间不足。请删除已下载的录像或联系管理员。",
+        ),
+        "download.disk": ("The file could not be written.", "文件写入失败。"),
+        "download.too_large": ("The file would be too large. Choose a shorter period.", "文件过大，请缩短时间范围。"),
+        "download.codec_changed": (
+            "The device changed its video format in the middle. Fetch the parts one by one.",
+            "设备中途改变了视频编码，请分段下载。",
+        ),
+        "download.nothing": ("The device sent no picture of this period.", "设备没有发送该时段的图像。"),
+        "download.failed": ("The download failed.", "下载失败。"),
+        "download.interrupted": (
+            "The server was restarted in the middle. Start the download again.",
+            "下载过程中服务器重启，请重新下载。",
+        ),
+        "download.expired": ("Its time was over; the file was deleted.", "保存期已到，文件已删除。"),
+        "download.no_file": ("There is no file to take.", "没有可取用的文件。"),
         "recording.too_many_open": (
             "Too many recordings are open at the moment. Close one.",
             "当前打开的回放过多，请先关闭一个。",

@@ -738,6 +738,32 @@ view_channels = Table(
 )
 Index("ix_view_channels_channel", view_channels.c.channel_id)
 
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("channel_id", ID, ForeignKey("channels.id"), nullable=False),
+    _code(),
+    Column("user_id", ID, nullable=False),
+    Column("purpose", String(24), nullable=False, comment="the purpose of the view it was asked under"),
+    Column("starts_at_us", Micros, nullable=False),
+    Column("ends_at_us", Micros, nullable=False),
+    Column(
+        "state",
+        String(12),
+        nullable=False,
+        comment="running | finished | partial | failed | cancelled | deleted",
+    ),
+    Column("reason", String(48), nullable=False, server_default="", comment="message key"),
+    Column("created_at_us", Micros, nullable=False),
+    Column("ended_at_us", Micros),
+    Column("expires_at_us", Micros, comment="when its file is deleted"),
+    Column("size_bytes", Count, nullable=False, server_default="0"),
+    Column("sha256", String(64), nullable=False, server_default=""),
+    comment="recordings fetched from devices as files",
+)
+Index("ix_downloads_user", downloads.c.user_id, downloads.c.id)
+
 # --- moving cameras --------------------------------------------------------------------------------------------------
 
 control_sessions = Table(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tocsin.storage.channel_health import ChannelHealthRepository
     from tocsin.storage.control import ControlRepository
     from tocsin.storage.devices import DeviceRepository
+    from tocsin.storage.downloads import DownloadRepository
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
@@ -179,6 +180,12 @@ class Transaction:
         from tocsin.storage.units import UnitRepository
 
         return UnitRepository(self.connection)
+
+    @cached_property
+    def downloads(self) -> DownloadRepository:
+        from tocsin.storage.downloads import DownloadRepository
+
+        return DownloadRepository(self.connection)
 
     @cached_property
     def views(self) -> ViewRepository:

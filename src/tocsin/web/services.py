@@ -17,6 +17,7 @@ from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_desk import DeviceDesk
+from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.notices import NoticeBoard
@@ -143,6 +144,7 @@ class Services:
     health: ChannelHealthService
     speaking: SpeakingService
     recordings: RecordingService
+    downloads: DownloadService
     cascade: CascadeService
     notices: NoticeBoard
     words: Words = field(default_factory=lambda: Words({}))
