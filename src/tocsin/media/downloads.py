@@ -105,7 +105,8 @@ class Downloads:
             await self._link.close_receiver(stream_id)
         if done["problem"] or not done["pictures"]:
             return Fetched("failed", str(done["problem"]) or "download.nothing")
-        is_whole = reason == "recording.ended" and at >= ends - END_SLACK
+        # A device that says nothing at the end falls silent there, or hangs up.
+        is_whole = at >= ends - END_SLACK and reason.startswith("recording.")
         return Fetched(
             "finished" if is_whole else "partial",
             "" if is_whole else reason if reason != "recording.ended" else "recording.silent",

@@ -20,6 +20,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id, new_token
 from tocsin.domain.directory import Channel
 from tocsin.domain.playback import (
+    END_SLACK,
     EndWatch,
     PlaybackState,
     RecordingSession,
@@ -327,7 +328,10 @@ class Playbacks:
     def _lost(self, stream_id: str, reason: str) -> None:
         one = self._by_stream.get(stream_id)
         if one is not None and one.session is not None and not one.is_paused:
-            self._over(one, "ended", "recording.silent" if reason == "silence" else "recording.connection_lost")
+            if one.at >= one.wish.ends - END_SLACK:
+                self._over(one, "ended", "recording.ended")
+            else:
+                self._over(one, "ended", "recording.silent" if reason == "silence" else "recording.connection_lost")
 
     def _worker_lost(self, stream_ids: tuple[str, ...]) -> None:
         for stream_id in stream_ids:
