@@ -1,12 +1,16 @@
 """The worker pulls pictures from RTSP cameras: every way of asking, and cameras that behave badly."""
 
 import asyncio
+import socket
 
 import pytest
 
 from tests.support.media import running_link, watching
-from tests.support.rtsp import rtsp_camera
+from tests.support.rtsp import HandPictures, rtsp_camera
 from tocsin.base.errors import TocsinError
+from tocsin.protocols.rtp.nal import split_nals
+from tocsin.protocols.rtp.payloads import NalPacker
+from tocsin.protocols.rtp.ps import StreamType
 
 PASSWORD = {"username": "admin", "password": "Tocsin-12"}
 
@@ -97,3 +101,16 @@ async def test_a_path_without_a_stream_is_named():
         with pytest.raises(TocsinError) as refused:
             await link.open_rtsp("cam", camera.url + "-other", **PASSWORD)
         assert refused.value.key == "media_rtsp_not_found"
+
+
+@pytest.mark.parametrize("payload_type", [96, 98])
+async def test_a_gb_camera_that_sends_bare_h264_where_a_program_stream_was_agreed_is_shown(payload_type):
+    packer, pictures = NalPacker(StreamType.H264, 7, payload_type), HandPictures()
+    async with running_link() as link, watching(link, "cam") as viewer:
+        endpoint = await link.open_receiver("cam", "udp", ssrc=None, peer_ip="127.0.0.1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+            for number in range(20):
+                for packet in packer.packetize(split_nals(pictures.at(number)[0]), number * 3600):
+                    made.sendto(packet, (endpoint.ip, endpoint.port))
+                await asyncio.sleep(0.004)
+        await viewer.until(lambda: 18 in viewer.numbers())
