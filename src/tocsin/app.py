@@ -41,6 +41,7 @@ from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
+from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
@@ -262,6 +263,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         units=UnitService(store),
         plans=PlanService(store),
         views=views,
+        layouts=LayoutService(store),
         control=control,
         speaking=speaking,
         recordings=recordings,

@@ -31,6 +31,7 @@ from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
+from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
@@ -212,6 +213,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         units=UnitService(store),
         plans=PlanService(store),
         views=ViewService(store, directory, pictures),
+        layouts=LayoutService(store),
         control=control,
         health=health,
         speaking=speaking,

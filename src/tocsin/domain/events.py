@@ -508,6 +508,27 @@ class RecordingOpened(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutSaved(Fact):
+    """A layout of the video wall was saved or changed."""
+
+    ACTION: ClassVar[str] = "layout.saved"
+    SUBJECT: ClassVar[str] = "layout"
+
+    tiles: int
+    channels: tuple[str, ...]
+    is_shared: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutRemoved(Fact):
+    """A layout of the video wall was deleted."""
+
+    ACTION: ClassVar[str] = "layout.removed"
+    SUBJECT: ClassVar[str] = "layout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewExtended(Fact):
     """Channels were added to an open view, under its purpose and until its end."""
 

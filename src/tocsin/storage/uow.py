@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.downloads import DownloadRepository
     from tocsin.storage.incidents import IncidentRepository
+    from tocsin.storage.layouts import LayoutRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
     from tocsin.storage.places import PlaceRepository
@@ -186,6 +187,10 @@ class Transaction:
         from tocsin.storage.downloads import DownloadRepository
 
         return DownloadRepository(self.connection)
+    def layouts(self) -> LayoutRepository:
+        from tocsin.storage.layouts import LayoutRepository
+
+        return LayoutRepository(self.connection)
 
     @cached_property
     def views(self) -> ViewRepository:

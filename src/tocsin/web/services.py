@@ -20,6 +20,7 @@ from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
@@ -140,6 +141,7 @@ class Services:
     units: UnitService
     plans: PlanService
     views: ViewService
+    layouts: LayoutService
     control: ControlService
     health: ChannelHealthService
     speaking: SpeakingService

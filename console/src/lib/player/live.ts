@@ -36,6 +36,8 @@ export interface PlayerOptions {
   keepStill: (isKept: boolean) => void;
   /** The first picture of a view is on screen. */
   onFirstFrame: (viewId: string) => void;
+  /** Ends after which nothing is asked again: a person has to. */
+  final?: ReadonlySet<string>;
   /** The server's time, ms. */
   now: () => number;
 }
@@ -227,7 +229,7 @@ export class LivePlayer {
         break;
       case 'end':
         this.#closeSocket();
-        if (RENEWABLE.has(frame.reason)) this.#again(null);
+        if (RENEWABLE.has(frame.reason) && !this.#options.final?.has(frame.reason)) this.#again(null);
         else {
           this.#leaveView();
           this.#show({ phase: 'ended', reason: frame.reason });
