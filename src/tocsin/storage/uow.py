@@ -187,6 +187,7 @@ class Transaction:
         from tocsin.storage.downloads import DownloadRepository
 
         return DownloadRepository(self.connection)
+
     def layouts(self) -> LayoutRepository:
         from tocsin.storage.layouts import LayoutRepository
 
