@@ -390,7 +390,7 @@ def _row(
         for value in values:
             if not is_value(trait, value):
                 raise _not_a_matrix(f"{where}: {trait} = {value[:40]}")
-    texts = [str(text or "").strip()[:MAX_NAME_CHARS] for text in (maker, model, firmware)]
+    texts = [str(text or "").strip()[:MAX_NAME_CHARS].rstrip() for text in (maker, model, firmware)]
     if not all(text.isprintable() for text in texts):
         raise _not_a_matrix(where)
     return MatrixRow(texts[0], texts[1], texts[2], _count(devices, where), traits)

@@ -14,6 +14,14 @@ OPEN = sa.text("closed_at_us IS NULL")
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name != "sqlite":  # SQLite keeps no comments
+        op.alter_column(
+            "devices",
+            "protocol",
+            existing_type=sa.String(length=16),
+            existing_nullable=False,
+            comment="dc09 | gb28181 | onvif | rtsp",
+        )
     op.add_column(
         "devices",
         sa.Column(
