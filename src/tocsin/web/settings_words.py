@@ -42,7 +42,8 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "sip.media_ladder": "请求图像依次尝试的方式；成功的方式按设备记住。",
     "sip.invite_timeout_s": "设备应答 INVITE 的最长时间。",
     "sip.first_packet_timeout_s": "应答后首个图像包的最长等待时间，超时则改用下一种方式。",
-    "sip.redirect_to": "设备注册时以 302 转到该服务器以分担负载：编号@主机:端口。五分钟内返回的设备由本机服务。为空则不转移。",
+    "sip.redirect_to": "设备注册时以 302 转到该服务器以分担负载：编号@主机:端口。五分钟内"
+    "返回的设备由本机服务。为空则不转移。",
     "media.workers": "图像进程数；每个进程按 300 路 2 Mbit/s 规划。",
     "media.host": "用户取图、设备送图的地址。",
     "media.port": "用户取图的端口；其余进程依次使用后续端口；0 表示自动选用空闲端口。",
@@ -55,6 +56,8 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "（UDP 与 TCP，按 SSRC 区分），适用于只放行一个端口的网络。",
     "media.rtp_shared_port": "rtp_mode 为 shared 时的共用端口；其余进程依次使用后续端口；0 表示自动选用空闲端口。",
     "media.max_speech_s": "一次喊话的最长时间，超过后须重新呼叫设备。",
+    "media.download_keep_days": "从设备下载的录像文件保留天数，到期删除并记入审计。",
+    "media.disk_reserve_mb": "磁盘剩余空间低于此值时不再下载录像。",
     "media.max_transcodes": "同时为浏览器转码的 H.265 摄像机数；每路至少占五分之一个核。0 为关闭。",
     "media.ffmpeg": "转码 H.265 的程序，作为独立进程运行。",
     "media.relay": "由谁转发实时图像：own 为自带进程；zlmediakit 为 external_ 各项所指的 ZLMediaKit 服务器，"
