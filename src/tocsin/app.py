@@ -48,6 +48,7 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.unit_service import UnitService
@@ -76,9 +77,11 @@ from tocsin.media.playback import Playbacks
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
 from tocsin.protocols.gb28181 import timeline
+from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
+from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
 from tocsin.web.metrics import counter, gauge
@@ -247,6 +250,16 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     keep_days = settings.media.download_keep_days
     downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days)
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
+    snapshots = SnapshotService(
+        store,
+        clock,
+        directory,
+        gb28181.snapshots,
+        SnapshotFolder(settings.data / "snapshots", picture_in),
+        upload_url=_upload_url(settings),
+        keep_days=settings.snapshots.keep_days,
+    )
+    gb28181.snapshots.on_finished = snapshots.finished
     services = Services(
         store=store,
         clock=clock,
@@ -256,6 +269,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         cameras=ChannelService(store, clock, directory),
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
+        snapshots=snapshots,
         profiles=ProfileService(store, directory),
         entry=lambda: _entry(settings),
         test_media=SelfTest(link, settings.sip_media_ip).run,
@@ -315,6 +329,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
     await health.start()
+    await snapshots.start()
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
     server = make_server(app)
@@ -335,6 +350,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         settings=settings,
         users=users,
         health=health,
+        snapshots=snapshots,
     )
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)
@@ -487,6 +503,11 @@ def _gb_config(settings: Settings) -> GbConfig:
         redirect_to=sip.redirect_to,
         subscriptions_path=settings.data / "subscriptions.jsonl",
     )
+
+
+def _upload_url(settings: Settings) -> str:
+    server = settings.server
+    return settings.snapshots.upload_url or server.public_url or f"http://{server.host}:{server.port}"
 
 
 def _bounds(settings: Settings) -> Bounds:

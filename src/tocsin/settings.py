@@ -478,6 +478,18 @@ class HealthSettings(_Section):
     )
 
 
+class SnapshotSettings(_Section):
+    """Pictures that cameras upload on request."""
+
+    upload_url: str = _setting(
+        "",
+        description="Address cameras reach this server by, such as http://10.0.0.5:8080; its host must be in "
+        "server.allowed_hosts. Empty is server.public_url, else the address and port the console listens on.",
+        unit="URL",
+    )
+    keep_days: float = _setting(30.0, gt=0, le=3650, description="How long an uploaded picture is kept.", unit="days")
+
+
 class LogSettings(_Section):
     """What the server writes to standard error."""
 
@@ -502,6 +514,7 @@ class Settings(_Section):
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     health: HealthSettings = HealthSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
     log: LogSettings = LogSettings()
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

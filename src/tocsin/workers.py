@@ -19,6 +19,7 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
@@ -64,6 +65,7 @@ def spawn_all(
     intake: Intake,
     settings: Settings,
     health: ChannelHealthService,
+    snapshots: SnapshotService,
     users: UserService | None = None,
 ) -> None:
     """Start every timed job under `supervisor`."""
@@ -81,6 +83,7 @@ def spawn_all(
         Timed("clock", CLOCK_S, watch.check),
         Timed("camera health", FLUSH_S, health.check),
         Timed("picture checks", TRIM_S, health.check_pictures),
+        Timed("snapshots", FLUSH_S, snapshots.check),
         Timed("trim", TRIM_S, lambda: trim(store)),
     ]
     if users is not None:

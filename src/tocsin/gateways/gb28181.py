@@ -36,6 +36,7 @@ from tocsin.gateways.gb28181_notices import Notices
 from tocsin.gateways.gb28181_playback import GbPlayback
 from tocsin.gateways.gb28181_recordings import RecordingReader, SearchConfig
 from tocsin.gateways.gb28181_redirect import Redirector
+from tocsin.gateways.gb28181_snapshots import GbSnapshots
 from tocsin.gateways.gb28181_subscription_journal import SubscriptionJournal
 from tocsin.gateways.gb28181_subscriptions import Subscriptions
 from tocsin.gateways.gb28181_voice import GbVoice, VoiceConfig
@@ -177,6 +178,7 @@ class Gb28181Gateway:
             per_s=config.catalogs_per_s,
         )
         self.desk = GbDesk(self._asker, self.commands, self.table, reports, clock)
+        self.snapshots = GbSnapshots(self._asker, self.commands, self.table)
         self._notices = Notices(
             reports,
             self.commands,
@@ -568,6 +570,8 @@ class Gb28181Gateway:
     def _dispatch(self, device: RegisteredDevice, document: Document, peer: Peer) -> None:
         kind, command = document.kind, document.cmd_type.lower()
         if kind == "response" and (self.commands.take(device, document) or self.voice.take(device, document)):
+            return
+        if self.snapshots.take(device, document):
             return
         if kind == "notify" and command == "keepalive":
             self._keepalives += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tocsin.protocols.gb28181.configuration import CONFIG_DOWNLOAD, DEVICE_CONFIG
 from tocsin.protocols.gb28181.manscdp import Document, Pair, result_response
 from tocsin.sim.camera_plan import Quirk
+from tocsin.sim.camera_snapshots import take_and_upload
 
 if TYPE_CHECKING:
     from tocsin.sim.camera import SimCamera
@@ -21,6 +22,7 @@ class SimSettings:
             "Name": "模拟设备", "Expiration": "3600", "HeartBeatInterval": "60", "HeartBeatCount": "3",
         }  # fmt: skip
         self.mirror: dict[str, str] = {}
+        self.uploads: list[int] = []
 
     def take(self, document: Document) -> bool:
         """Take a question or a command about settings; False when it is about something else."""
@@ -47,6 +49,10 @@ class SimSettings:
         root, plan = document.root, self._camera.plan
         if Quirk.FAILS_CONTROL in plan.quirks:
             return False
+        snapshots = root.child("SnapShotConfig")
+        if snapshots is not None and plan.version.startswith("3"):
+            self._camera.start(take_and_upload(self._camera, document.device_id, snapshots, self.uploads))
+            return True
         basic, mirror = root.child("BasicParam"), root.child("FrameMirror")
         if basic is not None and document.device_id == plan.gb_id:
             self.basic.update({child.name: child.text for child in basic.children})

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
     from tocsin.storage.signals import SignalRepository
+    from tocsin.storage.snapshots import SnapshotRepository
     from tocsin.storage.speeches import SpeechRepository
     from tocsin.storage.units import UnitRepository
     from tocsin.storage.users import UserRepository
@@ -198,6 +199,13 @@ class Transaction:
         from tocsin.storage.views import ViewRepository
 
         return ViewRepository(self.connection)
+
+    @cached_property
+    def snapshots(self) -> SnapshotRepository:
+        """Pictures that cameras uploaded on request."""
+        from tocsin.storage.snapshots import SnapshotRepository
+
+        return SnapshotRepository(self.connection)
 
     @cached_property
     def speeches(self) -> SpeechRepository:

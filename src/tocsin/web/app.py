@@ -28,11 +28,13 @@ from tocsin.domain import (
     guarding,
     notices,
     people,
+    snapshots,
     speaking,
 )
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
 from tocsin.web.api import feed as feed_route
+from tocsin.web.api.snapshots import UPLOAD_ROUTES
 from tocsin.web.border import Border, host_names
 from tocsin.web.console import Console
 from tocsin.web.deps import COOKIE
@@ -78,6 +80,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         guarding.WORDS,
         channel_health.WORDS,
         device_desk.WORDS,
+        snapshots.WORDS,
         people.WORDS,
         notices.WORDS,
         BLOCK_WORDS,
@@ -166,6 +169,7 @@ def _own_routes(
         Route("/healthz", _healthz, methods=["GET"], name="healthz"),
         Route("/readyz", _readyz, methods=["GET"], name="readyz"),
         Route("/metrics", _metrics, methods=["GET"], name="metrics"),
+        *UPLOAD_ROUTES,
         Route("/api", _unknown, methods=every, name="unknown"),
         Route("/api/{path:path}", _unknown, methods=every, name="unknown"),
         Route("/{path:path}", console.serve, methods=["GET"], name="console"),

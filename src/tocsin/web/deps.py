@@ -31,6 +31,10 @@ PUBLIC: frozenset[tuple[str, str]] = frozenset(
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
+        ("POST", "/upload/{token}"),  # cameras: the token is the permission
+        ("PUT", "/upload/{token}"),
+        ("POST", "/upload/{token}/{name:path}"),
+        ("PUT", "/upload/{token}/{name:path}"),
     }
 )
 

@@ -26,6 +26,7 @@ from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
 from tocsin.domain.unit_service import UnitService
@@ -161,6 +162,7 @@ class Services:
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     desk: DeviceDesk | None = None
+    snapshots: SnapshotService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP
