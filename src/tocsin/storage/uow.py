@@ -189,6 +189,7 @@ class Transaction:
 
         return DownloadRepository(self.connection)
 
+    @cached_property
     def layouts(self) -> LayoutRepository:
         from tocsin.storage.layouts import LayoutRepository
 
