@@ -131,6 +131,9 @@ async def test_a_view_starts_the_upstream_once_and_gives_each_viewer_a_ticket():
     house.link.events.on_first_key("ch", house.clock.now())
     house.link.figures["ch"] = StreamStats("ch", "live", codec="h264", width=640, height=360, bitrate_bps=9)
     assert (house.state.state, house.state.codec, house.state.bitrate_bps) == ("live", "h264", 9)
+    house.link.figures["ch"] = StreamStats("ch", "live", strangers=3, kernel_drops=2, late=5, resyncs=1)
+    told = house.state
+    assert (told.strangers, told.kernel_drops, told.late, told.resyncs) == (3, 2, 5, 1)
     house.link.figures["ch"] = StreamStats("ch", "stale")
     assert house.state.state == "stale"
     await house.streams.stop()

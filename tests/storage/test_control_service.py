@@ -128,6 +128,9 @@ async def test_a_supervisor_takes_over_an_operator_does_not(desk: Desk) -> None:
     await desk.take(LI)
     error = await desk.refused(desk.take(WANG, over=True))
     assert (error.key, error.params["holder"], error.params["may_take_over"]) == ("control.held", "Li", False)
+    readers = {"holder": LI, "peer": WANG, "supervisor": CHIEF}
+    may = {who: (await desk.control.read(WEST_GATE, actor=one))["may_take_over"] for who, one in readers.items()}
+    assert may == {"holder": False, "peer": False, "supervisor": True}
     view = await desk.look(CHIEF)
     error = await desk.refused(desk.take(CHIEF, view))
     assert error.params["may_take_over"] is True

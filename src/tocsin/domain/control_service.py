@@ -34,6 +34,7 @@ from tocsin.domain.control_sessions import (
     control_form,
     end,
     free_number,
+    may_take_over,
     preset_names,
     take,
 )
@@ -117,12 +118,18 @@ class ControlService(UseCases):
         left_s = max(0.0, held.lease_until - self._clock.monotonic())
         return control_form(channel_id, held.session, self._clock.now() + timedelta(seconds=left_s))
 
-    async def read(self, channel_id: str, *, actor: Actor) -> dict[str, object]:
-        """Return what a console needs: whether the camera moves, who holds it, its presets. Errors: NOT_FOUND."""
-        channel, presets = await self._store.read(_read, channel_id, actor)
+    async def read(self, channel_id: str, *, actor: Actor, view_id: str = "") -> dict[str, object]:
+        """Return what a console needs: whether the camera moves, who holds it, its presets. Errors: NOT_FOUND.
+
+        `may_take_over`: the actor, looking through that view, goes before the holder.
+        """
+        held = self._held.get(channel_id)
+        session = held.session if held is not None else None
+        channel, presets, may_take_over = await self._store.read(_read, channel_id, actor, session, view_id)
         return {
             **self.holder(channel_id),
             "can_move": channel.can_move,
+            "may_take_over": may_take_over and self.is_held(channel_id),
             "presets": [preset.form() for preset in presets],
         }
 
@@ -312,9 +319,12 @@ class ControlService(UseCases):
         return channel
 
 
-def _read(tx: Any, channel_id: str, actor: Actor) -> tuple[Any, list[PresetRecord]]:
+def _read(
+    tx: Any, channel_id: str, actor: Actor, held: ControlSession | None, view_id: str
+) -> tuple[Any, list[PresetRecord], bool]:
     channel = tx.devices.channel(channel_id, visible_to=scope(actor, Permission.READ_REGISTRY))
-    return channel, tx.control.presets(channel_id)
+    is_before = held is not None and may_take_over(tx, held, view_id, actor)
+    return channel, tx.control.presets(channel_id), is_before
 
 
 def _all_presets(tx: Any, channel_id: str) -> list[PresetRecord]:

@@ -236,9 +236,17 @@ def _view_of(tx: Any, wish: Wish, actor: Actor) -> View:
     return live[0]
 
 
-def _rank(tx: Any, actor: Actor, channel: ChannelRecord, view: View) -> int:
+def may_take_over(tx: Any, held: ControlSession, view_id: str, actor: Actor) -> bool:
+    """Say whether the actor, looking through that view, goes before the holder; without a view: by who they are."""
+    channel = channel_of(tx, held.channel_id)
+    view = tx.views.live([view_id]) if view_id else []
+    is_own = bool(view) and view[0].user_id == actor.id and held.channel_id in view[0].channel_ids
+    return held.user_id != actor.id and held.rank < _rank(tx, actor, channel, view[0] if is_own else None)
+
+
+def _rank(tx: Any, actor: Actor, channel: ChannelRecord, view: View | None) -> int:
     rank = RANK_SUPERVISOR if is_supervisor_of(actor, channel.jurisdiction_code, channel.id) else 0
-    if view.incident_id is not None:
+    if view is not None and view.incident_id is not None:
         incident = tx.incidents.load({view.incident_id}).get(view.incident_id)
         if incident is not None and incident.is_open and incident.holder(tx.now) == actor.id:
             rank += RANK_CLAIMANT

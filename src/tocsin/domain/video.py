@@ -127,6 +127,10 @@ class LiveState:
     key_interval_ms: int = 0
     stream: str = "main"
     main_only: str = ""
+    strangers: int = 0  # packets from other senders than the camera, dropped
+    kernel_drops: int = 0  # packets that arrived and found us too slow
+    late: int = 0  # packets that came after their turn
+    resyncs: int = 0  # times the start of a packet had to be searched for
 
 
 @dataclass(frozen=True, slots=True)

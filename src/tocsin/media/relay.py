@@ -270,6 +270,10 @@ class LiveStreams:
             stats.key_interval_ms,
             stream,
             main_only,
+            stats.strangers,
+            stats.kernel_drops,
+            stats.late,
+            stats.resyncs,
         )
 
     def _sub_or(self, main: LiveState, channel_id: str) -> LiveState:

@@ -160,5 +160,9 @@ def live_form(state: LiveState, words: Words, language: str) -> dict[str, Any]:
         "last_frame_at": optional_iso(state.last_frame_at),
         "converted": state.converted,
         "stream": state.stream,
+        "strangers": state.strangers,
+        "kernel_drops": state.kernel_drops,
+        "late": state.late,
+        "resyncs": state.resyncs,
         "main_only": words.text(state.main_only, language) if state.main_only else "",
     }

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.control import read_act, read_move
 from tocsin.domain.control_sessions import PresetRecord
-from tocsin.web.api.shapes import In, Out, Page, Version, listed, reply
+from tocsin.web.api.shapes import Filter, In, Out, Page, Version, listed, reply
 from tocsin.web.deps import House, Who, allowed
 
 router = APIRouter(prefix="/api/v1/cameras/{camera_id}/control", tags=["control"])
@@ -117,16 +117,17 @@ class Preset(Out):
 
 
 class ControlState(Control):
-    """Control of a camera, whether it moves at all, and its presets by number."""
+    """Control of a camera, whether it moves at all, whether the caller goes before who holds it, its presets."""
 
     can_move: bool
+    may_take_over: bool
     presets: list[Preset]
 
 
 @router.get("", response_model=ControlState)
-async def read_control(camera_id: str, house: House, actor: Viewer) -> Response:
-    """Read who moves a camera, and its presets. Errors: not_found."""
-    return reply(await house.control.read(camera_id, actor=actor))
+async def read_control(camera_id: str, house: House, actor: Viewer, view_id: Filter = "") -> Response:
+    """Read who moves a camera, and its presets; `view_id` is the caller's open view of it. Errors: not_found."""
+    return reply(await house.control.read(camera_id, actor=actor, view_id=view_id))
 
 
 @router.post("", response_model=Control)

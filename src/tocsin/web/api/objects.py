@@ -268,7 +268,11 @@ class PendingDevice(Out):
 
 
 class Live(Out):
-    """How the picture of a camera is doing."""
+    """How the picture of a camera is doing; the counters are of packets since the stream began.
+
+    `strangers` came from another sender and were dropped, `kernel_drops` found the worker too slow, `late` came after
+    their turn, and `resyncs` times the beginning of a packet had to be searched for.
+    """
 
     state: Literal["idle", "starting", "live", "stale", "failed"]
     reason: str
@@ -283,6 +287,10 @@ class Live(Out):
     converted: bool
     stream: Literal["main", "sub"]
     main_only: str
+    strangers: int
+    kernel_drops: int
+    late: int
+    resyncs: int
 
 
 class Camera(Out):
