@@ -168,6 +168,8 @@ def _paths(town: Town, incident_id: str) -> Iterator[tuple[str, str]]:
     yield "device-edit", f"/devices/{panel}/edit"
     yield "places", "/places"
     yield "place", f"/places/{place}"
+    yield "health", "/health"
+    yield "wall", "/wall"
     yield "users", "/users"
     yield "user", f"/users/{_first('/users', username='zhao.min')}"
     yield "audit", "/audit"
