@@ -78,3 +78,30 @@ def test_a_device_is_armed_from_its_page_and_says_so(language: str, town: Town, 
     records = town.ask("GET", "/audit?action=device.guard_asked&limit=20")["items"]
     assert device in str(records)
     seat.page.screenshot(path=SCREENSHOTS / f"desk-armed-{language}.png", full_page=True)
+
+
+MORE = {
+    "en": ("Look…", "Patrol", "Look until", "More", "Tour", "Start", "The tour has been started.", "You have control"),
+    "zh-CN": ("查看图像…", "巡", "查看至", "更多", "巡航", "开始", "已开始巡航。", "您自"),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_tour_is_started_and_who_holds_the_camera_stands_at_its_head(
+    language: str, town: Town, open_seat: OpenSeat
+) -> None:
+    look, patrol, look_until, more, tour, start, said, mine = MORE[language]
+    theme: Any = "dark" if language == "en" else "light"
+    seat = open_seat(language, theme, width=1500, height=1400).sign_in(path=f"/cameras/{town.camera}")
+    page = seat.page
+    page.get_by_role("button", name=look).click()
+    seat.dialog().locator("label.why").filter(has_text=patrol).first.click()
+    seat.dialog().get_by_role("button", name=look_until).click()
+    expect(page.locator("figure[data-phase=live]")).to_have_count(1)
+    pad = page.locator("section.control")
+    pad.locator("summary", has_text=more).click()
+    pad.get_by_role("group", name=tour).get_by_role("button", name=start).click()
+    expect(seat.toast(said)).to_be_visible()
+    expect(page.locator(".reg-status")).to_contain_text(mine)
+    assert seat.violations() == []
+    page.screenshot(path=SCREENSHOTS / f"desk-more-{language}.png", full_page=True)

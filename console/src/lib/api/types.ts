@@ -122,6 +122,10 @@ export interface Live {
   loss_share: number;
   last_frame_at: string | null;
   converted: boolean;
+  strangers: number;
+  kernel_drops: number;
+  late: number;
+  resyncs: number;
 }
 
 export interface Camera {
@@ -144,6 +148,8 @@ export interface Camera {
   state: 'online' | 'offline';
   /** False for a fixed camera. */
   can_move: boolean;
+  /** When a moving camera last said where it is. */
+  position?: { at: string; speed_kmh?: number; direction_deg?: number } | null;
   live: Live;
   version: number;
 }

@@ -26,6 +26,7 @@ interface Held {
 
 interface State extends Held {
   can_move: boolean;
+  may_take_over: boolean;
   presets: Preset[];
 }
 
@@ -39,7 +40,7 @@ export class CameraControl {
   /** Shares of the fastest, for keys and buttons. */
   speed = $state(USUAL_SPEED);
   problem = $state('');
-  /** The server said so when it refused; a supervisor need not be refused first. */
+  /** The server says so: whoever looks now goes before the holder. */
   mayTakeOver = $state(false);
   isDrawing = $state(false);
   isWiping = $state(false);
@@ -84,8 +85,9 @@ export class CameraControl {
 
   async read(): Promise<void> {
     try {
-      const state = await api.get<State>(this.#path);
+      const state = await api.get<State>(this.#path, { view_id: this.viewId });
       this.held = state;
+      this.mayTakeOver = state.may_take_over;
       this.presets = state.presets;
       this.isReady = state.can_move;
     } catch (error) {
@@ -105,6 +107,12 @@ export class CameraControl {
 
   stop(): void {
     this.steer(STILL);
+  }
+
+  /** One stop, whatever runs; true once the camera has taken it. */
+  async halt(): Promise<boolean> {
+    this.#rest();
+    return (await this.#held(() => api.post(`${this.#path}/move`, { ...STILL }))) !== null;
   }
 
   async take(isOver = false): Promise<boolean> {
@@ -224,6 +232,8 @@ export class CameraControl {
   #hear(held: Held): void {
     const wasMine = this.isMine;
     this.held = held;
+    this.mayTakeOver = false;
+    if (this.holder) void this.read();
     if (!wasMine || this.isMine) return;
     this.#rest();
     const name = held.held_by?.name ?? '';

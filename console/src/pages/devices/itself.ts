@@ -19,7 +19,7 @@ export function dutyWords(summary: string, locale: 'en' | 'zh-CN'): string {
 
 /** How far the device's clock is from ours; positive: it is ahead. */
 export function clockWords(seconds: number | null): string {
-  if (seconds === null) return m.registry_not_said();
+  if (seconds === null) return m.devices_not_said();
   const n = Math.abs(Math.round(seconds));
   if (n < 2) return m.devices_clock_right();
   return seconds > 0 ? m.devices_clock_ahead({ n }) : m.devices_clock_behind({ n });
