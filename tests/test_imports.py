@@ -12,9 +12,9 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.base.sheets import read_sheet, write_xlsx
 from tocsin.domain.acts import house_actor
+from tocsin.domain.import_columns import KINDS
 from tocsin.domain.registry import PlaceService
 from tocsin.folder import FolderLock, prepare_folder
-from tocsin.import_columns import KINDS
 from tocsin.imports import import_file, read_rows, write_template
 from tocsin.settings import Settings, load_settings
 from tocsin.user_commands import UserDesk, at_the_desk

@@ -38,6 +38,7 @@ from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
+from tocsin.domain.import_service import ImportService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
@@ -260,13 +261,19 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         keep_days=settings.snapshots.keep_days,
     )
     gb28181.snapshots.on_finished = snapshots.finished
+    places = PlaceService(store, clock)
+    devices = DeviceService(store, clock, vault, directory)
+    cameras = ChannelService(store, clock, directory)
+    imports = ImportService(store, clock, places, devices, cameras)
+    stack.push_async_callback(imports.stop)
     services = Services(
         store=store,
         clock=clock,
         users=users,
-        places=PlaceService(store, clock),
-        devices=DeviceService(store, clock, vault, directory),
-        cameras=ChannelService(store, clock, directory),
+        places=places,
+        devices=devices,
+        cameras=cameras,
+        imports=imports,
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
         snapshots=snapshots,

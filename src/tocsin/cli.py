@@ -250,7 +250,11 @@ def _import(arguments: argparse.Namespace) -> int:
     if arguments.template:
         write_template(arguments.file, arguments.template, arguments.language)
         return 0
-    done = import_file(_settings(arguments), arguments.file, is_check=arguments.check, errors_to=arguments.errors)
+    settings = _settings(arguments)
+    with progress_bar("entering") as progress:
+        done = import_file(
+            settings, arguments.file, is_check=arguments.check, errors_to=arguments.errors, progress=progress
+        )
     print_rows(done, ("line", "kind", "name", "outcome"), as_json=arguments.json)
     return 0
 

@@ -7,31 +7,32 @@ time. The data folder must be free: a running server would not hear of the new d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tocsin.app import open_store, open_vault
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.sheets import read_sheet, write_csv, write_xlsx
+from tocsin.base.sheets import write_csv, write_xlsx
+from tocsin.domain.acts import house_actor
+from tocsin.domain.cameras import ChannelService
+from tocsin.domain.directory import Directory
+from tocsin.domain.import_columns import template
+from tocsin.domain.import_files import Progress, WrongLine, enter, error_rows, plan_all, rows_of
+from tocsin.domain.import_plan import Importer, Row
+from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.folder import FolderLock, prepare_folder
-from tocsin.import_columns import KINDS, column_of, kind_of, template
-from tocsin.import_plan import Importer, Planned, Row
 from tocsin.settings import Settings
 
 MAX_ERRORS_SHOWN: Final = 20
-AT_ONCE: Final = 200  # lines that wait for one commit together
-Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class WrongLine:
-    """A line that cannot be entered: where, and what to do about it."""
+class _NobodyAsks(Directory):
+    """The directory of a command that has the data folder to itself: no gateway asks it, so nothing is read again."""
 
-    line: int
-    column: str
-    what: str
+    async def refresh(self, *device_ids: str) -> None:
+        """Leave it."""
 
 
 def import_file(
@@ -66,29 +67,6 @@ def read_rows(path: Path) -> tuple[str, list[Row]]:
         raise TocsinError(error.code, f"{path}: {error.detail}") from error
 
 
-def rows_of(raw: bytes) -> tuple[str, list[Row]]:
-    """Return what the bytes of a file list, and its lines. Errors: INVALID."""
-    sheet = read_sheet(raw)
-    columns = [column_of(name) for name in sheet.header]
-    named = [name for name in columns if name]
-    kind = kind_of(named)
-    doubled = sorted({name for name in named if named.count(name) > 1})
-    if doubled:
-        raise TocsinError(ErrorCode.INVALID, f"these columns stand there twice: {', '.join(doubled)}")
-    unknown = sorted(set(named) - set(KINDS[kind]))
-    if unknown:
-        known = ", ".join(KINDS[kind])
-        raise TocsinError(ErrorCode.INVALID, f"unknown columns: {', '.join(unknown)}; a {kind} file has {known}")
-    if kind in ("place", "device") and "name" not in named:
-        raise TocsinError(ErrorCode.INVALID, f"there is no column name; a {kind} file has {', '.join(KINDS[kind])}")
-    rows = []
-    for line, cells in sheet.rows:
-        given = {name: cell for name, cell in zip(columns, cells, strict=False) if name and cell}
-        if given:
-            rows.append(Row(line, given))
-    return kind, rows
-
-
 def write_template(path: Path, kind: str, language: str) -> None:
     """Write an empty file of a kind with its column names."""
     _write(path, template(kind, language))
@@ -98,15 +76,25 @@ async def _import(
     settings: Settings, kind: str, rows: list[Row], is_check: bool, errors_to: Path | None, progress: Progress
 ) -> list[dict[str, object]]:
     async with open_store(settings) as store:
-        importer = Importer(store, await open_vault(settings.secret_key_path, store))
+        vault = await open_vault(settings.secret_key_path, store)
+        directory = _NobodyAsks(store, vault)
+        clock = SystemClock()
+        importer = Importer(
+            PlaceService(store, clock),
+            DeviceService(store, clock, vault, directory),
+            ChannelService(store, clock, directory),
+            house_actor("import"),
+        )
         await importer.load()
-        plans, wrong = plan_all(importer, kind, rows)
+        plans, wrong = await plan_all(importer, kind, rows)
         if wrong:
             if errors_to is not None:
-                _write(errors_to, error_rows(rows, wrong))
+                _write(errors_to, error_rows(wrong))
             raise _refused(wrong, errors_to)
         if not is_check:
-            await _enter(plans, progress)
+            refused = await enter(plans, progress)
+            if refused:
+                raise _refused(refused, None, head="these lines were refused, all others are entered")
         words = (
             {"create": "to enter", "change": "to change"} if is_check else {"create": "entered", "change": "changed"}
         )
@@ -116,48 +104,11 @@ async def _import(
         ]
 
 
-def plan_all(importer: Importer, kind: str, rows: Iterable[Row]) -> tuple[list[Planned], list[WrongLine]]:
-    """Return what each line would do, and the lines that are wrong."""
-    plans: list[Planned] = []
-    wrong: list[WrongLine] = []
-    for row in rows:
-        try:
-            plans.append(importer.plan(kind, row))
-        except TocsinError as error:
-            wrong.append(WrongLine(row.line, _column(error.params), error.detail))
-    return plans, wrong
-
-
-async def _enter(plans: list[Planned], progress: Progress) -> None:
-    waiting = [plan for plan in plans if plan.run is not None]
-    for start in range(0, len(waiting), AT_ONCE):
-        chunk = waiting[start : start + AT_ONCE]
-        await asyncio.gather(*(_run(plan.run) for plan in chunk if plan.run is not None))
-        progress(start + len(chunk), len(waiting))
-
-
-async def _run(work: Callable[[], Awaitable[object]]) -> None:
-    await work()
-
-
-def error_rows(rows: Iterable[Row], wrong: Iterable[WrongLine]) -> list[tuple[object, ...]]:
-    """Return the wrong lines as a table: line, column, what was written there, what to do."""
-    values = {row.line: row.values for row in rows}
-    head: list[tuple[object, ...]] = [("line", "column", "value", "error")]
-    return head + [(one.line, one.column, values[one.line].get(one.column, ""), one.what) for one in wrong]
-
-
-def _refused(wrong: list[WrongLine], errors_to: Path | None) -> TocsinError:
+def _refused(wrong: list[WrongLine], errors_to: Path | None, *, head: str = "nothing was entered") -> TocsinError:
     shown = "; ".join(f"line {one.line}: {one.what}" for one in wrong[:MAX_ERRORS_SHOWN])
     more = f"; and {len(wrong) - MAX_ERRORS_SHOWN} more" if len(wrong) > MAX_ERRORS_SHOWN else ""
     where = f"; all of them are in {errors_to}" if errors_to is not None else ""
-    return TocsinError(ErrorCode.INVALID, f"nothing was entered. {shown}{more}{where}")
-
-
-def _column(params: Mapping[str, Any]) -> str:
-    name = str(params.get("field", ""))
-    name = name.removeprefix("address.")
-    return {"place_id": "place", "jurisdiction_id": "jurisdiction", "number": "zone"}.get(name, name)
+    return TocsinError(ErrorCode.INVALID, f"{head}. {shown}{more}{where}")
 
 
 def _write(path: Path, rows: Iterable[tuple[object, ...]]) -> None:

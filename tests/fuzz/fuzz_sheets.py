@@ -2,7 +2,7 @@
 
 from tocsin.base.errors import TocsinError
 from tocsin.base.sheets import MAX_CELL, MAX_COLUMNS, write_csv, write_xlsx
-from tocsin.imports import rows_of
+from tocsin.domain.import_files import rows_of
 
 _ROWS = [("jurisdiction", "name", "lon", "lat"), ("3402", "新华学校", "118.2", "30.9"), ("3402", "=1+1", "", "")]
 SEEDS: list[bytes] = [

@@ -29,6 +29,7 @@ from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.downloads import DownloadService
+from tocsin.domain.import_service import ImportService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.layouts import LayoutService
@@ -201,14 +202,18 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     (tmp_path / "static" / "assets").mkdir(parents=True)
     (tmp_path / "static" / "index.html").write_text("<!doctype html><title>Tocsin</title>")
     (tmp_path / "static" / "assets" / "main-abc123.js").write_text("export {};")
+    places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
+    devices = DeviceService(store, clock, vault, directory)
+    imports = ImportService(store, clock, places, devices, cameras)
     services = Services(
         store=store,
         clock=clock,
         users=UserService(store, clock, passwords),
-        places=PlaceService(store, clock),
-        devices=DeviceService(store, clock, vault, directory),
+        places=places,
+        devices=devices,
+        imports=imports,
         profiles=ProfileService(store, directory),
-        cameras=ChannelService(store, clock, directory),
+        cameras=cameras,
         incidents=IncidentService(store),
         units=UnitService(store),
         plans=PlanService(store),
@@ -231,4 +236,5 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     )
     app = make_app(services, settings.server)
     yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover, known, playbacks, fetcher)
+    await imports.stop()
     await store.stop()

@@ -906,6 +906,34 @@ class ProfilesImported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportBegun(Fact):
+    """The lines of a file begin to be entered; each object changed has a record of its own."""
+
+    ACTION: ClassVar[str] = "import.begun"
+    SUBJECT: ClassVar[str] = "import"
+
+    lists: str
+    file: str
+    create: int
+    change: int
+    same: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportEnded(Fact):
+    """An import has ended. `outcome` is done, cancelled, failed or stopped (the server ended)."""
+
+    ACTION: ClassVar[str] = "import.ended"
+    SUBJECT: ClassVar[str] = "import"
+
+    outcome: str
+    created: int
+    changed: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigAsked(Fact):
     """Somebody sets a device; recorded before anything is sent. Names of the fields, never their values."""
 

@@ -26,6 +26,7 @@ from tocsin.domain import (
     devices,
     fields,
     guarding,
+    import_plan,
     notices,
     people,
     snapshots,
@@ -72,6 +73,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
     )
     services.words = services.words.merged(
         fields.WORDS,
+        import_plan.WORDS,
         control.WORDS,
         speaking.WORDS,
         device_profiles.WORDS,

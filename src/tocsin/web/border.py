@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_id
+from tocsin.domain.import_service import MAX_UPLOAD_BYTES
 from tocsin.web.errors import language_of, problem
 from tocsin.web.metrics import RequestMetrics
 
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 BODY_LIMIT_BYTES = 1024 * 1024
 UPLOAD_PATH = "/upload/"
 UPLOAD_LIMIT_BYTES = 4 * 1024 * 1024 + 64 * 1024  # one picture, as a form
+LARGER_BODIES: Mapping[str, int] = {"/api/v1/imports": MAX_UPLOAD_BYTES}  # read only after the permission was asked
 
 _FIXED_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
@@ -171,7 +173,11 @@ class Border:
         return None
 
     def _limit_of(self, scope: Scope) -> int:
-        return UPLOAD_LIMIT_BYTES if scope["path"].startswith(UPLOAD_PATH) else self._limit_bytes
+        """Return how many bytes a body may have."""
+        if scope["path"].startswith(UPLOAD_PATH):
+            return UPLOAD_LIMIT_BYTES
+        larger = LARGER_BODIES.get(scope["path"], 0) if scope["method"] == "POST" else 0
+        return max(self._limit_bytes, larger)
 
     def _bounded(self, receive: Receive, limit_bytes: int) -> Receive:
         """Count what a body without a stated length brings."""

@@ -128,6 +128,12 @@ def of_error(error: TocsinError, language: str, words: Words = WORDS) -> Respons
     )
 
 
+def told(error: TocsinError, language: str, words: Words, **params: object) -> str:
+    """Return the words of an error that is part of an answer; `params` stand before its own."""
+    given = {**error.params, **params}
+    return _detail(error.key, error.code, error.detail, given, language, REFUSALS.merged(words, WORDS))
+
+
 def install(app: FastAPI, words: Words) -> None:
     """Answer every failure of `app` as problem+json; `words` are the message keys of the whole house."""
     known = REFUSALS.merged(words, WORDS)

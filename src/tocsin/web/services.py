@@ -19,6 +19,7 @@ from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
+from tocsin.domain.import_service import ImportService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
@@ -161,6 +162,7 @@ class Services:
     discover: Callable[[], Awaitable[list[dict[str, str]]]] | None = None
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
+    imports: ImportService | None = None
     desk: DeviceDesk | None = None
     snapshots: SnapshotService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

@@ -39,6 +39,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'device.key_confirmed': m.audit_device_key_confirmed,
   'device.retired': m.audit_device_retired,
   'device.profile_forgotten': m.audit_device_profile_forgotten,
+  'import.begun': m.audit_import_begun,
+  'import.ended': m.audit_import_ended,
   'profiles.imported': m.audit_profiles_imported,
   'device.secret_set': m.audit_device_secret_set,
   'incident.assignment_advanced': m.audit_incident_assignment_advanced,

@@ -7,27 +7,84 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
-from tocsin.base.vault import Vault
+from tocsin.base.words import Words
 from tocsin.domain import channels as channel_rules
 from tocsin.domain import devices as device_rules
 from tocsin.domain import places as place_rules
-from tocsin.domain.acts import house_actor
+from tocsin.domain.access import Actor, Permission
+from tocsin.domain.acts import guard
 from tocsin.domain.alarms import zone_key
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.devices import Device, Zone
-from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
+from tocsin.domain.import_columns import NUMBERS
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.registry import DeviceService, PlaceService
-from tocsin.import_columns import NUMBERS
-from tocsin.storage.store import AnyStore
 
 PAGE: Final = 1_000
 MOST_NAMED: Final = 12
+WORDS: Final = Words(
+    {
+        "import.no_jurisdiction": (
+            "There is no jurisdiction {given} in your area. Write one of: {choices}.",
+            "您的辖区内没有代码 {given}。可填：{choices}。",
+        ),
+        "import.no_place": (
+            "There is no place {given} in {code}. Enter it first, or correct the name.",
+            "{code} 内没有场所“{given}”。请先录入该场所，或更正名称。",
+        ),
+        "import.many_places": (
+            "Several places in {code} are called {given}. Give them names of their own first.",
+            "{code} 内有多个场所名为“{given}”，请先改为不同的名称。",
+        ),
+        "import.no_device": (
+            "There is no device {given}. Enter it first, or correct the number.",
+            "没有设备 {given}。请先录入该设备，或更正编号。",
+        ),
+        "import.no_zone": (
+            "{device} has no zone {given}. Enter the zone first.",
+            "{device} 没有防区 {given}，请先录入该防区。",
+        ),
+        "import.no_camera": (
+            "There is no camera {given}: the catalogue of its device has not named it yet.",
+            "没有摄像机 {given}：其设备的目录尚未列出它。",
+        ),
+        "import.many_cameras": (
+            "Several devices have a camera {given}. Change it on its page.",
+            "多台设备都有摄像机 {given}，请在其页面中修改。",
+        ),
+        "import.camera_twice": ("A camera is named twice. Take one out.", "同一摄像机写了两次，请删去一个。"),
+        "import.twice": (
+            "Line {first} names the same. Take one of them out.",
+            "与第 {first} 行重复，请删去其中一行。",
+        ),
+        "import.busy": (
+            "Other files are being checked. Try again in a few seconds.",
+            "正在检查其他文件，请几秒后重试。",
+        ),
+        "import.gone": (
+            "This import is not kept any more: it is an hour old, or the server was started again. Choose the file "
+            "again; what was entered is left as it is.",
+            "该导入记录已不再保留（超过一小时，或服务已重启）。请重新选择文件，已录入的内容不会重复。",
+        ),
+        "import.begun": ("This import was begun already.", "该导入已经开始。"),
+        "import.has_wrong_lines": (
+            "{count} lines are wrong. Mend the file, or leave them out.",
+            "有 {count} 行有误。请修改文件，或选择跳过这些行。",
+        ),
+        "import.other_runs": (
+            "Another file is being entered. Wait until it has ended.",
+            "正在导入另一个文件，请等其结束。",
+        ),
+        "import.not_a_number": (
+            "{given} is not a number. Write it like 118.25.",
+            "“{given}”不是数字，请写成 118.25 的形式。",
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +105,14 @@ class Planned:
     run: Callable[[], Awaitable[object]] | None = None
 
 
-class _NobodyAsks(Directory):
-    """The directory of a command that has the data folder to itself: no gateway asks it, so nothing is read again."""
-
-    async def refresh(self, *device_ids: str) -> None:
-        """Leave it."""
-
-
 class Importer:
     """Knows what is there already, checks lines against it, and says what each would do."""
 
-    def __init__(self, store: AnyStore, vault: Vault) -> None:
-        clock = SystemClock()
-        directory = _NobodyAsks(store, vault)
-        self._actor = house_actor("import")
-        self._places = PlaceService(store, clock)
-        self._devices = DeviceService(store, clock, vault, directory)
-        self._cameras = ChannelService(store, clock, directory)
+    def __init__(self, places: PlaceService, devices: DeviceService, cameras: ChannelService, actor: Actor) -> None:
+        self._actor = actor
+        self._places = places
+        self._devices = devices
+        self._cameras = cameras
         self._by_code: dict[str, Jurisdiction] = {}
         self._known_places: dict[tuple[str, str], list[Place]] = {}
         self._known_devices: dict[tuple[str, ...], Device] = {}
@@ -119,7 +167,8 @@ class Importer:
         self._once(row, "name", "place", home.code, name)
         found = self._known_places.get((home.code, name), [])
         if len(found) > 1:
-            raise refuse("name", "registry.field_form", f"several places {name} in {home.code}", form="one place")
+            detail = f"several places {name} in {home.code}"
+            raise refuse("name", "import.many_places", detail, given=name, code=home.code)
         if not found:
             given["jurisdiction_id"] = home.id
             return Planned(row.line, name, "create", partial(self._places.create_place, given, actor=self._actor))
@@ -205,12 +254,13 @@ class Importer:
         number = zone_key(row.values.get("zone", ""))
         known = self._zones.get(device.id, {}).get(number)
         if known is None:
-            raise refuse("zone", "registry.field_form", f"{device.name} has no zone {number}: enter it first", form="1")
+            detail = f"{device.name} has no zone {number}: enter it first"
+            raise refuse("zone", "import.no_zone", detail, given=number, device=device.name)
         self._once(row, "zone", "link", device.id, number)
         named = row.values.get("cameras", "").replace("；", ";").replace("、", ";").split(";")
         cameras = tuple(self._camera_of(one.strip(), "cameras").id for one in named if one.strip())
         if len(set(cameras)) != len(cameras):
-            raise refuse("cameras", "registry.field_form", "a camera is named twice", form="id; id")
+            raise refuse("cameras", "import.camera_twice", "a camera is named twice")
         name = f"{device.name} {number}"
         if cameras == known.cameras:
             return Planned(row.line, name, "same")
@@ -235,7 +285,7 @@ class Importer:
         first = self._lines.setdefault(key, row.line)
         if first != row.line:
             detail = f"line {first} names the same: take one of them out"
-            raise TocsinError(ErrorCode.CONFLICT, detail, field=column)
+            raise TocsinError(ErrorCode.CONFLICT, detail, key="import.twice", field=column, first=first)
 
     def _home(self, row: Row) -> Jurisdiction:
         code = row.values.get("jurisdiction", "")
@@ -244,14 +294,20 @@ class Importer:
             more = ", ..." if len(known) > MOST_NAMED else ""
             listed = (", ".join(known[:MOST_NAMED]) + more) or "none yet"
             detail = f"no jurisdiction {code or '(empty)'}; there are {listed}"
-            raise refuse("jurisdiction", "registry.field_choice", detail, choices=listed)
+            raise refuse("jurisdiction", "import.no_jurisdiction", detail, given=code, choices=listed)
+        self._may_change("jurisdiction", self._by_code[code].id, code)
         return self._by_code[code]
+
+    def _may_change(self, kind: str, subject_id: str, code: str) -> None:
+        """Let pass what lies where the actor may change the registry. Errors: FORBIDDEN."""
+        guard(self._actor, Permission.MANAGE_REGISTRY, kind, subject_id, code)
 
     def _place_id(self, code: str, name: str) -> str:
         found = self._known_places.get((code, name), [])
         if len(found) != 1:
             many = "several places" if found else "no place"
-            raise refuse("place", "registry.field_choice", f"{many} {name} in {code}", choices=name)
+            key = "import.many_places" if found else "import.no_place"
+            raise refuse("place", key, f"{many} {name} in {code}", given=name, code=code)
         return found[0].id
 
     def _device_of(self, row: Row) -> Device:
@@ -261,7 +317,8 @@ class Importer:
         if known is None:
             named = values.get("gb_id") or values.get("account") or "(empty)"
             column = "gb_id" if "gb_id" in values else "account"
-            raise refuse(column, "registry.field_choice", f"no device {named}: enter it first", choices=named)
+            raise refuse(column, "import.no_device", f"no device {named}: enter it first", given=named)
+        self._may_change("device", known.id, known.jurisdiction_code)
         return known
 
     def _camera_of(self, gb_id: str, column: str) -> ChannelRecord:
@@ -272,7 +329,8 @@ class Importer:
                 if found
                 else f"no camera {gb_id or '(empty)'}: its device's catalogue has not named it"
             )
-            raise refuse(column, "registry.field_choice", detail, choices=gb_id)
+            raise refuse(column, "import.many_cameras" if found else "import.no_camera", detail, given=gb_id)
+        self._may_change("channel", found[0].id, found[0].jurisdiction_code)
         return found[0]
 
 
@@ -292,5 +350,4 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        detail = f"{name} is not a number: {text}"
-        raise refuse(name, "registry.field_form", detail, form="1.5") from error
+        raise refuse(name, "import.not_a_number", f"{name} is not a number: {text}", given=text) from error
