@@ -28,6 +28,7 @@ from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
+from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds
@@ -274,6 +275,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         devices=devices,
         cameras=cameras,
         imports=imports,
+        bulk=CameraBulk(store, cameras),
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
         snapshots=snapshots,

@@ -94,13 +94,13 @@ class ChannelService(UseCases):
         `stage` may ask for `in_service` in so many words. Errors: INVALID naming the field, NOT_FOUND, CONFLICT,
         FORBIDDEN.
         """
-        saved = await self._do(actor, "channel.changed", channel_id, _change, channel_id, changes, version)
+        saved = await self._do(actor, "channel.changed", channel_id, change_channel, channel_id, changes, version)
         await self._directory.refresh(saved.device_id)
         return saved
 
     async def retire(self, channel_id: str, *, actor: Actor, version: int) -> ChannelRecord:
         """Take a channel out of service for good and end the views of it. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
-        saved = await self._do(actor, "channel.retired", channel_id, _retire, channel_id, version)
+        saved = await self._do(actor, "channel.retired", channel_id, retire_channel, channel_id, version)
         await self._directory.refresh(saved.device_id)
         return saved
 
@@ -129,6 +129,10 @@ class ChannelService(UseCases):
             await self._directory.refresh(*{channel.device_id for channel in done})
         return Commissioned(tuple(commissioned), tuple(refused))
 
+    async def refresh(self, *device_ids: str) -> None:
+        """Have what changed of these devices' channels count for gateways and views."""
+        await self._directory.refresh(*device_ids)
+
     async def _do(self, actor: Actor, asked: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
         return await self._act(asked, "channel", subject_id, actor, work, actor, self._clock.now(), *args)
 
@@ -148,7 +152,8 @@ def _zones(tx: Any, actor: Actor, channel_id: str) -> list[Zone]:
     return found
 
 
-def _managed(tx: Any, actor: Actor, channel_id: str, version: int) -> ChannelRecord:
+def managed_channel(tx: Any, actor: Actor, channel_id: str, version: int) -> ChannelRecord:
+    """Return a channel the actor may change and has seen as it is. Errors: NOT_FOUND, FORBIDDEN, CONFLICT."""
     known: ChannelRecord = tx.devices.channel(channel_id, visible_to=scope(actor, READ))
     guard(actor, MANAGE, "channel", known.id, known.jurisdiction_code)
     check_version("camera", known.id, known.version, version)
@@ -157,10 +162,11 @@ def _managed(tx: Any, actor: Actor, channel_id: str, version: int) -> ChannelRec
     return known
 
 
-def _change(
-    tx: Any, actor: Actor, now: datetime, channel_id: str, changes: Mapping[str, Any], version: int
-) -> ChannelRecord:
-    known = _managed(tx, actor, channel_id, version)
+def changed_of(
+    tx: Any, actor: Actor, channel_id: str, changes: Mapping[str, Any], version: int
+) -> tuple[ChannelRecord, ChannelRecord, tuple[str, ...]]:
+    """Return a channel as it is, as it would be, and the fields given; nothing is saved. Errors: as `change`."""
+    known = managed_channel(tx, actor, channel_id, version)
     wanted = dict(changes)
     stage = wanted.pop("stage", known.stage)
     if stage not in (known.stage, rules.IN_SERVICE):
@@ -180,9 +186,17 @@ def _change(
         and scope(actor, COMMISSION).covers(known.jurisdiction_code, known.id)
     ):
         changed = rules.commissioned(changed)
+    return known, changed, tuple(sorted(wanted))
+
+
+def change_channel(
+    tx: Any, actor: Actor, now: datetime, channel_id: str, changes: Mapping[str, Any], version: int
+) -> ChannelRecord:
+    """Change one channel with its record. Errors: as `ChannelService.change`."""
+    known, changed, wanted = changed_of(tx, actor, channel_id, changes, version)
     saved: ChannelRecord = tx.devices.save_channel(changed)
     if saved.stage != known.stage:
-        tx.record(_commissioned(saved, actor, now, tuple(sorted(wanted))))
+        tx.record(_commissioned(saved, actor, now, wanted))
     else:
         tx.record(
             events.ChannelChanged(
@@ -191,7 +205,7 @@ def _change(
                 jurisdiction_code=saved.jurisdiction_code,
                 actor=actor.ref,
                 data=saved.form(),
-                changed=tuple(sorted(wanted)),
+                changed=wanted,
                 place_id=(saved.place_id or "") if saved.place_id != known.place_id else "",
             )
         )
@@ -213,8 +227,20 @@ def _commissioned(
     )
 
 
-def _retire(tx: Any, actor: Actor, now: datetime, channel_id: str, version: int) -> ChannelRecord:
-    known = _managed(tx, actor, channel_id, version)
+def commission_channel(tx: Any, actor: Actor, now: datetime | None, channel_id: str, version: int) -> ChannelRecord:
+    """Put one channel into service with the defaults above it; without `now` only check. Errors: INVALID naming what
+    is missing, NOT_FOUND, CONFLICT, FORBIDDEN.
+    """
+    known = managed_channel(tx, actor, channel_id, version)
+    guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
+    [filled] = _filled(tx, [known])
+    ready = rules.commissioned(filled)
+    return ready if now is None else _put_into_service(tx, actor, now, [ready])[0]
+
+
+def retire_channel(tx: Any, actor: Actor, now: datetime, channel_id: str, version: int) -> ChannelRecord:
+    """Take one channel out of service for good, with its record. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
+    known = managed_channel(tx, actor, channel_id, version)
     end_views(tx, tx.views.live_of_channels([channel_id]), reason="retired", by=actor.ref)
     saved: ChannelRecord = tx.devices.save_channel(replace(known, stage=rules.RETIRED, retired_at=now))
     tx.record(

@@ -54,11 +54,12 @@ class UseCases:
             refusal = error
 
         # The time is the store's own, taken in the transaction that keeps the refusal.
-        await self._store.run(_refuse, asked, subject_kind, subject_id, actor, refusal)
+        await self._store.run(note_refusal, asked, subject_kind, subject_id, actor, refusal)
         raise refusal
 
 
-def _refuse(tx: Any, asked: str, subject_kind: str, subject_id: str, actor: Actor, refusal: TocsinError) -> None:
+def note_refusal(tx: Any, asked: str, subject_kind: str, subject_id: str, actor: Actor, refusal: TocsinError) -> None:
+    """Keep a refusal under the action that was asked for, in the transaction of the caller."""
     detail: dict[str, object] = {"rule": refusal.key, "code": refusal.code.value}
     for name in ("purpose", "channels", "incident_id"):
         if value := refusal.params.get(name):

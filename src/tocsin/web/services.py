@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
+from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
@@ -163,6 +164,7 @@ class Services:
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     imports: ImportService | None = None
+    bulk: CameraBulk | None = None
     desk: DeviceDesk | None = None
     snapshots: SnapshotService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

@@ -55,14 +55,15 @@ async function request<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': surroundings.language() };
-  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  const isFile = body instanceof Blob;
+  if (body !== undefined) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
   if (method !== 'GET') headers['X-CSRF-Token'] = surroundings.csrf();
   let response: Response;
   try {
     response = await fetch(address(path, params), {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || isFile ? body : JSON.stringify(body),
       credentials: 'same-origin',
       signal,
     });
@@ -98,6 +99,8 @@ export const api = {
   list: <T>(path: string, params?: Params, signal?: AbortSignal) =>
     request<Page<T>>('GET', path, params, undefined, signal),
   post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, undefined, body, undefined),
+  /** Sends a file as it is. */
+  upload: <T>(path: string, file: Blob, params?: Params) => request<T>('POST', path, params, file, undefined),
   put: <T>(path: string, body: unknown) => request<T>('PUT', path, undefined, body, undefined),
   patch: <T>(path: string, body: unknown) => request<T>('PATCH', path, undefined, body, undefined),
   delete: <T>(path: string) => request<T>('DELETE', path, undefined, undefined, undefined),

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tocsin.web.api import (
     alarms,
     audit,
+    camera_bulk,
     camera_health,
     cameras,
     control,
@@ -40,6 +41,7 @@ _MODULES = (
     device_desk,
     device_profiles,
     devices,
+    camera_bulk,
     camera_health,
     cameras,
     finding,
