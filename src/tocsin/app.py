@@ -649,4 +649,3 @@ def _metrics(
     unknown, named = link.unknown_sources()
     yield counter("media_unknown_packets", "Packets on the shared port that belong to no stream", unknown)
     yield gauge("media_unknown_sources", "Stream numbers on the shared port that belong to no stream", len(named))
-    yield gauge("media_workers_alive", "Media workers that answer", sum(w.is_alive for w in link.health()))

@@ -76,6 +76,9 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "health.key_interval_s": "关键帧间隔大于此值判为故障。",
     "health.least_kbps": "码率低于此值判为故障。",
     "health.clock_offset_s": "设备时钟偏差大于此值判为故障。",
+    "snapshots.upload_url": "摄像机上传抓图所用的本机地址，例如 http://10.0.0.5:8080，其主机名须列入"
+    " server.allowed_hosts。为空时取 server.public_url，再取控制台监听的地址和端口。",
+    "snapshots.keep_days": "上传的抓图保留天数。",
     "supervision.check_s": "检查设备超时的间隔。",
     "supervision.overdue_factor": "超过自身巡检间隔的这么多倍后，主机判为超时。",
     "supervision.start_grace_s": "本机启动或中断后，在此时间内不判任何设备超时：我方的静默不算设备的。",
