@@ -134,8 +134,8 @@ def test_what_is_said_while_the_key_is_held_is_heard_at_the_camera(
     seat = open_seat(language, theme, browser=whistling).sign_in(path=f"/cameras/{channel}")  # type: ignore[arg-type]
     page = seat.page
     _look(seat, words)
-    page.locator("section.speech").get_by_role("button", name=words[3]).click()
-    talk = page.locator("section.speech").get_by_role("button", name=words[4])
+    page.locator(".speech").get_by_role("button", name=words[3]).click()
+    talk = page.locator(".speech").get_by_role("button", name=words[4])
     expect(talk).to_be_visible()
     until(lambda: len(made.heard()) >= 800)
     assert strength(made.heard(), TONE_HZ) < 0.1  # the line is open, and silent
@@ -144,7 +144,7 @@ def test_what_is_said_while_the_key_is_held_is_heard_at_the_camera(
 
     other = open_seat(language).sign_in(town.operator("Speech Listener"), path=f"/cameras/{channel}")
     _look(other, words)
-    expect(other.page.locator("section.speech")).to_contain_text(words[6])
+    expect(other.page.locator(".speech")).to_contain_text(words[6])
     page.screenshot(path=Path(__file__).with_name("screenshots") / f"speech-{language}-{theme}.png")
 
     page.keyboard.down("b")
@@ -153,8 +153,8 @@ def test_what_is_said_while_the_key_is_held_is_heard_at_the_camera(
     page.keyboard.up("b")
     until(lambda: strength(made.heard(), TONE_HZ) < 0.1)
     assert seat.violations() == []
-    page.locator("section.speech").get_by_role("button", name=words[5]).click()
+    page.locator(".speech").get_by_role("button", name=words[5]).click()
     until(lambda: town.ask("GET", f"/cameras/{channel}/speech")["speaker"] is None)
-    expect(other.page.locator("section.speech")).not_to_contain_text(words[6])
+    expect(other.page.locator(".speech")).not_to_contain_text(words[6])
     actions = [one["action"] for one in town.ask("GET", "/audit?limit=30")["items"]]
     assert {"speech.started", "speech.ended"} <= set(actions)
