@@ -77,6 +77,7 @@ def test_an_onvif_camera_is_entered_and_shows_a_picture(language: str, town: Tow
         with connect(url.replace("http", "ws", 1), max_size=None) as live:
             while not isinstance(live.recv(timeout=15), bytes):
                 pass
+    town.retire_device(made["id"])
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
@@ -97,6 +98,7 @@ def test_a_wrong_password_is_told_on_the_page_and_tried_again_only_when_pressed(
         town.ask("PUT", f"/devices/{made['id']}/secret", {"password": "Tocsin-12"})
         seat.page.get_by_role("button", name=again).click()
         until(lambda: town.ask("GET", f"/devices/{made['id']}")["state"] == "online")
+    town.retire_device(made["id"])
 
 
 def _choose_jurisdiction(page: Any) -> None:

@@ -96,6 +96,7 @@ def speaker(town: Town) -> Iterator[tuple[Speaker, str]]:
     town.ask("PATCH", f"/cameras/{channel['id']}", wanted)
     yield made, str(channel["id"])
     made.stop()
+    town.retire_device(device["id"])
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,11 @@ class Town:
             self.act(incident["id"], "verdict", verdict="false", cause="maintenance")
             self.act(incident["id"], "close", disposition="false_maintenance")
 
+    def retire_device(self, device_id: str) -> None:
+        """Take a device out with its cameras, so that later tests see the town as it was."""
+        version = self.ask("GET", f"/devices/{device_id}")["version"]
+        self.ask("POST", f"/devices/{device_id}/retire", {"version": version})
+
     def worker_pids(self) -> list[int]:
         """The media workers of the server."""
         found = []

@@ -119,8 +119,13 @@ async def test_a_right_guess_among_many_at_the_same_time_does_not_pass(house: Ho
     await _user(house, users)
     guesses = [*(f"wrong {n}" for n in range(30)), RIGHT]
     results = await asyncio.gather(*(users.sign_in("li.na", guess) for guess in guesses), return_exceptions=True)
-    assert all(isinstance(result, TocsinError) for result in results)
-    assert [a for a, _ in await house.audited()].count("session.signed_in") == 30
+    codes = [result.code for result in results if isinstance(result, TocsinError)]
+    assert len(codes) == 31
+    assert set(codes) <= {ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY}
+    # Whoever comes after the fifth failure was kept is refused before the password is looked at: how many do so
+    # depends on the machine, that each guess looked at is kept does not.
+    assert codes.count(ErrorCode.UNAUTHENTICATED) >= 5
+    assert [a for a, _ in await house.audited()].count("session.signed_in") == codes.count(ErrorCode.UNAUTHENTICATED)
 
 
 @given(st.integers(0, 200))
