@@ -74,7 +74,7 @@ from tocsin.media import words as media_words
 from tocsin.media.downloads import Downloads
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
-from tocsin.media.link import MediaSettings as LinkSettings
+from tocsin.media.link_words import MediaSettings as LinkSettings
 from tocsin.media.playback import Playbacks
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest

@@ -8,7 +8,8 @@ from tests.media.test_viewer import seated
 from tocsin.media.load import LoadGauge, StepDown
 from tocsin.media.tickets import Ticket
 from tocsin.media.websocket import binary_frame
-from tocsin.media.worker import Worker, WorkerSettings
+from tocsin.media.worker import Worker
+from tocsin.media.worker_settings import WorkerSettings
 
 
 def test_two_late_seconds_are_an_overload_and_five_calm_ones_end_it() -> None:
@@ -88,7 +89,7 @@ async def test_an_overload_spares_those_who_verify_an_alarm() -> None:
         viewer, _, _ = seated()
         viewer.ticket = Ticket("t", "cam", "v", "view", 1e12, is_alarm=is_alarm)
         viewers[is_alarm] = viewer
-        worker._viewers.add(viewer)
+        worker._gallery.viewers.add(viewer)
     worker._throttle(True)
     assert (viewers[False].is_throttled, viewers[True].is_throttled) == (True, False)
     worker._throttle(False)

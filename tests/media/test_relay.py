@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.support.clocks import FixedClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import Channel
-from tocsin.media.link import MediaEvents, StreamStats
+from tocsin.media.link_words import MediaEvents, StreamStats
 from tocsin.media.relay import FORGET_AFTER_S, IDLE_STOP_S, LONGEST_RETRY_S, LiveStreams
 
 CHANNEL = Channel("ch", "dev", "34020000001320000001")

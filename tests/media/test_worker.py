@@ -17,7 +17,8 @@ from tests.support.media import SSRC, HandCamera, running_link, top_boxes, watch
 from tests.support.nals import H264_SPS
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
-from tocsin.media.link import MediaLink, MediaSettings
+from tocsin.media.link import MediaLink
+from tocsin.media.link_words import MediaSettings
 from tocsin.protocols.rtp.framing import frame_packet
 from tocsin.protocols.rtp.packet import RtpPacket, build_packet
 from tocsin.sim.picture import PictureSpec, make_sender, warm_up

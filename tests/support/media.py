@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.nals import H264_PPS, H264_SPS, annex_b
 from tocsin.base.clock import SystemClock
-from tocsin.media.link import MediaLink, MediaSettings
+from tocsin.media.link import MediaLink
+from tocsin.media.link_words import MediaSettings
 from tocsin.protocols.rtp.framing import frame_packet
 from tocsin.protocols.rtp.packetizer import Packetizer
 from tocsin.protocols.rtp.ps import Muxer, StreamType

@@ -23,7 +23,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.video import Endpoint
 from tocsin.media import zlm
-from tocsin.media.link import MediaEvents, StreamStats, WorkerHealth
+from tocsin.media.link_words import MediaEvents, StreamStats, WorkerHealth
 from tocsin.media.tickets import Ticket, TicketBox
 from tocsin.media.zlm_http import HookServer, ZlmClient
 

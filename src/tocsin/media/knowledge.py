@@ -10,7 +10,7 @@ from typing import Final
 from tocsin.base.clock import Clock
 from tocsin.domain.directory import Channel
 from tocsin.domain.streams import Known, Stream, channel_of_stream
-from tocsin.media.link import StreamStats
+from tocsin.media.link_words import StreamStats
 
 MEANS_NO_SUB: Final = {"play.no_sub_stream": "no_sub_stream", "play.no_media": "sub_silent"}
 BELIEVE_S: Final = 3600.0

@@ -28,7 +28,7 @@ from tocsin.domain.playback import (
     RecordingWish,
 )
 from tocsin.domain.video import Endpoint, MediaPorts
-from tocsin.media.link import MediaEvents, StreamStats
+from tocsin.media.link_words import MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
 

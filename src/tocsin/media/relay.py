@@ -21,7 +21,7 @@ from tocsin.domain.directory import Channel
 from tocsin.domain.streams import Stream, choose, may_use_sub, plays_h265, stream_id_of
 from tocsin.domain.video import Endpoint, ForwardTarget, LiveAddress, LiveSession, LiveSource, LiveState, MediaPorts
 from tocsin.media.knowledge import MEANS_NO_SUB, StreamKnowledge
-from tocsin.media.link import LossReport, MediaEvents, StreamStats
+from tocsin.media.link_words import LossReport, MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
 

@@ -21,6 +21,14 @@ class WireError(Exception):
     """The other side does not speak this protocol."""
 
 
+class Refused(Exception):
+    """A request of the control process that cannot be met; `code` is a stable word."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 def pack_message(message: Message) -> bytes:
     """Return one message behind its length."""
     body = msgspec.msgpack.encode(message)

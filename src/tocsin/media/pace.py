@@ -1,0 +1,71 @@
+"""When a worker looks at its UDP ports: at once while they are few, all of them every 10 ms when they are many.
+
+Source: media reference, receive loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tocsin.base.clock import Clock
+from tocsin.media.load import LoadGauge
+from tocsin.media.ports import UdpWatch
+from tocsin.media.stages import Stages
+
+TICK_S = 0.010
+FEW_STREAMS = 20
+GROUP_ABOVE_STREAMS = 32
+
+
+class Pace:
+    """The rounds of a worker, and the time of the last one: `now_s`, monotonic."""
+
+    def __init__(self, stages: Stages, clock: Clock) -> None:
+        self._stages = stages
+        self._clock = clock
+        self.watch = UdpWatch()
+        self.load = LoadGauge()
+        self.now_s = clock.monotonic()
+        self.is_shared = False  # one port carries many streams
+        self.is_ticking = False
+        self._is_reading = False
+
+    def look(self) -> float:
+        """Read the clock; return and keep the time."""
+        self.now_s = self._clock.monotonic()
+        return self.now_s
+
+    def choose(self) -> None:
+        """With few ports react to each; with many, look at all of them every 10 ms and group pictures."""
+        loop = asyncio.get_running_loop()
+        many = self._stages.sending > FEW_STREAMS
+        wants_tick = len(self.watch) > FEW_STREAMS or (self.is_shared and many)
+        wants_reader = len(self.watch) > 0 and not wants_tick
+        if wants_reader != self._is_reading:
+            if wants_reader:
+                loop.add_reader(self.watch.fileno(), self._drain_now)
+            else:
+                loop.remove_reader(self.watch.fileno())
+            self._is_reading = wants_reader
+        if wants_tick and not self.is_ticking:
+            self.is_ticking = True
+            loop.call_later(TICK_S, self._tick, loop.time() + TICK_S)
+        elif not wants_tick:
+            self.is_ticking = False
+        is_grouped = self._stages.sending > GROUP_ABOVE_STREAMS
+        for stage in self._stages:
+            stage.feed.is_grouped = is_grouped
+
+    def _drain_now(self) -> None:
+        self.now_s = self._clock.monotonic()
+        self.watch.drain(self.now_s)
+
+    def _tick(self, due_s: float) -> None:
+        if not self.is_ticking:
+            return
+        loop = asyncio.get_running_loop()
+        late_s = loop.time() - due_s
+        self.load.note(late_s, loop.time())
+        self._drain_now()
+        following = max(due_s + TICK_S, loop.time() + 0.001)
+        loop.call_at(following, self._tick, following)
