@@ -554,3 +554,55 @@ async def test_what_comes_of_arming_is_told_apart():
         assert await house.gb.set_guard("device-2", is_set=True) is CommandOutcome.UNCONFIRMED
         silent.reply = lambda request, status, **more: None
         assert await house.gb.set_guard("device-2", is_set=True) is CommandOutcome.UNREACHABLE
+
+
+# --- VideoUploadNotify (2022) ---
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+async def test_a_device_that_asks_to_be_watched_is_committed_before_it_is_answered(transport):
+    async with House(DEVICE) as house:
+        house.intake.commits_at_once = False
+        camera = await registered(house, replace(PLAN, version="3.0"), transport)
+        heard = listen(camera)
+        house.directory.channels.append(channel_of(DEVICE, DEVICE.gb_id))
+        asked = asyncio.create_task(camera.alarms.ask_for_watching(lon=118.376451, lat=31.326319))
+        await eventually(lambda: len(house.intake.signals) == 1)
+        assert heard == []
+        house.intake.commit()
+        assert await asked == 200
+        [signal] = house.intake.signals
+        [event] = signal.events
+        assert (signal.token, event.code, event.kind) == ("VideoUploadNotify", "video_upload", EventKind.ALARM)
+        assert (event.category, event.priority, event.lon) == (Category.PANIC, 2, 118.376451)
+        assert event.channel == channel_of(DEVICE, DEVICE.gb_id).id
+        assert heard == ["200"], "the standard names no Response"
+        attempt = house.reports.last("report")
+        assert (attempt.channel_id, attempt.steps[0].key) == (event.channel, "upload.asked")
+        assert "{" not in WORDS.text("upload.asked", "zh", attempt.steps[0].params)
+
+
+async def test_a_request_to_be_watched_that_is_not_committed_is_not_answered_and_a_repetition_is_one():
+    async with House(DEVICE) as house:
+        house.intake.commits_at_once = False
+        camera = await registered(house, transport=Transport.TCP)
+        asked = asyncio.create_task(camera.alarms.ask_for_watching())
+        await eventually(lambda: len(house.intake.signals) == 1)
+        house.intake.fail(OSError("the disk is full"))
+        assert await asked == 503
+        assert not house.reports.attempts or house.reports.attempts[-1].kind != "report"
+        house.intake.commits_at_once = True
+        assert await camera.alarms.ask_for_watching() == 200
+        first, second = house.intake.signals
+        assert first.repeat_scope == second.repeat_scope == f"{DEVICE.gb_id}|video_upload"
+
+
+async def test_what_names_people_in_a_request_to_be_watched_is_not_kept():
+    async with House(DEVICE) as house:
+        camera = await registered(house)
+        assert await camera.alarms.ask_for_watching(extra=(("FaceID", "secret-17"), ("Note", "皖B12345"))) == 200
+        [signal] = house.intake.signals
+        assert b"secret-17" not in signal.raw
+        assert "皖B12345" not in signal.raw.decode("gb18030")
+        assert signal.flags == ("cleaned",)
+        assert house.gb.health().alarms["cleaned"] == 1

@@ -13,6 +13,7 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import SipDevice
 from tocsin.domain.video import Endpoint
+from tocsin.gateways.gb28181_calls import CallJournal
 from tocsin.gateways.gb28181_voice import GbTalk, VoiceConfig
 from tocsin.media.ports import PortRange
 from tocsin.media.talk import Talks
@@ -249,3 +250,25 @@ async def test_an_invite_nobody_asked_for_is_refused() -> None:
         camera.start(asked._fetch(Broadcast(1, house.gb._asker.identity.server_id, LOUDSPEAKER)))
         await eventually(lambda: asked.calls == 1 and asked.open_calls == 0)
         assert asked.heard == b""
+
+
+@pytest.mark.parametrize("quirks", [(), (VoiceQuirk.ONLY_TALK,)], ids=["broadcast", "talk"])
+async def test_a_voice_left_over_from_a_crash_is_ended_after_the_restart(quirks, tmp_path) -> None:
+    path, media = tmp_path / "calls.jsonl", WorkerTalks()
+    async with House(DEVICE, calls_path=path, voice=QUICK_VOICE) as house:
+        camera = await registered(house, *quirks)
+        await opened(house, media)
+        await eventually(lambda: camera.voice.open_calls + camera.open_calls == 1)
+        await house.sip.stop()  # as a kill does: nobody says BYE
+        async with House(DEVICE, calls_path=path, port=house.sip.port, voice=QUICK_VOICE) as later:
+            await eventually(lambda: camera.voice.open_calls + camera.open_calls == 0)
+            await eventually(lambda: bool(later.reports.attempts))
+            assert later.reports.keys("play") == ["play.leftover_ended"]
+
+
+async def test_a_voice_that_was_closed_leaves_nothing_to_end(tmp_path) -> None:
+    path, media = tmp_path / "calls.jsonl", WorkerTalks()
+    async with House(DEVICE, calls_path=path, voice=QUICK_VOICE) as house:
+        await registered(house)
+        await (await opened(house, media)).close("test")
+        assert CallJournal(path).load() == []

@@ -208,3 +208,11 @@ async def test_a_clock_that_is_off_is_a_fault_of_every_camera_of_the_device(town
     await town.catalog("ON", "ON", "OFF")
     await town.health.check()
     assert (0, "clock.offset") in await town.keys()
+
+
+async def test_a_clock_fault_opens_when_the_clock_is_read_and_closes_by_itself_when_it_is_right(town: Town) -> None:
+    for offset_s, is_open in (("61", True), ("300", True), ("2", False), ("-90", True), ("-59", False)):
+        town.house.reports.learned(town.device_id, clock_offset_s=offset_s)
+        await town.house.reports.flush()
+        await town.health.check()
+        assert ((0, "clock.offset") in await town.keys()) is is_open, offset_s

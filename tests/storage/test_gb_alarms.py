@@ -29,6 +29,7 @@ from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import AlarmNotice, read_alarm
 from tocsin.protocols.gb28181.alarm_commands import alarm_notify
 from tocsin.protocols.gb28181.manscdp import Document, Pair, parse_document
+from tocsin.protocols.gb28181.video_upload import read_video_upload, video_upload_notify
 from tocsin.protocols.sip.codes import Transport
 from tocsin.storage import engine, schema, tables
 from tocsin.storage.store import AnyStore
@@ -81,10 +82,7 @@ async def intake(store: AnyStore) -> Intake:
 def signal_of(source: str, *fields: Pair, sn: int = 4, after_s: float = 0, at: str = "2026-11-22T11:36:25") -> Signal:
     """Return what the gateway hands in for an alarm document."""
     now = START + timedelta(seconds=after_s)
-    sip = SipGateway(SipConfig(), FixedClock(), lambda: "w" * 32)
-    reports, clock = Reports(), FixedClock()
-    commands = AlarmCommands(Asker(sip, Identity("s", "r")), reports, lambda gb_id: "")
-    keeper = AlarmKeeper(_Nowhere(), OneRecorder(), commands, reports, AttemptLog(reports, clock), clock)
+    keeper = _keeper()
     body = alarm_notify(sn, source, [("AlarmTime", at), *fields])
     document = parse_document(body)
     assert isinstance(document, Document)
@@ -92,6 +90,13 @@ def signal_of(source: str, *fields: Pair, sn: int = 4, after_s: float = 0, at: s
     assert isinstance(notice, AlarmNotice)
     device = RegisteredDevice(NVR_ID, NVR, PEER, 60, "2.0")
     return keeper._signal(device, notice, body, PEER, now)
+
+
+def _keeper() -> AlarmKeeper:
+    sip = SipGateway(SipConfig(), FixedClock(), lambda: "w" * 32)
+    reports, clock = Reports(), FixedClock()
+    commands = AlarmCommands(Asker(sip, Identity("s", "r")), reports, lambda gb_id: "")
+    return AlarmKeeper(_Nowhere(), OneRecorder(), commands, reports, AttemptLog(reports, clock), clock)
 
 
 class _Nowhere:
@@ -130,6 +135,24 @@ async def test_an_alarm_of_a_picture_shows_that_picture_first(intake: Intake, st
     assert incident.alarm_count == 2
     assert await linked(store, incident.id) == (PICTURE, YARD)
     assert await store.read(lambda tx: tx.incidents.of_channel(PICTURE)) == [incident.id]
+
+
+async def test_a_device_that_asks_to_be_watched_opens_an_incident_with_its_picture_once(
+    intake: Intake, store: AnyStore
+) -> None:
+    keeper = _keeper()
+    body = video_upload_notify(4, PICTURE_ID, "2026-11-22T11:36:25", lon=118.376451, lat=31.326319)
+    document = parse_document(body)
+    assert isinstance(document, Document)
+    device = RegisteredDevice(NVR_ID, NVR, PEER, 60, "3.0")
+    first = keeper._signal(device, read_video_upload(document, START), body, PEER, START)
+    again = replace(first, received_at=START + timedelta(seconds=30))
+    receipts = [await intake.accept(signal) for signal in (first, again)]
+
+    (incident,) = await incidents_of(store)
+    assert (incident.kind, incident.priority, incident.alarm_count) == ("panic", 2, 1)
+    assert [receipt.is_duplicate for receipt in receipts] == [False, True]
+    assert (await linked(store, incident.id))[0] == PICTURE
 
 
 async def test_the_title_names_the_camera(intake: Intake, store: AnyStore) -> None:

@@ -27,6 +27,7 @@ class AttemptKind(StrEnum):
     PLAY = "play"
     SUBSCRIPTION = "subscription"
     CONTROL = "control"
+    REPORT = "report"
 
 
 class AttemptOutcome(StrEnum):

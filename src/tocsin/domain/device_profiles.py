@@ -45,6 +45,7 @@ TRAITS: Final[Mapping[str, tuple[str, ...]]] = {
     "wire": OPEN,
     "alarm_ways": OPEN,
     "alarm_subscription": OPEN,
+    "clock_zone": ("utc",),
 }
 # trait -> the setting of the device that overrules it
 SETTING_OF: Final[Mapping[str, str]] = {
@@ -105,6 +106,11 @@ WORDS: Final = Words(
             "使用自己的流标识（SSRC），平台已跟随。",
         ),
         "profile.wire": ("Its messages depart from the standard: {value}.", "报文与标准不符：{value}。"),
+        "profile.clock_zone.utc": (
+            "It writes UTC, eight hours behind Beijing time: look for its recordings under that time, or set its time"
+            " zone.",
+            "设备时间为 UTC，比北京时间慢 8 小时：检索录像时需换算，或在设备上设置时区。",
+        ),
         "profile.alarm_ways": ("Its alarms come by {value}.", "报警上报方式：{value}。"),
         "profile.alarm_subscription.active": ("It reports its alarms to us by subscription.", "已订阅其报警。"),
         "profile.alarm_subscription": ("Subscription to its alarms: {value}.", "报警订阅：{value}。"),

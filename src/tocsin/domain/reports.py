@@ -12,6 +12,7 @@ from tocsin.base.times import to_us
 from tocsin.domain import events
 from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog, moved
+from tocsin.domain.device_events import note_clocks
 from tocsin.domain.device_profiles import TRAITS, Finding
 from tocsin.domain.device_states import Transition, apply_transitions
 from tocsin.domain.devices import CatalogEntry, CatalogResult, Device, PositionReport, new_zone
@@ -206,6 +207,7 @@ def _write(tx: Any, batch: _Batch) -> list[str]:
     if batch.positions:
         _take_positions(tx, batch.positions)
     faulty = {device_id: profile["faulty"] for device_id, profile in batch.learned.items() if "faulty" in profile}
+    note_clocks(tx, [device_id for device_id, profile in batch.learned.items() if "clock_offset_s" in profile])
     if faulty:
         apply_transitions(tx, [_parts(device_id, parts, tx.now) for device_id, parts in faulty.items()])
     return apply_guesses(tx, [device_id for device_id, profile in batch.learned.items() if "model" in profile])

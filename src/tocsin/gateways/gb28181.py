@@ -29,6 +29,7 @@ from tocsin.gateways.gb28181_clock_form import ClockForms
 from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_desk import GbDesk
+from tocsin.gateways.gb28181_device_clock import DeviceClocks
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
@@ -63,6 +64,7 @@ from tocsin.protocols.gb28181.register import (
 from tocsin.protocols.gb28181.subscribe import topic_of
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.gb28181.tries import DateForm
+from tocsin.protocols.gb28181.video_upload import is_video_upload
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.digest import Nonces
 from tocsin.protocols.sip.limits import Allowance, SourceLimits
@@ -156,8 +158,11 @@ class Gb28181Gateway:
         self.table = DeviceTable()
         self._attempts = AttemptLog(reports, clock)
         self._asker = Asker(sip, Identity(config.server_id, config.realm))
-        self.commands = AlarmCommands(self._asker, reports, self._charset_of)
+        self.commands = AlarmCommands(self._asker, reports, self._charset_of, clock=clock)
+        self.clocks = DeviceClocks(self.commands, self.table, reports, clock)
+        self.commands.on_status = self.clocks.heard
         self._alarms = AlarmKeeper(intake, directory, self.commands, reports, self._attempts, clock)
+        self._alarms.on_time = self.clocks.reported
         self.subscriptions = Subscriptions(
             self._asker,
             self.commands,
@@ -186,6 +191,8 @@ class Gb28181Gateway:
             clock,
             device_of=directory.sip_device,
         )
+        self._notices.on_time = self.clocks.reported
+        journal = CallJournal(config.calls_path)
         self.calls = MediaCaller(
             sip,
             self._asker,
@@ -196,7 +203,7 @@ class Gb28181Gateway:
             device_of=directory.sip_device,
             channels_of=directory.channels_of,
             config=config.live,
-            journal=CallJournal(config.calls_path),
+            journal=journal,
         )
         self.live = GbLiveSource(self.calls, self._attempts, clock)
         self.playback = GbPlayback(self.calls, self._attempts, clock)
@@ -205,7 +212,14 @@ class Gb28181Gateway:
         )
         self.control = GbControl(self._asker, self.table, clock, charset_of=self._charset_of, config=config.control)
         self.voice = GbVoice(
-            sip, self._asker, self.table, reports, clock, device_of=directory.sip_device, config=config.voice
+            sip,
+            self._asker,
+            self.table,
+            reports,
+            clock,
+            device_of=directory.sip_device,
+            config=config.voice,
+            journal=journal,
         )
         self._clock_forms = ClockForms(reports, clock, directory.sip_device)
         self._wire_habits = WireHabits(reports, clock)
@@ -236,6 +250,7 @@ class Gb28181Gateway:
         self._supervisor.spawn("gb28181 catalogues", self.catalogs.run)
         self._supervisor.spawn("gb28181 subscriptions", self.subscriptions.run)
         self._supervisor.spawn("gb28181 notifications", self._notices.run)
+        self._supervisor.spawn("gb28181 clocks", self.clocks.run)
 
     async def stop(self) -> None:
         """Stop whatever moves, end every call and every task."""
@@ -554,6 +569,9 @@ class Gb28181Gateway:
         if is_alarm(document):
             way = "notify" if is_notification else "message"
             self._alarms.keep(device, document, request.body, peer, way, partial(self._sip.answer, request, peer))
+            return None
+        if is_video_upload(document):
+            self._alarms.keep_upload(device, document, request.body, peer, partial(self._sip.answer, request, peer))
             return None
         if document.kind == "notify" and (topic := topic_of(document)) is not None:
             if not self._notices.take(device, document, topic):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -29,6 +29,7 @@ from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.alarm import DEVICE_METHOD, SKEW_WARNED_S, AlarmNotice, NotKept, read_alarm
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.manscdp import Document
+from tocsin.protocols.gb28181.video_upload import VIDEO_UPLOAD, read_video_upload
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import readable
 
@@ -39,6 +40,7 @@ MAX_WAITING: Final = 1024
 MAX_CONFIRMATIONS_A_DEVICE: Final = 64
 RESET_AGAIN_AFTER_S: Final = 60.0
 FAILED_RESET_TOLD_AGAIN_AFTER_S: Final = 60.0
+UPLOAD_TOLD_AGAIN_AFTER_S: Final = 10.0
 MAX_REMEMBERED: Final = 4096
 COMMAND: Final = "Alarm"
 RESET_AFTER_COMMIT: Final = "after_commit"
@@ -97,6 +99,7 @@ class AlarmKeeper:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.on_kept: Callable[[RegisteredDevice, Document, AlarmNotice], None] = lambda device, document, notice: None
+        self.on_time: Callable[[RegisteredDevice, datetime | None], None] = lambda device, at: None
         self._intake = intake
         self._channels = channels
         self._commands = commands
@@ -108,6 +111,7 @@ class AlarmKeeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reset_at: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._told_at: OrderedDict[str, float] = OrderedDict()
+        self._upload_told_at: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._ways: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def keep(
@@ -138,8 +142,55 @@ class AlarmKeeper:
             return
         if notice.cleaned is not None:
             self.counts["cleaned"] += 1
+        self.on_time(device, notice.at)
         confirmation = _Confirmation(device, document.sn, _echo(document, device), notice, document)
         self._accept(self._signal(device, notice, body, peer, now), device, way, confirmation, answer)
+
+    def keep_upload(
+        self,
+        device: RegisteredDevice,
+        document: Document,
+        body: bytes,
+        peer: Peer,
+        answer: Callable[[int | None], None],
+    ) -> None:
+        """Commit that a device asks for its picture to be watched, as `keep` does; nothing is confirmed or reset."""
+        if len(body) > MAX_ALARM_BYTES:
+            self.counts["too_large"] += 1
+            answer(413)
+            return
+        now = self._clock.now()
+        notice = read_video_upload(document, now)
+        self.counts["video_uploads"] += 1
+        self.on_time(device, notice.at)
+        if notice.cleaned is not None:
+            self.counts["cleaned"] += 1
+        signal = replace(self._signal(device, notice, body, peer, now), token=VIDEO_UPLOAD)
+
+        def said(status: int | None) -> None:
+            answer(status)
+            if status == 200:
+                self._tell_upload(device, notice)
+
+        self._accept(signal, device, "", None, said)
+
+    def _tell_upload(self, device: RegisteredDevice, notice: AlarmNotice) -> None:
+        """Put it among the steps of the camera, once in a while: it may ask each second."""
+        key, now = (device.device_id, notice.source), self._clock.monotonic()
+        if now - self._upload_told_at.get(key, -1e9) < UPLOAD_TOLD_AGAIN_AFTER_S:
+            return
+        while len(self._upload_told_at) >= MAX_REMEMBERED:
+            self._upload_told_at.popitem(last=False)
+        self._upload_told_at[key] = now
+        channel, timeline = self._picture(device, notice.source), self._attempts.begin()
+        timeline.ok("upload.asked", now, source=notice.source or device.gb_id, time=notice.time_text)
+        self._attempts.finish(
+            AttemptKind.REPORT,
+            device.device_id,
+            timeline,
+            is_ok=True,
+            channel_id=channel.id if channel is not None else None,
+        )
 
     def keep_unreadable(
         self, device: RegisteredDevice, body: bytes, peer: Peer, answer: Callable[[int | None], None]

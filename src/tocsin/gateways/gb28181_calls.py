@@ -25,6 +25,7 @@ from tocsin.domain.video import Endpoint, MediaPorts
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.sip import Call, SipGateway, local_side
+from tocsin.gateways.sip_served import ServedCall
 from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.charset import charset_named, label_for
 from tocsin.protocols.gb28181.ids import Role, role_of
@@ -95,16 +96,17 @@ class CallJournal:
         self._path.unlink(missing_ok=True)
         return list(left.values())
 
-    def opened(self, call: Call, gb_id: str) -> None:
-        """Note an answered call."""
+    def opened(self, call: Call | ServedCall, gb_id: str) -> None:
+        """Note an answered call, ours or one made to us."""
         entry = entry_of(call, gb_id)
-        self._open[call.client.call_id] = entry
+        self._open[str(entry["call_id"])] = entry
         self._append(entry)
 
-    def closed(self, call: Call) -> None:
+    def closed(self, call: Call | ServedCall) -> None:
         """Note that a call is over."""
-        if self._open.pop(call.client.call_id, None) is not None:
-            self._append({"call_id": call.client.call_id, "over": True})
+        call_id = call.call_id if isinstance(call, ServedCall) else call.client.call_id
+        if self._open.pop(call_id, None) is not None:
+            self._append({"call_id": call_id, "over": True})
 
     def _append(self, entry: dict[str, object]) -> None:
         if self._path is None:
@@ -122,9 +124,9 @@ class CallJournal:
             log.warning("call journal not written", error=str(error))
 
 
-def entry_of(call: Call, gb_id: str) -> dict[str, object]:
+def entry_of(call: Call | ServedCall, gb_id: str) -> dict[str, object]:
     """Return what is needed to say BYE to a call later."""
-    state, peer = call.client.saved, call.peer
+    state, peer = call.server.saved if isinstance(call, ServedCall) else call.client.saved, call.peer
     return {
         "call_id": state.call_id,
         "local": state.local,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from tocsin.base.clock import Clock, SystemClock
 from tocsin.domain.devices import DeviceReports
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.gateways.gb28181_catalog import Asker
@@ -31,6 +33,7 @@ _Key = tuple[str, str]
 class _Awaited:
     sn: int
     answer: asyncio.Future[Document]
+    asked_at: datetime
 
 
 class AlarmCommands:
@@ -42,11 +45,15 @@ class AlarmCommands:
         reports: DeviceReports,
         charset_of: Callable[[str], str],
         answer_within_s: float = ANSWER_WITHIN_S,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self._asker = asker
         self._reports = reports
         self._charset_of = charset_of
         self._answer_within_s = answer_within_s
+        self._clock = clock or SystemClock()
+        self.on_status: Callable[[RegisteredDevice, Document, datetime], None] = lambda device, document, asked_at: None
         self._awaited: dict[_Key, list[_Awaited]] = {}
 
     def label_of(self, device: RegisteredDevice) -> Label:
@@ -62,6 +69,8 @@ class AlarmCommands:
             found = open_ones
         for awaited in found:
             awaited.answer.set_result(document)
+        if found and document.cmd_type.lower() == "devicestatus":
+            self.on_status(device, document, found[0].asked_at)
         return bool(found)
 
     async def confirm_alarm(self, device: RegisteredDevice, sn: int | None, source: str) -> bool:
@@ -120,7 +129,7 @@ class AlarmCommands:
         waiting = self._awaited.setdefault(key, [])
         if len(waiting) >= MAX_AWAITED_A_DEVICE:
             return CommandOutcome.UNREACHABLE, None
-        awaited = _Awaited(sn, asyncio.get_running_loop().create_future())
+        awaited = _Awaited(sn, asyncio.get_running_loop().create_future(), self._clock.now())
         waiting.append(awaited)
         try:
             response = await self._asker.message(device.peer, device.gb_id, body)

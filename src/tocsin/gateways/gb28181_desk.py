@@ -46,13 +46,13 @@ class GbDesk:
         label = self._commands.label_of(device)
         sn = self._asker.next_sn()
         _, info = await self._commands.ask(device, "DeviceInfo", sn, device_info_query(sn, device.gb_id, label))
-        sn = self._asker.next_sn()
+        sn, asked_at = self._asker.next_sn(), self._clock.now()
         outcome, status = await self._commands.ask(
             device, "DeviceStatus", sn, device_status_query(sn, device.gb_id, label)
         )
         if info is None and status is None:
             return outcome, None
-        said = read_condition(info, status, self._clock.now())
+        said = read_condition(info, status, self._clock.now(), asked_at)
         names = {"maker": said.maker, "model": said.model, "firmware": said.firmware}
         known = {name: readable(value) for name, value in names.items() if value}
         if known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_id
@@ -14,12 +15,16 @@ from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181.timeline import StepState, Timeline
 from tocsin.protocols.sip.codes import Transport
 
+if TYPE_CHECKING:
+    from tocsin.gateways.gb28181_device_clock import ClockKnown
+
 
 class RegisteredDevice:
     """A device that registered, and where it was last heard. Times are monotonic seconds."""
 
     __slots__ = (
         "charset",
+        "clock",
         "device_id",
         "expires_at",
         "faulty",
@@ -46,6 +51,7 @@ class RegisteredDevice:
         self.reported_at = 0.0
         self.granted_at = 0.0
         self.charset = ""
+        self.clock: ClockKnown | None = None
         self.faulty: tuple[str, ...] = ()
         self.host = ""
         self.host_bytes = b""

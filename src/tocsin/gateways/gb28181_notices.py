@@ -48,6 +48,7 @@ class Notices:
         device_of: Callable[[str], SipDevice | None],
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.on_time: Callable[[RegisteredDevice, datetime | None], None] = lambda device, at: None
         self._reports = reports
         self._commands = commands
         self._own_id = own_id
@@ -117,7 +118,10 @@ class Notices:
         now = self._clock.now()
         entry = self._device_of(device.gb_id)
         is_shifted = entry is not None and entry.datum == "gcj02"
-        found = [_report(one, now, is_shifted=is_shifted) for one in read_positions(document, now)]
+        told = read_positions(document, now)
+        for one in told[:1]:
+            self.on_time(device, one.at)
+        found = [_report(one, now, is_shifted=is_shifted) for one in told]
         self.counts["no_fix"] += not found
         if found:
             self._reports.positions(device.device_id, found)

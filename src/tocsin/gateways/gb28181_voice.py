@@ -20,6 +20,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.devices import DeviceReports
 from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.speaking import TalkPorts
+from tocsin.gateways.gb28181_calls import CallJournal
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import DeviceTable, RegisteredDevice
 from tocsin.gateways.sip import Call, SipGateway, local_side
@@ -138,8 +139,10 @@ class GbVoice:
         *,
         device_of: Callable[[str], SipDevice | None],
         config: VoiceConfig,
+        journal: CallJournal | None = None,
     ) -> None:
         self._sip = sip
+        self._journal = journal or CallJournal(None)
         self._asker = asker
         self._table = table
         self._reports = reports
@@ -158,6 +161,7 @@ class GbVoice:
 
     def ended(self, device_id: str, talk: GbTalk) -> None:
         """A talk is over: the device may be spoken to again."""
+        self._journal.closed(talk.call)
         if self._open.get(device_id) is talk:
             del self._open[device_id]
 
@@ -184,6 +188,10 @@ class GbVoice:
                 await asyncio.shield(media.close_talk(talk_id, "failed"))
         self._open[device.device_id] = talk
         return talk
+
+    def _noted(self, device: RegisteredDevice, call: Call | ServedCall) -> None:
+        """Keep a call that was accepted, so that it is ended after a crash of ours."""
+        self._journal.opened(call, device.gb_id)
 
     async def _climb(self, device: RegisteredDevice, channel: Channel, talk_id: str, media: TalkPorts) -> GbTalk:
         """Try what worked before first, then the other way; a device of 2022 knows no talk."""
@@ -245,6 +253,7 @@ class GbVoice:
                 start = await self._answer(call, device, talk_id, media, payload_wish, start)
             except BaseException:
                 call.hang_up()
+                self._journal.closed(call)
                 raise
             self._learn(device, learned, way="broadcast", target=kind.value, start=start)
             return GbTalk(self, device.device_id, talk_id, call, media)
@@ -303,6 +312,7 @@ class GbVoice:
         own_id = self._asker.identity.server_id
         made = voice_answer(offer, own_id=own_id, ip=ip, port=endpoint.port, ssrc=ssrc, payload=payload)
         call.accept(made.encode())
+        self._noted(device, call)
         if call.is_over:
             raise _NextTry("speech.no_invite")
         if offer.mode is not MediaMode.TCP_PASSIVE:
@@ -395,15 +405,18 @@ class GbVoice:
                 if isinstance(outcome, Rejected):
                     status = outcome.response.status
                     raise _NextTry("speech.refused_busy" if status in BUSY_STATUSES else "speech.refused", status)
+                self._noted(device, call)
                 await self._join(outcome.response, device, talk_id, media, mode)
             except _NextTry as error:
                 call.hang_up()
+                self._journal.closed(call)
                 failure = _graver(failure, error)
                 if error.key in ("speech.no_answer", "speech.refused_busy") or error.status in (403, 404):
                     break
                 continue
             except BaseException:
                 call.hang_up()
+                self._journal.closed(call)
                 raise
             self._learn(device, learned, way="talk", mode=mode.value)
             return GbTalk(self, device.device_id, talk_id, call, media)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from tocsin.protocols.gb28181.alarm_commands import Duty, alarm_notify
 from tocsin.protocols.gb28181.manscdp import Document, Pair, result_response
+from tocsin.protocols.gb28181.video_upload import video_upload_notify
 from tocsin.protocols.sip.message import Request, expires_of
 from tocsin.sim.camera_plan import Quirk
 
@@ -49,6 +50,7 @@ class SimAlarms:
         self._is_set = Quirk.NEEDS_GUARD not in camera.plan.quirks
         self._waits_for_reset = False
         self._is_in_alarm = False
+        self.clock_ahead_s = 0.0
 
     @property
     def is_subscribed(self) -> bool:
@@ -142,6 +144,29 @@ class SimAlarms:
             camera.start(camera.wire.transact(camera.outgoing("MESSAGE", body)))
         return True
 
+    async def ask_for_watching(
+        self, source: str = "", *, lon: float | None = None, lat: float | None = None, extra: tuple[Pair, ...] = ()
+    ) -> int:
+        """Ask the platform to take the picture (2022); return the status, 0 when none came."""
+        camera = self._camera
+        body = video_upload_notify(
+            camera.next_sn(),
+            source or camera.plan.gb_id,
+            self._time().strftime("%Y-%m-%dT%H:%M:%S"),
+            lon=lon,
+            lat=lat,
+            extra=extra,
+            label=camera.label,
+        )
+        response = await camera.wire.transact(camera.outgoing("MESSAGE", body))
+        return response.status if response is not None else 0
+
+    def _time(self) -> datetime:
+        """Return what the device's own clock shows: `clock_ahead_s` ahead, in UTC when that is its quirk."""
+        camera = self._camera
+        zone = UTC if Quirk.CLOCK_IS_UTC in camera.plan.quirks else _BEIJING
+        return (camera.clock.now() + timedelta(seconds=self.clock_ahead_s)).astimezone(zone)
+
     async def _tell_status(self, query: Document) -> None:
         camera = self._camera
         if query.device_id != camera.plan.gb_id:
@@ -152,7 +177,7 @@ class SimAlarms:
             body = result_response("DeviceStatus", query.sn or 0, query.device_id, state, label=camera.label)
             await camera.wire.transact(camera.outgoing("MESSAGE", body))
             return
-        now = camera.clock.now().astimezone(_BEIJING).strftime("%Y-%m-%dT%H:%M:%S")
+        now = self._time().strftime("%Y-%m-%dT%H:%M:%S")
         duty = Duty.ALARM if self._is_in_alarm else Duty.ON if self._is_set else Duty.OFF
         item: list[Pair] = [("DeviceID", camera.plan.gb_id), ("DutyStatus", duty.value)]
         fields: list[Pair] = [
@@ -181,7 +206,7 @@ class SimAlarms:
 
     def _document(self, alarm: SimAlarm) -> bytes:
         camera, quirks = self._camera, self._camera.plan.quirks
-        at = camera.clock.now().astimezone(_BEIJING)
+        at = self._time()
         time_text = at.strftime("%Y-%m-%dT%H:%M:%S")
         if Quirk.ALARM_LOOSE_TIME in quirks:
             time_text = f"{at.year}-{at.month}-{at.day} {at.hour}:{at.minute}:{at.second}"

@@ -52,6 +52,7 @@ class Quirk(StrEnum):
     UPLOADS_TOO_MUCH = "uploads_too_much"
     UPLOADS_ELSEWHERE = "uploads_elsewhere"
     OTHER_CONFIG_NAME = "other_config_name"
+    CLOCK_IS_UTC = "clock_is_utc"
     NO_SUBSCRIPTION_STATE = "no_subscription_state"
     CHANNEL_OFF_BY_MISTAKE = "channel_off_by_mistake"
     ALARM_BOTH_WAYS = "alarm_both_ways"

@@ -390,7 +390,7 @@ export interface Attempt {
   id: string;
   device_id: string;
   channel_id: string | null;
-  kind: 'registration' | 'catalog' | 'play' | 'subscription' | 'control';
+  kind: 'registration' | 'catalog' | 'play' | 'subscription' | 'control' | 'report';
   started_at: string;
   ended_at: string | null;
   outcome: 'ok' | 'failed' | 'running';

@@ -90,6 +90,7 @@ export const ATTEMPT: Record<Attempt['kind'], () => string> = {
   play: m.registry_attempt_play,
   subscription: m.registry_attempt_subscription,
   control: m.registry_attempt_control,
+  report: m.registry_attempt_report,
 };
 
 export interface Health {

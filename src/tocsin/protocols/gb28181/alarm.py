@@ -147,7 +147,9 @@ _NUMBER_OF_SOMEBODY: Final = re.compile(
     r"(?<![0-9A-Za-z])\d{17}[0-9Xx](?![0-9A-Za-z])"
     r"|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-Z][·\s-]?[A-HJ-NP-Z0-9]{5,6}"
 )
-_OUR_FIELDS: Final = frozenset({"cmdtype", "sn", "deviceid", "alarmtime", "alarmmethod", "alarmtype", "alarmpriority"})
+_OUR_FIELDS: Final = frozenset(
+    {"cmdtype", "sn", "deviceid", "time", "alarmtime", "alarmmethod", "alarmtype", "alarmpriority"}
+)
 _LOOKS_LIKE_ALARM: Final = re.compile(rb"<CmdType>\s{0,8}Alarm\s{0,8}<", re.IGNORECASE)
 _STRANGE_METHOD: Final = re.compile(r"[^0-7/,\s]", re.ASCII)
 _DIGITS: Final = re.compile(r"\d", re.ASCII)
@@ -188,7 +190,7 @@ def read_alarm(document: Document, near: datetime) -> AlarmNotice | NotKept:
     if says_recognition and not is_typed and method in (VIDEO_METHOD, OTHER_METHOD):
         return NotKept(RECOGNITION)
 
-    kept = _without_people(root)
+    kept = without_people(root)
     if says_recognition:
         kept = _without(kept, "alarmdescription")
     type_param = _type_param(root, info)
@@ -198,7 +200,7 @@ def read_alarm(document: Document, near: datetime) -> AlarmNotice | NotKept:
     level = root.integer("AlarmPriority")
     level = level if level is not None and 1 <= level <= LOWEST_LEVEL else LOWEST_LEVEL
     source = document.device_id
-    lon, lat = _position(root)
+    lon, lat = position_of(root)
     return AlarmNotice(
         source=source if is_acceptable(source) else "",
         sn=document.sn,
@@ -294,7 +296,8 @@ def _type_param(root: Element, info: Element | None) -> str:
     return ""
 
 
-def _position(root: Element) -> tuple[float | None, float | None]:
+def position_of(root: Element) -> tuple[float | None, float | None]:
+    """Return longitude and latitude as sent; (None, None) when there is no fix or they are none."""
     lon, lat = root.number("Longitude"), root.number("Latitude")
     if lon is None or lat is None or not (-180 <= lon <= 180 and -90 <= lat <= 90) or (lon == 0 and lat == 0):
         return None, None
@@ -309,10 +312,10 @@ def _without(element: Element, name: str) -> Element:
     return replace(element, children=tuple(item for item in element.children if item.name.lower() != name))
 
 
-def _without_people(element: Element) -> Element:
+def without_people(element: Element) -> Element:
     """Return it without elements named after people or vehicles and without their numbers; itself when it has none."""
     children = tuple(
-        _without_people(item)
+        without_people(item)
         for item in element.children
         if item.name.lower() in _OUR_FIELDS or not _ABOUT_SOMEBODY.search(item.name)
     )

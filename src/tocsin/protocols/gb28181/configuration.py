@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tocsin.protocols.gb28181.alarm import read_time
 from tocsin.protocols.gb28181.charset import Label
+from tocsin.protocols.gb28181.device_clock import read_clock
 from tocsin.protocols.gb28181.manscdp import Document, Element, Pair, build_document
 
 CONFIG_DOWNLOAD: Final = "ConfigDownload"
@@ -43,11 +43,13 @@ class Condition:
     clock_diff_s: float | None = None
 
 
-def read_condition(info: Document | None, status: Document | None, now: datetime) -> Condition:
-    """Read both answers, either of which may be missing; `now` is when they came."""
+def read_condition(
+    info: Document | None, status: Document | None, now: datetime, asked_at: datetime | None = None
+) -> Condition:
+    """Read both answers, either of which may be missing; `now` is when they came, `asked_at` when we asked."""
     said = info.root if info is not None else Element("Response")
     state = status.root if status is not None else Element("Response")
-    told_at = read_time(state.get("DeviceTime"), now)
+    clock = read_clock(state.get("DeviceTime"), asked_at or now, now)
     return Condition(
         maker=_short(said.get("Manufacturer")),
         model=_short(said.get("Model")),
@@ -57,7 +59,7 @@ def read_condition(info: Document | None, status: Document | None, now: datetime
         is_recording=_either(state.get("Record"), "ON", "OFF"),
         is_encoding=_either(state.get("Encode"), "ON", "OFF"),
         reason=_short(state.get("Reason")),
-        clock_diff_s=round((told_at - now).total_seconds(), 1) if told_at is not None else None,
+        clock_diff_s=clock.offset_s if clock is not None else None,
     )
 
 

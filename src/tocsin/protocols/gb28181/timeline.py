@@ -321,6 +321,10 @@ WORDS: Final = Words(
         "play.ended_by_camera": ("The camera ended the call.", "摄像机主动结束了会话。"),
         "play.ended": ("The call was ended: {reason}.", "会话已结束：{reason}。"),
         "play.given_up": ("Nobody waits for the picture any more.", "已无人等待该图像，请求已取消。"),
+        "upload.asked": (
+            "The device {source} asked for its picture to be watched, at {time} of its clock.",
+            "设备 {source} 请求平台调看其视频（设备时间 {time}）。",
+        ),
         "play.leftover_ended": (
             "A call left over from before a restart was ended.",
             "已结束重启前遗留的会话。",

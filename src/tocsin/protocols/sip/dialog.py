@@ -440,17 +440,21 @@ class InviteServer:
             return []
         return self._drive(self._child.receive(response, now))
 
+    @property
+    def saved(self) -> DialogState:
+        """What has to be kept to end this call later, also after a restart; `cseq` is our last one."""
+        own = self.invite.headers.get("to")
+        own = own if tag_of(own) else f"{own};tag={self._tag}"
+        target = self.invite.headers.get("contact").partition("<")[2].partition(">")[0] or self.invite.uri
+        return DialogState(self.invite.call_id, own, self.invite.headers.get("from"), target, 0)
+
     def bye(self, now: float) -> list[ServerOutput]:
         """End the call from our side."""
         if self.state not in (ServerCallState.ACCEPTED, ServerCallState.CONFIRMED):
             return []
         self.state = ServerCallState.ENDING
         self._resend_at = self._give_up_at = None
-        own = self.invite.headers.get("to")
-        own = own if tag_of(own) else f"{own};tag={self._tag}"
-        target = self.invite.headers.get("contact").partition("<")[2].partition(">")[0] or self.invite.uri
-        state = DialogState(self.invite.call_id, own, self.invite.headers.get("from"), target, 1)
-        request = request_in(state, "BYE", self._local, new_branch(self._tokens()), cseq=1)
+        request = request_in(self.saved, "BYE", self._local, new_branch(self._tokens()), cseq=1)
         self._child = ClientTransaction(request, is_reliable=self._is_reliable, timers=self._timers)
         return self._drive(self._child.start(now))
 
