@@ -28,7 +28,7 @@ def is_video_upload(document: Document) -> bool:
 
 
 def read_video_upload(document: Document, near: datetime) -> AlarmNotice:
-    """Return what a device asks, in the shape of an alarm; `near` is when it arrived. What names people is taken out."""
+    """Return what a device asks, as an alarm; `near` is when it arrived. What names people is taken out."""
     root, source = document.root, document.device_id
     kept = without_people(root)
     lon, lat = position_of(root)
