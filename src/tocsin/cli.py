@@ -21,6 +21,8 @@ FAILED = 1
 ASKED_WRONGLY = 2
 INTERRUPTED = 130
 SLOW_AFTER_S = 2.0
+MOST_LINES = 60  # of an import shown to a person
+IMPORT_COLUMNS = ("line", "kind", "name", "outcome")
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -255,8 +257,21 @@ def _import(arguments: argparse.Namespace) -> int:
         done = import_file(
             settings, arguments.file, is_check=arguments.check, errors_to=arguments.errors, progress=progress
         )
-    print_rows(done, ("line", "kind", "name", "outcome"), as_json=arguments.json)
+    print_rows(done if arguments.json else done[:MOST_LINES], IMPORT_COLUMNS, as_json=arguments.json)
+    if not arguments.json:
+        print_counts(done)
     return 0
+
+
+def print_counts(done: Sequence[Mapping[str, object]]) -> None:
+    """Print how many lines had each outcome, and how many are not in the table above."""
+    counts: dict[str, int] = {}
+    for row in done:
+        outcome = str(row["outcome"])
+        counts[outcome] = counts.get(outcome, 0) + 1
+    said = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "nothing to do"
+    more = f" ({len(done) - MOST_LINES:,} lines are not shown; --json has all)" if len(done) > MOST_LINES else ""
+    print(f"{said}{more}")
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------------

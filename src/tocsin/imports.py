@@ -19,7 +19,8 @@ from tocsin.domain.acts import house_actor
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
 from tocsin.domain.import_columns import template
-from tocsin.domain.import_files import Progress, WrongLine, enter, error_rows, plan_all, rows_of
+from tocsin.domain.import_entry import Entry
+from tocsin.domain.import_files import Progress, WrongLine, error_rows, plan_all, rows_of
 from tocsin.domain.import_plan import Importer, Row
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.folder import FolderLock, prepare_folder
@@ -79,12 +80,9 @@ async def _import(
         vault = await open_vault(settings.secret_key_path, store)
         directory = _NobodyAsks(store, vault)
         clock = SystemClock()
-        importer = Importer(
-            PlaceService(store, clock),
-            DeviceService(store, clock, vault, directory),
-            ChannelService(store, clock, directory),
-            house_actor("import"),
-        )
+        devices = DeviceService(store, clock, vault, directory)
+        actor = house_actor("import")
+        importer = Importer(PlaceService(store, clock), devices, ChannelService(store, clock, directory), actor)
         await importer.load()
         plans, wrong = await plan_all(importer, kind, rows)
         if wrong:
@@ -92,7 +90,7 @@ async def _import(
                 _write(errors_to, error_rows(wrong))
             raise _refused(wrong, errors_to)
         if not is_check:
-            refused = await enter(plans, progress)
+            refused = await Entry(store, clock, devices, actor).run(plans, progress)
             if refused:
                 raise _refused(refused, None, head="these lines were refused, all others are entered")
         words = (

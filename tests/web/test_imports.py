@@ -12,7 +12,7 @@ import pytest
 from tests.web.conftest import WebHouse
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.sheets import read_sheet, write_csv, write_xlsx
-from tocsin.domain import import_files
+from tocsin.domain import import_entry
 from tocsin.domain.import_service import MAX_UPLOAD_BYTES, MOST_KEPT
 
 API = "/api/v1/imports"
@@ -99,7 +99,7 @@ async def test_an_import_is_halted_between_groups_and_what_was_entered_stays(
 ) -> None:
     code = await _code(house)
     raw = write_csv([HEAD, *((code, f"站点 {number}", "", "") for number in range(5))])
-    monkeypatch.setattr(import_files, "AT_ONCE", 2)
+    monkeypatch.setattr(import_entry, "AT_ONCE", 2)
     imports = house.services.imports
     assert imports is not None
     async with house.client("admin") as client:
@@ -122,7 +122,7 @@ async def test_an_import_is_halted_between_groups_and_what_was_entered_stays(
 async def test_cancel_is_heard_while_lines_are_entered(house: WebHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     code = await _code(house)
     raw = write_csv([HEAD, *((code, f"站点 {number}", "", "") for number in range(4))])
-    monkeypatch.setattr(import_files, "AT_ONCE", 1)
+    monkeypatch.setattr(import_entry, "AT_ONCE", 1)
     imports = house.services.imports
     assert imports is not None
     async with house.client("admin") as client:
@@ -210,10 +210,10 @@ async def test_templates_have_the_columns_of_their_kind_in_the_callers_language(
 async def test_entering_ends_when_nothing_can_be_stored(house: WebHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = write_csv([HEAD, (await _code(house), "水厂", "", "")])
 
-    async def fails(*_args: Any, **_more: Any) -> None:
+    def fails(*_args: Any, **_more: Any) -> None:
         raise TocsinError(ErrorCode.UNAVAILABLE, "the disk is full", key="store.failing")
 
-    monkeypatch.setattr(house.services.places, "create_place", fails)
+    monkeypatch.setattr(import_entry, "_enter_new", fails)
     async with house.client("admin") as client:
         checked = await _check(client, raw)
         await client.post(f"{API}/{checked['id']}/apply", json={})

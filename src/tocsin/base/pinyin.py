@@ -31,6 +31,11 @@ def search_words(text: str) -> list[str]:
     return folded(text).split()[:MAX_WORDS]
 
 
+def read_dictionary() -> None:
+    """Read the dictionary now, which takes a third of a second the first time: on a thread, before the writer needs it."""
+    search_text("中")
+
+
 @lru_cache(maxsize=8_192)
 def _spoken(part: str) -> tuple[str, ...]:
     """Return the readings of a folded text, in full and as initials; nothing when it holds no Chinese."""
@@ -41,7 +46,15 @@ def _spoken(part: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in part.split():
         in_words = lazy_pinyin(word)
-        alone = [reading for character in word for reading in lazy_pinyin(character)]
+        alone = [reading for character in word for reading in _alone(character)]
         for readings in (in_words, alone):
             found += ["".join(readings), "".join(reading[0] for reading in readings if reading)]
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=8_192)
+def _alone(character: str) -> tuple[str, ...]:
+    """Return the usual reading of a single character: a town's names are made of a few hundred."""
+    from pypinyin import lazy_pinyin
+
+    return tuple(lazy_pinyin(character))

@@ -170,6 +170,13 @@ class Device:
     version: int = 1
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def address(self) -> tuple[str, ...]:
+        """What no two devices in use may share; devices we call ourselves may share theirs."""
+        if self.protocol == "dc09":
+            return ("dc09", self.account, self.prefix, self.receiver)
+        return ("gb28181", self.gb_id)
+
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         address: dict[str, object]

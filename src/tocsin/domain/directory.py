@@ -275,6 +275,7 @@ class Directory:
         for start in range(0, len(wanted), REFRESH_CHUNK):
             chunk = wanted[start : start + REFRESH_CHUNK]
             async with self._reading:  # one at a time: an earlier snapshot must not be put over a later one
+                self._stale.difference_update(chunk)  # `keep_fresh` need not read what is read here
                 devices, channels = await self._store.read(_read_some, chunk)
                 for device_id in chunk:
                     self._drop(device_id)

@@ -1,4 +1,4 @@
-"""An import from a file's bytes to the registry: its lines, what each would do, and doing it in groups."""
+"""An import from a file's bytes to the registry: its lines, and what each would do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tocsin.base.sheets import read_sheet
 from tocsin.domain.import_columns import KINDS, column_of, kind_of
 from tocsin.domain.import_plan import Importer, Planned, Row
 
-AT_ONCE: Final = 200  # lines that wait for one commit together
+CHECKED_AT_ONCE: Final = 50  # lines: a hundredth of a second that others wait
 SECRET_COLUMNS: Final = frozenset({"key_hex", "key_text", "password"})
 Progress = Callable[[int, int], None]
 
@@ -63,46 +63,12 @@ async def plan_all(importer: Importer, kind: str, rows: Iterable[Row]) -> tuple[
         try:
             plans.append(importer.plan(kind, row))
         except TocsinError as error:
-            column = _column(error.params)
+            column = column_named(error.params)
             value = "" if column in SECRET_COLUMNS else row.values.get(column, "")
             wrong.append(WrongLine(row.line, column, value, error))
-        if number % AT_ONCE == 0:
+        if number % CHECKED_AT_ONCE == 0:
             await asyncio.sleep(0)
     return plans, wrong
-
-
-async def enter(
-    plans: Iterable[Planned],
-    progress: Progress = lambda _done, _all: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
-) -> list[WrongLine]:
-    """Do what the lines ask, a group of `AT_ONCE` to a commit; return those refused meanwhile, the others stay done.
-
-    `is_cancelled` is asked before each group. Errors: UNAVAILABLE when nothing can be stored; groups before it stay.
-    """
-    waiting = [plan for plan in plans if plan.run is not None]
-    refused: list[WrongLine] = []
-    progress(0, len(waiting))
-    for start in range(0, len(waiting), AT_ONCE):
-        if is_cancelled():
-            break
-        chunk = waiting[start : start + AT_ONCE]
-        failed = [one for one in await asyncio.gather(*(_run(plan) for plan in chunk)) if one is not None]
-        refused += failed
-        progress(start + len(chunk), len(waiting))
-        for one in failed:
-            if one.error.code is ErrorCode.UNAVAILABLE:
-                raise one.error
-    return refused
-
-
-async def _run(plan: Planned) -> WrongLine | None:
-    assert plan.run is not None
-    try:
-        await plan.run()
-    except TocsinError as error:
-        return WrongLine(plan.line, _column(error.params), "", error)
-    return None
 
 
 def error_rows(
@@ -113,7 +79,8 @@ def error_rows(
     return head + [(one.line, one.column, one.value, words(one)) for one in wrong]
 
 
-def _column(params: Mapping[str, Any]) -> str:
+def column_named(params: Mapping[str, Any]) -> str:
+    """Return the column that an error's parameters name."""
     name = str(params.get("field", ""))
     name = name.removeprefix("address.")
     return {"place_id": "place", "jurisdiction_id": "jurisdiction", "number": "zone"}.get(name, name)

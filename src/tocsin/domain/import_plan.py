@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -12,6 +11,7 @@ from tocsin.base.ids import new_id
 from tocsin.base.words import Words
 from tocsin.domain import channels as channel_rules
 from tocsin.domain import devices as device_rules
+from tocsin.domain import import_acts as acts
 from tocsin.domain import places as place_rules
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.acts import guard
@@ -23,6 +23,7 @@ from tocsin.domain.fields import refuse
 from tocsin.domain.import_columns import NUMBERS
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry_bulk import NewDevice, NewPlace
 
 PAGE: Final = 1_000
 MOST_NAMED: Final = 12
@@ -97,12 +98,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a line does: `create`, `change` or `same`; `run` does it, None when there is nothing to do."""
+    """What a line does: `create`, `change` or `same`; `step` does it, None when there is nothing to do."""
 
     line: int
     name: str
     act: str
-    run: Callable[[], Awaitable[object]] | None = None
+    step: NewDevice | NewPlace | acts.Act | None = None
 
 
 class Importer:
@@ -133,8 +134,7 @@ class Importer:
         while after is not None:
             devices = await self._devices.devices(self._actor, after=after, limit=PAGE)
             for device in devices.items:
-                address = _address(device.account, device.prefix, device.receiver, device.gb_id)
-                self._known_devices[address] = device
+                self._known_devices[device.address] = device
                 if device.kind == "panel" or device.protocol == "dc09":
                     zones = await self._devices.zones(device.id, actor=self._actor)
                     self._zones[device.id] = {zone.number: zone for zone in zones}
@@ -162,7 +162,7 @@ class Importer:
     def _place(self, row: Row) -> Planned:
         home = self._home(row)
         given: dict[str, Any] = {name: value for name, value in _typed(row).items() if name != "jurisdiction"}
-        place_rules.new_place(new_id(), given, home)
+        made = place_rules.new_place(new_id(), given, home)
         name = row.values.get("name", "")
         self._once(row, "name", "place", home.code, name)
         found = self._known_places.get((home.code, name), [])
@@ -170,15 +170,13 @@ class Importer:
             detail = f"several places {name} in {home.code}"
             raise refuse("name", "import.many_places", detail, given=name, code=home.code)
         if not found:
-            given["jurisdiction_id"] = home.id
-            return Planned(row.line, name, "create", partial(self._places.create_place, given, actor=self._actor))
+            return Planned(row.line, name, "create", NewPlace(made))
         [known] = found
         changes = _changes(known.form(), given)
         if not changes:
             return Planned(row.line, name, "same")
         place_rules.changed_place(known, changes)
-        change = partial(self._places.change_place, known.id, changes, actor=self._actor, version=known.version)
-        return Planned(row.line, name, "change", change)
+        return Planned(row.line, name, "change", acts.change_place(known, changes))
 
     def _device(self, row: Row) -> Planned:
         home = self._home(row)
@@ -197,21 +195,19 @@ class Importer:
         secret: dict[str, Any] = {
             key: row.values[key] for key in ("key_hex", "key_text", "password") if key in row.values
         }
-        if secret:
-            device_rules.secret_of(device.protocol, **secret)
-        address = _address(device.account, device.prefix, device.receiver, device.gb_id)
-        self._once(row, "gb_id" if device.gb_id else "account", *address)
-        known = self._known_devices.get(address)
+        sealed = self._devices.seal(device.protocol, secret) if secret else None
+        self._once(row, "gb_id" if device.gb_id else "account", *device.address)
+        known = self._known_devices.get(device.address)
         if known is None:
-            return Planned(row.line, device.name, "create", partial(self._create_device, given, secret))
+            return Planned(row.line, device.name, "create", NewDevice(device, sealed))
         del given["protocol"], given["address"]
         if "kind" not in values:
             del given["kind"]
         changes = _changes(known.form(), given)
-        new_secret = secret if not known.is_keyed else {}
-        if not changes and not new_secret:
+        new_secret = sealed if not known.is_keyed else None
+        if not changes and new_secret is None:
             return Planned(row.line, device.name, "same")
-        return Planned(row.line, device.name, "change", partial(self._change_device, known, changes, new_secret))
+        return Planned(row.line, device.name, "change", acts.change_device(known, changes, new_secret))
 
     def _camera(self, row: Row) -> Planned:
         known = self._camera_of(row.values.get("camera", ""), "camera")
@@ -224,8 +220,7 @@ class Importer:
         channel_rules.changed_channel(known, changes)
         if not changes:
             return Planned(row.line, known.name, "same")
-        change = partial(self._cameras.change, known.id, changes, actor=self._actor, version=known.version)
-        return Planned(row.line, str(given.get("name", known.name)), "change", change)
+        return Planned(row.line, str(given.get("name", known.name)), "change", acts.change_camera(known, changes))
 
     def _zone(self, row: Row) -> Planned:
         device = self._device_of(row)
@@ -239,15 +234,11 @@ class Importer:
         name = f"{device.name} {number}"
         known = self._zones.get(device.id, {}).get(number)
         if known is None:
-            add = partial(self._devices.add_zone, device.id, {**given, "number": number}, actor=self._actor)
-            return Planned(row.line, name, "create", add)
+            return Planned(row.line, name, "create", acts.add_zone(device, {**given, "number": number}))
         changes = _changes(known.form(), given)
         if not changes:
             return Planned(row.line, name, "same")
-        change = partial(
-            self._devices.change_zone, device.id, number, changes, actor=self._actor, version=known.version
-        )
-        return Planned(row.line, name, "change", change)
+        return Planned(row.line, name, "change", acts.change_zone(known, changes))
 
     def _link(self, row: Row) -> Planned:
         device = self._device_of(row)
@@ -264,21 +255,9 @@ class Importer:
         name = f"{device.name} {number}"
         if cameras == known.cameras:
             return Planned(row.line, name, "same")
-        link = partial(self._devices.link_cameras, device.id, number, cameras, actor=self._actor, version=known.version)
-        return Planned(row.line, name, "change", link)
+        return Planned(row.line, name, "change", acts.link_cameras(known, cameras))
 
     # --- what they share ---
-
-    async def _create_device(self, given: Mapping[str, Any], secret: Mapping[str, Any]) -> None:
-        made = await self._devices.create(given, actor=self._actor)
-        if secret:
-            await self._devices.set_secret(made.id, actor=self._actor, **secret)
-
-    async def _change_device(self, known: Device, changes: Mapping[str, Any], secret: Mapping[str, Any]) -> None:
-        if changes:
-            await self._devices.change(known.id, changes, actor=self._actor, version=known.version)
-        if secret:
-            await self._devices.set_secret(known.id, actor=self._actor, **secret)
 
     def _once(self, row: Row, column: str, *key: str) -> None:
         """Refuse what an earlier line of the file has named."""

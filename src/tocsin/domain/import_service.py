@@ -13,10 +13,12 @@ from typing import Any, Final
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
+from tocsin.base.pinyin import read_dictionary
 from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.cameras import ChannelService
-from tocsin.domain.import_files import WrongLine, enter, plan_all, rows_of
+from tocsin.domain.import_entry import Entry
+from tocsin.domain.import_files import WrongLine, plan_all, rows_of
 from tocsin.domain.import_plan import Importer, Planned
 from tocsin.domain.refusals import UseCases, require
 from tocsin.domain.registry import DeviceService, PlaceService
@@ -55,7 +57,7 @@ class Import:
 
     def form(self) -> dict[str, object]:
         """Return it as the API shows it, without the wrong lines."""
-        shown = [one for one in self.plans if one.run is not None][:SHOWN] if self.state == CHECKED else []
+        shown = [one for one in self.plans if one.step is not None][:SHOWN] if self.state == CHECKED else []
         return {
             "id": self.id,
             "file": self.file,
@@ -91,6 +93,7 @@ class ImportService(UseCases):
         self._checking += 1
         try:
             kind, rows = await asyncio.to_thread(rows_of, raw)
+            await asyncio.to_thread(read_dictionary)
             importer = Importer(*self._services, actor)
             await importer.load()
             plans, wrong = await plan_all(importer, kind, rows)
@@ -129,7 +132,7 @@ class ImportService(UseCases):
         if self._task is not None and not self._task.done():
             raise TocsinError(ErrorCode.CONFLICT, "another file is being entered", key="import.other_runs")
         found.state = APPLYING  # before the first await: twice is refused
-        found.total = sum(plan.run is not None for plan in found.plans)
+        found.total = sum(plan.step is not None for plan in found.plans)
         try:
             await self._store.run(_begin, found, actor)
         except TocsinError:
@@ -159,13 +162,14 @@ class ImportService(UseCases):
         refused: list[WrongLine] = []
         outcome = "failed"
         try:
-            refused = await enter(found.plans, found.note, lambda: found.is_cancelled)
+            entry = Entry(self._store, self._clock, self._services[1], actor)
+            refused = await entry.run(found.plans, found.note, lambda: found.is_cancelled)
             outcome = "cancelled" if found.done < found.total else "done"
         except TocsinError as error:
             found.reason = error.key
         except asyncio.CancelledError:
             outcome = "stopped"
-        ran = [plan for plan in found.plans if plan.run is not None][: found.done]
+        ran = [plan for plan in found.plans if plan.step is not None][: found.done]
         failed = {one.line for one in refused}
         acts = [plan.act for plan in ran if plan.line not in failed]
         found.counts = {"create": acts.count("create"), "change": acts.count("change"), "same": found.counts["same"]}

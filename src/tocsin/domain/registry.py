@@ -99,11 +99,11 @@ class PlaceService(UseCases):
 
     async def change_place(self, place_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Place:
         """Change a place. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        return await self._do(actor, "place.changed", "place", place_id, _change_place, place_id, changes, version)
+        return await self._do(actor, "place.changed", "place", place_id, change_place, place_id, changes, version)
 
     async def retire_place(self, place_id: str, *, actor: Actor, version: int) -> Place:
         """Retire a place that nothing in use stands at. Errors: NOT_FOUND, CONFLICT, FORBIDDEN."""
-        return await self._do(actor, "place.retired", "place", place_id, _retire_place, place_id, version)
+        return await self._do(actor, "place.retired", "place", place_id, retire_place, place_id, version)
 
     async def _do(self, actor: Actor, asked: str, kind: str, subject_id: str, work: Callable[..., T], *args: Any) -> T:
         now = self._clock.now()
@@ -198,7 +198,7 @@ def _moved(tx: Any, actor: Actor, kind: str, known: Any, changes: Mapping[str, A
     return home
 
 
-def _change_place(
+def change_place(
     tx: Any, actor: Actor, now: datetime, place_id: str, changes: Mapping[str, Any], version: int
 ) -> Place:
     known = tx.places.get(place_id, visible_to=scope(actor, READ))
@@ -219,7 +219,7 @@ def _change_place(
     return saved
 
 
-def _retire_place(tx: Any, actor: Actor, now: datetime, place_id: str, version: int) -> Place:
+def retire_place(tx: Any, actor: Actor, now: datetime, place_id: str, version: int) -> Place:
     known = tx.places.get(place_id, visible_to=scope(actor, READ))
     guard(actor, MANAGE, "place", known.id, known.jurisdiction_code)
     check_version("place", known.id, known.version, version)
@@ -288,7 +288,7 @@ class DeviceService(UseCases):
 
     async def change(self, device_id: str, changes: Mapping[str, Any], *, actor: Actor, version: int) -> Device:
         """Change a device; its channels follow it to another jurisdiction. Errors: as `create`, and CONFLICT."""
-        saved: Device = await self._do(actor, "device.changed", device_id, _change_device, device_id, changes, version)
+        saved: Device = await self._do(actor, "device.changed", device_id, change_device, device_id, changes, version)
         await self._directory.refresh(device_id)
         return saved
 
@@ -296,7 +296,7 @@ class DeviceService(UseCases):
         """Retire a device and its channels, and end the views of them: the receivers no longer know it. Errors:
         NOT_FOUND, CONFLICT, FORBIDDEN.
         """
-        saved: Device = await self._do(actor, "device.retired", device_id, _retire_device, device_id, version)
+        saved: Device = await self._do(actor, "device.retired", device_id, retire_device, device_id, version)
         await self._directory.refresh(device_id)
         return saved
 
@@ -316,10 +316,18 @@ class DeviceService(UseCases):
         """
         given = None if remove else {"key_hex": key_hex, "key_text": key_text, "password": password}
         saved: Device = await self._do(
-            actor, "device.secret_set", device_id, _set_secret, device_id, given, keep_previous, self._vault
+            actor, "device.secret_set", device_id, set_secret, device_id, given, keep_previous, self._vault
         )
         await self._directory.refresh(device_id)
         return saved
+
+    def seal(self, protocol: str, given: Mapping[str, str]) -> bytes:
+        """Return what was entered as a key or password, sealed. Errors: INVALID."""
+        return self._vault.seal(rules.secret_of(protocol, **given))
+
+    async def refresh(self, *device_ids: str) -> None:
+        """Have what changed of these devices count for the gateways."""
+        await self._directory.refresh(*device_ids)
 
     async def note_try(self, device_id: str, *, actor: Actor) -> Device:
         """Record that the actor has a camera called again; return it. Errors: NOT_FOUND, FORBIDDEN, CONFLICT when the
@@ -338,16 +346,14 @@ class DeviceService(UseCases):
 
     async def add_zone(self, device_id: str, given: Mapping[str, Any], *, actor: Actor) -> Zone:
         """Enter a zone. Errors: INVALID, CONFLICT on a number in use, NOT_FOUND, FORBIDDEN."""
-        made: Zone = await self._do(actor, "zone.added", device_id, _add_zone, device_id, given)
+        made: Zone = await self._do(actor, "zone.added", device_id, add_zone, device_id, given)
         return made
 
     async def change_zone(
         self, device_id: str, number: str, changes: Mapping[str, Any], *, actor: Actor, version: int
     ) -> Zone:
         """Change a zone. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
-        saved: Zone = await self._do(
-            actor, "zone.changed", device_id, _change_zone, device_id, number, changes, version
-        )
+        saved: Zone = await self._do(actor, "zone.changed", device_id, change_zone, device_id, number, changes, version)
         return saved
 
     async def link_cameras(
@@ -355,7 +361,7 @@ class DeviceService(UseCases):
     ) -> Zone:
         """Set which channels show a zone, the first one first. Errors: INVALID, NOT_FOUND, CONFLICT, FORBIDDEN."""
         saved: Zone = await self._do(
-            actor, "zone.linked", device_id, _link_cameras, device_id, number, tuple(cameras), version
+            actor, "zone.linked", device_id, link_cameras, device_id, number, tuple(cameras), version
         )
         return saved
 
@@ -379,7 +385,7 @@ def _find_devices(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping
     return found
 
 
-def _managed(tx: Any, actor: Actor, device_id: str, version: int | None = None) -> Device:
+def managed_device(tx: Any, actor: Actor, device_id: str, version: int | None = None) -> Device:
     """Return a device the actor manages and has seen as it is."""
     known: Device = tx.devices.get(device_id, visible_to=scope(actor, READ))
     guard(actor, MANAGE, "device", known.id, known.jurisdiction_code)
@@ -427,10 +433,10 @@ def _create_device(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any
     return made
 
 
-def _change_device(
+def change_device(
     tx: Any, actor: Actor, now: datetime, device_id: str, changes: Mapping[str, Any], version: int
 ) -> Device:
-    known = _managed(tx, actor, device_id, version)
+    known = managed_device(tx, actor, device_id, version)
     home = _moved(tx, actor, "device", known, changes)
     if changes.get("place_id") not in (None, known.place_id):
         _check_place(tx, actor, changes["place_id"])
@@ -469,8 +475,8 @@ def _change_device(
     return saved
 
 
-def _retire_device(tx: Any, actor: Actor, now: datetime, device_id: str, version: int) -> Device:
-    known = _managed(tx, actor, device_id, version)
+def retire_device(tx: Any, actor: Actor, now: datetime, device_id: str, version: int) -> Device:
+    known = managed_device(tx, actor, device_id, version)
     tx.devices.close_faults([fault.id for fault in known.faults], to_us(now))
     tx.devices.set_secrets(device_id, None, None)
     tx.devices.note_states([(device_id, DeviceState.OFFLINE, to_us(now))])
@@ -501,7 +507,7 @@ def _retire_device(tx: Any, actor: Actor, now: datetime, device_id: str, version
     return saved
 
 
-def _set_secret(
+def set_secret(
     tx: Any,
     actor: Actor,
     now: datetime,
@@ -510,12 +516,19 @@ def _set_secret(
     keep_previous: bool,
     vault: Vault,
 ) -> Device:
-    known = _managed(tx, actor, device_id)
-    current, _ = tx.devices.secrets(device_id)
+    known = managed_device(tx, actor, device_id)
     sealed = None if given is None else vault.seal(rules.secret_of(known.protocol, **given))
+    return put_secret(tx, actor, now, known, sealed, keep_previous)
+
+
+def put_secret(
+    tx: Any, actor: Actor, now: datetime, known: Device, sealed: bytes | None, keep_previous: bool = True
+) -> Device:
+    """Write the sealed secret of a device, None takes it away, with its record."""
+    current, _ = tx.devices.secrets(known.id)
     keeps = keep_previous and sealed is not None and current is not None and known.protocol == "dc09"
-    tx.devices.set_secrets(device_id, sealed, current if keeps else None)
-    saved: Device = tx.devices.get(device_id, visible_to=scope(actor, READ))
+    tx.devices.set_secrets(known.id, sealed, current if keeps else None)
+    saved: Device = tx.devices.get(known.id, visible_to=scope(actor, READ))
     _record(tx, events.DeviceSecretSet, saved, actor, now, keeps_previous=keeps, removed=sealed is None)
     return saved
 
@@ -526,8 +539,8 @@ def _zones(tx: Any, actor: Actor, device_id: str) -> list[Zone]:
     return found
 
 
-def _add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mapping[str, Any]) -> Zone:
-    device = _managed(tx, actor, device_id)
+def add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mapping[str, Any]) -> Zone:
+    device = managed_device(tx, actor, device_id)
     made = rules.new_zone(new_id(), device_id, given)
     _check_place(tx, actor, made.place_id)
     if tx.devices.has_zone(device_id, made.number):
@@ -539,7 +552,7 @@ def _add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mappi
 
 
 def _note_try(tx: Any, actor: Actor, now: datetime, device_id: str) -> Device:
-    device = _managed(tx, actor, device_id)
+    device = managed_device(tx, actor, device_id)
     if device.protocol not in rules.IP_PROTOCOLS:
         raise TocsinError(ErrorCode.CONFLICT, "this device is not called by us", key="registry.not_called")
     _record(tx, events.DeviceTried, device, actor, now)
@@ -551,10 +564,10 @@ def _note_search(tx: Any, actor: Actor, now: datetime) -> None:
     tx.record(events.NetSearched(subject_id="", at=now, actor=actor.ref))
 
 
-def _change_zone(
+def change_zone(
     tx: Any, actor: Actor, now: datetime, device_id: str, number: str, changes: Mapping[str, Any], version: int
 ) -> Zone:
-    device = _managed(tx, actor, device_id)
+    device = managed_device(tx, actor, device_id)
     known = tx.devices.zone(device_id, zone_key(number))
     check_version("zone", known.id, known.version, version)
     changed = rules.changed_zone(known, changes)
@@ -565,10 +578,10 @@ def _change_zone(
     return saved
 
 
-def _link_cameras(
+def link_cameras(
     tx: Any, actor: Actor, now: datetime, device_id: str, number: str, cameras: tuple[str, ...], version: int
 ) -> Zone:
-    device = _managed(tx, actor, device_id)
+    device = managed_device(tx, actor, device_id)
     known = tx.devices.zone(device_id, zone_key(number))
     check_version("zone", known.id, known.version, version)
     if len(set(cameras)) != len(cameras) or len(cameras) > 64:

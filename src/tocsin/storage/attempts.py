@@ -134,10 +134,10 @@ class AttemptRepository:
             for row in rows
         ]
 
-    def forget_pending(self, gb_id: str) -> None:
-        """Take a device off the list: somebody has entered it."""
-        if gb_id:
-            self._connection.execute(delete(pending_devices).where(pending_devices.c.gb_id == gb_id))
+    def forget_pending(self, *gb_ids: str) -> None:
+        """Take devices off the list: somebody has entered them."""
+        for chunk in chunks(gb_id for gb_id in gb_ids if gb_id):
+            self._connection.execute(delete(pending_devices).where(pending_devices.c.gb_id.in_(chunk)))
 
 
 _KNOCK = (

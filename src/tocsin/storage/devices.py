@@ -134,6 +134,24 @@ class DeviceRepository(ChannelPart, SearchPart):
         """Add a device."""
         self._connection.execute(insert(devices).values(id=device.id, version=1, **_values(device)))
 
+    def add_many(self, new: Sequence[tuple[Device, bytes | None]]) -> None:
+        """Add devices with their sealed secrets."""
+        _ADD.run(self._connection, [(one.id, 1, sealed, *_values(one).values()) for one, sealed in new])
+
+    def addresses_in_use(self, wanted: Sequence[Device]) -> dict[tuple[str, ...], str]:
+        """Return which of these devices' accounts and ids a device in use has, and its id."""
+        column = devices.c
+        found: dict[tuple[str, ...], str] = {}
+        for chunk in chunks({one.gb_id for one in wanted if one.gb_id}):
+            query = select(column.gb_id, column.id).where(column.gb_id.in_(chunk), column.retired_at_us.is_(None))
+            found.update((("gb28181", row.gb_id), row.id) for row in self._connection.execute(query))
+        for chunk in chunks({one.account for one in wanted if one.protocol == "dc09"}):
+            query = select(column.account, column.prefix, column.receiver, column.id).where(
+                column.account.in_(chunk), column.protocol == "dc09", column.retired_at_us.is_(None)
+            )
+            found.update((("dc09", *row[:3]), row.id) for row in self._connection.execute(query))
+        return found
+
     def save(self, device: Device) -> Device:
         """Write what people enter; return it with its new version. Errors: CONFLICT when somebody else wrote first."""
         result = self._connection.execute(
@@ -460,6 +478,9 @@ def _values(device: Device) -> dict[str, object]:
         "settings": _encode(device.settings).decode(),
         "retired_at_us": optional_us(device.retired_at),
     }
+
+
+_ADD = Bulk.into(devices, ("id", "version", "secret", *_values(Device("", "", "", "", "", ""))))
 
 
 def _device(row: Row[Any]) -> Device:

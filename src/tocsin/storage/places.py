@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from tocsin.base.pinyin import search_text
 from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.places import Contact, Jurisdiction, Place
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import matches
 from tocsin.storage.tables import channels, devices, jurisdictions, places
@@ -135,6 +136,10 @@ class PlaceRepository:
         """Add a place."""
         self._connection.execute(insert(places).values(id=place.id, version=1, **_place_values(place)))
 
+    def add_many(self, new: Sequence[Place]) -> None:
+        """Add places."""
+        _ADD.run(self._connection, [(place.id, 1, *_place_values(place).values()) for place in new])
+
     def save(self, place: Place) -> Place:
         """Write a place; return it with its new version. Errors: CONFLICT when somebody else wrote first."""
         result = self._connection.execute(
@@ -217,6 +222,9 @@ def _place_values(place: Place) -> dict[str, object]:
         "notes": place.notes,
         "retired_at_us": optional_us(place.retired_at),
     }
+
+
+_ADD = Bulk.into(places, ("id", "version", *_place_values(Place("", "", "", ""))))
 
 
 def _place(row: Row[Any]) -> Place:

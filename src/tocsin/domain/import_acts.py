@@ -1,0 +1,88 @@
+"""What a line of an import does to one object that is there, and what must be known to take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tocsin.domain import registry
+from tocsin.domain.access import Actor
+from tocsin.domain.cameras import change_channel
+from tocsin.domain.channels import ChannelRecord
+from tocsin.domain.devices import Device, Zone
+from tocsin.domain.places import Place
+
+Work = Callable[[Any, Actor, datetime], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A use case of one object. `work` returns what it saved; `asked`, `kind` and `subject_id` name a refusal of it.
+
+    `of` and `before` are for taking it back: what kind of object it is (place, device, channel or zone) and the values
+    it had. `device_id` is the device that the gateways must read again, empty when they need not.
+    """
+
+    asked: str
+    kind: str
+    subject_id: str
+    work: Work
+    of: str
+    before: Mapping[str, object] = field(default_factory=dict)
+    device_id: str = ""
+
+
+def change_place(known: Place, changes: Mapping[str, Any]) -> Act:
+    """Return the change of a place."""
+    work = _of(registry.change_place, known.id, changes, known.version)
+    return Act("place.changed", "place", known.id, work, "place", _before(known, changes))
+
+
+def change_device(known: Device, changes: Mapping[str, Any], sealed: bytes | None) -> Act:
+    """Return the change of a device; `sealed` is the secret of one that has none."""
+
+    def _work(tx: Any, actor: Actor, now: datetime) -> Device:
+        saved = registry.managed_device(tx, actor, known.id, known.version)
+        if changes:
+            saved = registry.change_device(tx, actor, now, known.id, changes, known.version)
+        if sealed is not None:
+            saved = registry.put_secret(tx, actor, now, saved, sealed)
+        return saved
+
+    before = _before(known, changes) | ({} if sealed is None else {"secret": None})
+    return Act("device.changed", "device", known.id, _work, "device", before, known.id)
+
+
+def change_camera(known: ChannelRecord, changes: Mapping[str, Any]) -> Act:
+    """Return the change of a camera; it may put the camera into service."""
+    work = _of(change_channel, known.id, changes, known.version)
+    before = _before(known, changes) | {"stage": known.stage}
+    return Act("channel.changed", "channel", known.id, work, "channel", before, known.device_id)
+
+
+def add_zone(device: Device, given: Mapping[str, Any]) -> Act:
+    """Return the entry of a zone."""
+    return Act("zone.added", "device", device.id, _of(registry.add_zone, device.id, given), "zone")
+
+
+def change_zone(known: Zone, changes: Mapping[str, Any]) -> Act:
+    """Return the change of a zone."""
+    work = _of(registry.change_zone, known.device_id, known.number, changes, known.version)
+    return Act("zone.changed", "device", known.device_id, work, "zone", _before(known, changes))
+
+
+def link_cameras(known: Zone, cameras: tuple[str, ...]) -> Act:
+    """Return the setting of the cameras of a zone."""
+    work = _of(registry.link_cameras, known.device_id, known.number, cameras, known.version)
+    return Act("zone.linked", "device", known.device_id, work, "zone", {"cameras": list(known.cameras)})
+
+
+def _before(known: Any, changes: Mapping[str, Any]) -> dict[str, object]:
+    shown = known.form()
+    return {name: shown[name] for name in changes}
+
+
+def _of(use_case: Callable[..., Any], *args: Any) -> Work:
+    return lambda tx, actor, now: use_case(tx, actor, now, *args)
