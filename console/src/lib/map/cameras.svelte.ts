@@ -3,6 +3,7 @@ import type { GeoJSONSourceDiff } from 'maplibre-gl';
 import { api } from '$lib/api/client';
 import type { Camera, Page } from '$lib/api/types';
 import { feed } from '$lib/feed/feed.svelte';
+import { now } from '$lib/state/now.svelte';
 import { PointBook, type CameraPoint, type PointColumns } from './points';
 
 type Listener = (diff: GeoJSONSourceDiff) => void;
@@ -18,6 +19,11 @@ class TownCameras {
   /** Grows with each reading: who draws them begins anew. */
   reading = $state(0);
   error = $state.raw<unknown>(null);
+  isReading = $state(false);
+  /** When the points were last read whole, on the server's clock; null before the first reading. */
+  readAt_ms = $state<number | null>(null);
+  /** What is drawn may be of earlier: nobody has followed the feed since, or the last reading failed. */
+  isOld = $state(true);
   #listeners = new Set<Listener>();
   #users = 0;
   #stop: () => void = () => undefined;
@@ -41,6 +47,8 @@ class TownCameras {
       if (--this.#users > 0) return;
       this.#stop();
       this.#abort?.abort();
+      this.isReading = false;
+      this.isOld = true;
     };
   }
 
@@ -48,25 +56,32 @@ class TownCameras {
     return this.book.get(id);
   }
 
+  /** Reads them again: a person asked for it. */
+  retry(): void {
+    void this.#read();
+  }
+
   /** Changes that arrive while the columns are under way, taken in again after them. */
   #during: Partial<Camera>[] = [];
-  #isReading = false;
 
   async #read(): Promise<void> {
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
-    this.#isReading = true;
+    this.isReading = true;
     this.#during = [];
     try {
       this.book.fill(await api.get<PointColumns>('/camera-points', undefined, abort.signal));
       this.book.patch(this.#during);
       this.error = null;
+      this.isOld = false;
+      this.readAt_ms = now.exact();
       this.reading++;
     } catch (error) {
       if (abort.signal.aborted) return;
       this.error = error;
+      this.isOld = true;
     }
-    this.#isReading = false;
+    this.isReading = false;
     this.#during = [];
   }
 
@@ -95,11 +110,12 @@ class TownCameras {
       }
     } catch (error) {
       this.error = error;
+      this.isOld = true;
     }
   }
 
   #take(changes: readonly Partial<Camera>[]): void {
-    if (this.#isReading) this.#during.push(...changes);
+    if (this.isReading) this.#during.push(...changes);
     const diff = this.book.patch(changes);
     if (diff) for (const listener of this.#listeners) listener(diff);
   }

@@ -8,6 +8,7 @@ class Town {
   #reading: Promise<void> | null = null;
 
   read(): Promise<void> {
+    if (this.#reading === null) this.error = null;
     this.#reading ??= api
       .get<FeatureCollection>('/map')
       .then((ground) => {
