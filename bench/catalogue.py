@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import alarm_ingest, alarm_to_screen, first_picture, relay, sip_keepalive, start
+from bench import alarm_ingest, alarm_to_screen, camera_registry, first_picture, relay, sip_keepalive, start
 from bench.report import Bench
 
 BENCHES: dict[str, Bench] = {
@@ -13,6 +13,7 @@ BENCHES: dict[str, Bench] = {
         sip_keepalive.BENCH,
         relay.BENCH,
         first_picture.BENCH,
+        camera_registry.BENCH,
         start.BENCH,
     )
 }

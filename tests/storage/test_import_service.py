@@ -58,3 +58,53 @@ async def test_lines_outside_ones_own_area_are_wrong_before_anything_is_entered(
     with pytest.raises(TocsinError) as refused:
         await imports.apply(found.id, actor=INSTALLER_A)
     assert (refused.value.code, refused.value.key) == (ErrorCode.CONFLICT, "import.has_wrong_lines")
+
+
+async def test_what_another_took_meanwhile_is_refused_alone_and_kept_in_the_audit(
+    house: House, imports: ImportService
+) -> None:
+    ids = [f"340223000013200{number:05}" for number in range(3)]
+    rows = [(house.county_a.code, house.school_a.name, f"摄像机 {gb_id[-5:]}", gb_id) for gb_id in ids]
+    found = await imports.check(write_csv([HEAD, *rows]), "cameras.csv", actor=HOUSE)
+    await house.camera(ids[1])
+    before = len(await house.audited())
+    await imports.apply(found.id, actor=HOUSE)
+    await imports.finished()
+    assert (found.counts["create"], found.counts["refused"]) == (2, 1)
+    assert [(one.line, one.column, one.error.key) for one in found.wrong] == [(3, "gb_id", "registry.gb_id_taken")]
+    assert (await house.audited())[before:] == [
+        ("import.begun", "done"),
+        ("device.added", "refused"),
+        ("device.added", "done"),
+        ("device.added", "done"),
+        ("import.ended", "done"),
+    ]
+
+
+async def test_a_secret_of_a_file_is_sealed_counts_at_once_and_has_its_record(
+    house: House, imports: ImportService
+) -> None:
+    row = (house.county_a.code, "西门枪机", "34022300001320000001", "secret-1")
+    found = await imports.check(
+        write_csv([("jurisdiction", "name", "gb_id", "password"), row]), "cameras.csv", actor=HOUSE
+    )
+    await imports.apply(found.id, actor=HOUSE)
+    await imports.finished()
+    known = house.directory.sip_device("34022300001320000001")
+    assert (known is not None and known.password) == "secret-1"
+    assert [action for action, _ in await house.audited()][-3:-1] == ["device.added", "device.secret_set"]
+    [device] = (await house.devices.devices(HOUSE)).items
+    assert (device.is_keyed, device.version) == (True, 1)
+    told = await house.store.read(lambda tx: tx.outbox.after(0, 1_000))
+    [shown] = [item.data for item in told if item.type == "device.changed" and item.subject_id == device.id]
+    assert b'"keyed":true' in shown
+
+
+async def test_a_place_retired_meanwhile_keeps_its_devices_out(house: House, imports: ImportService) -> None:
+    row = (house.county_a.code, house.school_a.name, "西门枪机", "34022300001320000001")
+    found = await imports.check(write_csv([HEAD, row]), "cameras.csv", actor=HOUSE)
+    await house.places.retire_place(house.school_a.id, actor=HOUSE, version=house.school_a.version)
+    await imports.apply(found.id, actor=HOUSE)
+    await imports.finished()
+    assert [(one.column, one.error.key) for one in found.wrong] == [("place", "registry.retired")]
+    assert (await house.devices.devices(HOUSE)).items == []

@@ -122,7 +122,7 @@ async def read_errors(import_id: str, form: Form, house: House, actor: Keeper, l
 
 @router.post("/{import_id}/apply", response_model=ImportShown)
 async def apply_import(import_id: str, house: House, actor: Keeper, language: Language, body: ApplyIn) -> Response:
-    """Begin to enter a file, 200 lines at a time; its progress is read from it. Errors: not_found, conflict."""
+    """Begin to enter a file, 100 lines at a time; its progress is read from it. Errors: not_found, conflict."""
     return reply(_shown(await _imports(house).apply(import_id, actor=actor, **body.model_dump()), house, language))
 
 
