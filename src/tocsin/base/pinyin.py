@@ -32,7 +32,7 @@ def search_words(text: str) -> list[str]:
 
 
 def read_dictionary() -> None:
-    """Read the dictionary now, which takes a third of a second the first time: on a thread, before the writer needs it."""
+    """Read the dictionary now, on a thread of the caller: the first time it takes a third of a second."""
     search_text("中")
 
 
