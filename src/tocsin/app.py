@@ -39,6 +39,7 @@ from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
+from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
@@ -67,6 +68,7 @@ from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
+from tocsin.gateways.onvif_imaging import OnvifImaging
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
@@ -279,6 +281,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
         snapshots=snapshots,
+        images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
         entry=lambda: _entry(settings),
         test_media=SelfTest(link, settings.sip_media_ip).run,

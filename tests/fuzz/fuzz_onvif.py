@@ -2,7 +2,7 @@
 
 import contextlib
 
-from tocsin.protocols.onvif import calls, discovery, events
+from tocsin.protocols.onvif import calls, discovery, events, imaging
 from tocsin.protocols.onvif.soap import Fault, Unreadable, read_envelope
 
 SEEDS: list[bytes] = [
@@ -15,6 +15,9 @@ SEEDS: list[bytes] = [
     b"<E><Body><R><UTCDateTime><Time><Hour>1</Hour><Minute>2</Minute><Second>3</Second></Time><Date><Year>2026</Year>"
     b"<Month>1</Month><Day>2</Day></Date></UTCDateTime><SubscriptionReference><Address>http://h/s</Address>"
     b"<ReferenceParameters><x/></ReferenceParameters></SubscriptionReference></R></Body></E>",
+    b"<E><Body><R><ImagingOptions><Brightness><Min>0</Min><Max>100</Max></Brightness><IrCutFilterModes>ON"
+    b"</IrCutFilterModes><IrCutFilterModes>OFF</IrCutFilterModes></ImagingOptions><ImagingSettings><Brightness>1e400"
+    b"</Brightness><WideDynamicRange><Mode>ON</Mode></WideDynamicRange></ImagingSettings></R></Body></E>",
     b"<E><ProbeMatch><Scopes>onvif://www.onvif.org/name/%FF</Scopes><XAddrs>http://h/o</XAddrs></ProbeMatch></E>",
 ]
 
@@ -34,6 +37,9 @@ def run_one(data: bytes) -> None:
         calls.at_host(calls.read_uri(answer), "http://h:80/x")
         calls.read_presets(answer)
         calls.read_inputs(answer)
+        imaging.can_move_focus(answer)
+        imaging.read_options(answer)
+        imaging.set_settings("v", imaging.read_settings(answer))
         found = events.read_subscription(answer)
         if found is not None:
             calls.at_host(found.address, "http://h:80/x")

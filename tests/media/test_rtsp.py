@@ -11,6 +11,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.protocols.rtp.nal import split_nals
 from tocsin.protocols.rtp.payloads import NalPacker
 from tocsin.protocols.rtp.ps import StreamType
+from tocsin.sim.rtsp_sound import SimSound
 
 PASSWORD = {"username": "admin", "password": "Tocsin-12"}
 
@@ -114,3 +115,27 @@ async def test_a_gb_camera_that_sends_bare_h264_where_a_program_stream_was_agree
                     made.sendto(packet, (endpoint.ip, endpoint.port))
                 await asyncio.sleep(0.004)
         await viewer.until(lambda: 18 in viewer.numbers())
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize(("codec", "word"), [("pcma", "flac"), ("aac", "mp4a.40.2")])
+async def test_sound_of_a_pulled_camera_reaches_who_may_hear_it(transport, codec, word):
+    sound = SimSound(codec)
+    async with rtsp_camera(sound=sound) as camera, running_link() as link:
+        agreed = await link.open_rtsp("cam", camera.url, transport=transport, audio=True, **PASSWORD)
+        assert agreed["sound"] == ("mpeg4-generic" if codec == "aac" else "pcma")
+        async with watching(link, "cam") as deaf, watching(link, "cam", audio=True) as hearing:
+            await hearing.until(lambda: any(data.count(b"traf") == 2 for data in hearing.binaries))
+            await deaf.until(lambda: len(deaf.binaries) > 10)
+            assert word in hearing.kinds("mime")[-1]["mime"]
+            assert not any(data.count(b"traf") == 2 for data in deaf.binaries)
+
+
+async def test_two_who_look_share_one_encoder_and_the_later_joins_where_it_is():
+    async with rtsp_camera() as camera, running_link() as link, watching(link, "two") as second:
+        await link.open_rtsp("one", camera.url, **PASSWORD)
+        await link.first_packet("one", 3.0)
+        await camera.until(lambda camera: camera.sent_pictures > 10)
+        await link.open_rtsp("two", camera.url, **PASSWORD)
+        await second.until(lambda: len(second.numbers()) >= 5)
+        assert second.numbers()[0] > 10

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.nals import H264_PPS, H264_SPS, annex_b
 from tocsin.base.clock import SystemClock
 from tocsin.sim.rtsp_server import RtspCamera, RtspQuirks
+from tocsin.sim.rtsp_sound import SimSound
 
 
 class HandPictures:
@@ -21,9 +23,12 @@ class HandPictures:
 
 
 @asynccontextmanager
-async def rtsp_camera(**quirks: object) -> AsyncIterator[RtspCamera]:
+async def rtsp_camera(
+    *, sound: SimSound | None = None, tls: ssl.SSLContext | None = None, **quirks: object
+) -> AsyncIterator[RtspCamera]:
     """Run a camera."""
-    camera = RtspCamera(HandPictures(), SystemClock(), quirks=RtspQuirks(**quirks), fps=50)  # type: ignore[arg-type]
+    made = RtspQuirks(**quirks)  # type: ignore[arg-type]
+    camera = RtspCamera(HandPictures(), SystemClock(), quirks=made, fps=50, sound=sound, tls=tls)
     await camera.start()
     try:
         yield camera

@@ -77,13 +77,22 @@ class ControlService(UseCases):
     # --- taking and giving back ---
 
     async def take(
-        self, channel_id: str, *, actor: Actor, session_id: str, view_id: str, take_over: bool = False
+        self,
+        channel_id: str,
+        *,
+        actor: Actor,
+        session_id: str,
+        view_id: str,
+        take_over: bool = False,
+        for_image: bool = False,
     ) -> dict[str, object]:
         """Take control of a channel the actor looks at, or renew it; return who holds it now.
 
+        `for_image`: to set its picture, which a camera that cannot move takes as well.
+
         Errors: FORBIDDEN with the rule (`no_view`); NOT_FOUND; CONFLICT `control.held`, `control.fixed`.
         """
-        wish = Wish(new_id(), channel_id, view_id, session_id, take_over)
+        wish = Wish(new_id(), channel_id, view_id, session_id, take_over, for_image)
         async with self._taking.setdefault(channel_id, asyncio.Lock()):
             held = self._held.get(channel_id)
             if held is not None and held.lease_until <= self._clock.monotonic():
@@ -141,6 +150,8 @@ class ControlService(UseCases):
         Errors: CONFLICT `control.not_held`; UNAVAILABLE as the camera says.
         """
         held = self._use(channel_id, actor)
+        if not held.session.can_move and (move.pan or move.tilt or move.zoom):
+            raise TocsinError(ErrorCode.CONFLICT, f"camera {channel_id} cannot move", key="control.fixed")
         now, tally = self._clock.monotonic(), held.session.tally
         if held.moving_since is not None:
             tally.moved_ms += round(min(now - held.moving_since, DEAD_MAN_S) * 1000)
@@ -159,6 +170,15 @@ class ControlService(UseCases):
             await self._act("control.rebooted", "channel", channel_id, actor, _reboot, held.session, actor)
         held.session.tally.acts += 1
         await self._mover.perform(self._channel(channel_id), act)
+
+    def use(self, channel_id: str, *, actor: Actor) -> ControlSession:
+        """Return the actor's control of a channel, renewed and with one act more.
+
+        Errors: CONFLICT `control.not_held`.
+        """
+        held = self._use(channel_id, actor)
+        held.session.tally.acts += 1
+        return held.session
 
     # --- presets ---
 

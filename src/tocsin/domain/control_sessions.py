@@ -53,6 +53,7 @@ class ControlSession:
     taken_at: datetime
     view_ends_at: datetime
     tally: Tally = field(default_factory=Tally)
+    can_move: bool = True
 
     @property
     def actor(self) -> ActorRef:
@@ -101,13 +102,14 @@ def control_form(
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Who wants control of which channel, through which view."""
+    """Who wants control of which channel, through which view; `for_image` to set its picture, moving or not."""
 
     id: str
     channel_id: str
     view_id: str
     session_id: str
     take_over: bool = False
+    for_image: bool = False
 
 
 def take(tx: Any, wish: Wish, actor: Actor, held: ControlSession | None, lease_s: float) -> ControlSession:
@@ -120,7 +122,7 @@ def take(tx: Any, wish: Wish, actor: Actor, held: ControlSession | None, lease_s
         raise forbidden(Rule.OUT_OF_SCOPE)
     if channel.stage != IN_SERVICE:
         raise forbidden(Rule.CHANNEL_NOT_IN_SERVICE)
-    if not channel.can_move:
+    if not channel.can_move and not wish.for_image:
         raise TocsinError(ErrorCode.CONFLICT, f"camera {channel.id} cannot move", key="control.fixed")
     session = ControlSession(
         id=wish.id,
@@ -135,6 +137,7 @@ def take(tx: Any, wish: Wish, actor: Actor, held: ControlSession | None, lease_s
         rank=_rank(tx, actor, channel, view),
         taken_at=tx.now,
         view_ends_at=view.expires_at,
+        can_move=channel.can_move,
     )
     if held is not None and held.user_id == actor.id:
         again = replace(session, id=held.id, taken_at=held.taken_at, tally=held.tally)

@@ -274,6 +274,10 @@ class OnvifGateway:
         stream_id = stream_id_of(channel.id, stream)
         return await open_pulled(stream_id, channel, camera, url, media, self._attempts, self._reports, self._clock)
 
+    async def ask(self, channel: Channel, body: str, service: str) -> Element:
+        """Return the answer of a camera to a question. Errors: UNAVAILABLE, as `CameraMover`."""
+        return await self._say(self._ready(channel, key="control.device_offline"), body, service)
+
     # --- moving ---
 
     async def perform(self, channel: Channel, act: asked.Act) -> None:
@@ -336,10 +340,11 @@ class OnvifGateway:
         task = known.stops.pop(channel.id, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
-        await self._say(known, calls.stop(profile), calls.PTZ)
         if channel.id in known.lens:
             known.lens.discard(channel.id)
             await self._say(known, calls.focus_move(channel.gb_id, 0.0), calls.IMAGING)
+        if calls.PTZ in known.reach.services:
+            await self._say(known, calls.stop(profile), calls.PTZ)
 
     def _arm_stop(self, known: _Known, channel: Channel, profile: str) -> None:
         """Whatever moves is stopped when the movement is not renewed in time, even by cameras that know no time-out."""

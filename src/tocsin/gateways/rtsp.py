@@ -254,6 +254,7 @@ async def open_pulled(
                     username=camera.username,
                     password=camera.password,
                     transport=transport,
+                    audio=True,
                     loss=channel.loss_policy,
                 )
             except TocsinError as error:

@@ -26,6 +26,7 @@ from tocsin.protocols.gb28181 import control, ptz
 from tocsin.protocols.onvif.soap import Element, Unreadable, child, descendants, local, read_xml, text
 from tocsin.protocols.sip import digest
 from tocsin.sim.camera_head import CameraHead
+from tocsin.sim.onvif_imaging import SimImaging
 
 BOMB: Final = (
     b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
@@ -38,6 +39,7 @@ NAMESPACES: Final = (
     'xmlns:tds="http://www.onvif.org/ver10/device/wsdl" xmlns:trt="http://www.onvif.org/ver10/media/wsdl" '
     'xmlns:tr2="http://www.onvif.org/ver20/media/wsdl" xmlns:tptz="http://www.onvif.org/ver20/ptz/wsdl" '
     'xmlns:tev="http://www.onvif.org/ver10/events/wsdl" xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2" '
+    'xmlns:timg="http://www.onvif.org/ver20/imaging/wsdl" '
     'xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:tns1="http://www.onvif.org/ver10/topics" '
     'xmlns:tmd="http://www.onvif.org/ver10/deviceIO/wsdl" xmlns:ter="http://www.onvif.org/ver10/error"'
 )
@@ -84,6 +86,7 @@ class OnvifCamera:
         self.port = 0
         self.quirks = quirks
         self.head = CameraHead(clock.monotonic)
+        self.imaging = SimImaging()
         self.presets: dict[str, str] = {}
         self.is_rebooted = False
         self._clock = clock
@@ -386,7 +389,24 @@ class OnvifCamera:
         self.head.obey(control.Ptz(move))
         return "<tptz:ContinuousMoveResponse/>"
 
+    def _do_GetOptions(self, action: Element) -> str:
+        return self.imaging.options()
+
+    def _do_GetImagingSettings(self, action: Element) -> str:
+        return self.imaging.settings()
+
+    def _do_SetImagingSettings(self, action: Element) -> str:
+        return self.imaging.set(action) or "!SettingsInvalid"
+
+    def _do_GetMoveOptions(self, action: Element) -> str:
+        return self.imaging.move_options()
+
+    def _do_Move(self, action: Element) -> str:
+        return self.imaging.move(action)
+
     def _do_Stop(self, action: Element) -> str:
+        if "imaging" in str(action.tag):
+            return self.imaging.stop()
         self.head.obey(control.Ptz(ptz.STOP))
         return "<tptz:StopResponse/>"
 

@@ -25,6 +25,7 @@ from tocsin.protocols.rtp.packet import SenderReport, build_sender_report
 from tocsin.protocols.rtp.packetizer import MAX_PAYLOAD_BYTES, Packetizer
 from tocsin.protocols.rtp.ps import Muxer, StreamType, build_stream_map
 from tocsin.sim.camera_head import STRAIGHT, Aim
+from tocsin.sim.camera_tone import PLAIN, Tone
 
 log = structlog.get_logger(__name__)
 
@@ -156,13 +157,16 @@ class LivePictures:
         )
         self._lock = threading.Lock()  # a call that was given up may still be encoding
         self.look: Callable[[], Aim] = lambda: STRAIGHT
+        self.tone: Callable[[], Tone] = lambda: PLAIN
         self._encoder.encode(self._street.draw(self._now_ms()), is_key=True)  # sent to nobody: it runs already
 
     def at(self, number: int) -> tuple[bytes, bool]:
         """Draw and encode the present."""
         is_key = (number + self._offset) % self._spec.key_every == 0
         with self._lock:
-            return self._encoder.encode(self._street.draw(self._now_ms(), self.look()), is_key=is_key), is_key
+            return self._encoder.encode(
+                self._street.draw(self._now_ms(), self.look(), self.tone()), is_key=is_key
+            ), is_key
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

@@ -1,4 +1,6 @@
-"""A simulated RTSP camera: one stream of H.264 or H.265 over TCP or UDP, with the oddities cameras have.
+"""A simulated RTSP camera: one stream of H.264 or H.265, with sound or without, and the oddities cameras have.
+
+Its encoder runs while anybody looks and serves all of them: who comes later joins at whatever point it is.
 
 Source: RFC 2326; RFC 2617 and RFC 7616 (digest); media reference for what real cameras do otherwise.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +28,7 @@ from tocsin.protocols.rtsp.client import pair_of, transport_of
 from tocsin.protocols.rtsp.message import Reader, Request, encode_response, frame
 from tocsin.protocols.sip import digest
 from tocsin.sim.picture import Pictures
+from tocsin.sim.rtsp_sound import SimSound
 
 NTP_EPOCH_S: Final = 2_208_988_800
 REPORT_EVERY: Final = 50
@@ -50,14 +54,21 @@ class RtspQuirks:
 
 
 @dataclass(slots=True)
-class _Session:
-    name: str
+class _Line:
+    """Where one track of a session goes: two channels of its connection, or two sockets."""
+
     channel: int | None = None
     address: tuple[str, int] | None = None
-    writer: asyncio.StreamWriter | None = None
-    task: asyncio.Task[None] | None = None
-    last_s: float = 0.0
     sockets: list[socket.socket] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Session:
+    name: str
+    lines: dict[str, _Line] = field(default_factory=dict)
+    writer: asyncio.StreamWriter | None = None
+    is_playing: bool = False
+    last_s: float = 0.0
 
 
 class RtspCamera:
@@ -73,11 +84,14 @@ class RtspCamera:
         path: str = "/stream1",
         username: str = "admin",
         password: str = "Tocsin-12",  # noqa: S107  a password of a simulated camera
+        sound: SimSound | None = None,
+        tls: ssl.SSLContext | None = None,
         quirks: RtspQuirks = RtspQuirks(),
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._changed = asyncio.Event()
         self.refused = 0
+        self.sent_pictures = 0
         self.port = 0
         self.quirks = quirks
         self._pictures = pictures
@@ -87,7 +101,10 @@ class RtspCamera:
         self._path = path
         self._username = username
         self._password = password
+        self._sound = sound
+        self._tls = tls
         self._nonce = new_token()[:16]
+        self._producer: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._sessions: dict[str, _Session] = {}
@@ -96,17 +113,17 @@ class RtspCamera:
     @property
     def url(self) -> str:
         """Where the stream is."""
-        return f"rtsp://127.0.0.1:{self.port}{self._path}"
+        return f"{'rtsps' if self._tls else 'rtsp'}://127.0.0.1:{self.port}{self._path}"
 
     @property
     def playing(self) -> int:
         """How many sessions are being sent to."""
-        return sum(session.task is not None for session in self._sessions.values())
+        return sum(session.is_playing for session in self._sessions.values())
 
     async def start(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
         """Begin to serve. Errors: OSError."""
         self._sets = await asyncio.get_running_loop().run_in_executor(None, self._find_sets)
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -117,6 +134,9 @@ class RtspCamera:
             self._end(session)
         for writer in list(self._writers):
             writer.close()
+        if self._producer is not None:
+            self._producer.cancel()
+            await asyncio.gather(self._producer, return_exceptions=True)
         await asyncio.sleep(0)
 
     async def until(self, holds: Callable[[RtspCamera], bool]) -> None:
@@ -178,8 +198,9 @@ class RtspCamera:
                     reply(454, "Session Not Found")
                     return
                 reply(200, "OK", [("Session", session.name), ("Range", "npt=0.000-")])
-                if session.task is None:
-                    session.task = asyncio.create_task(self._send(session))
+                session.is_playing = True
+                if self._producer is None or self._producer.done():
+                    self._producer = asyncio.create_task(self._produce(), name=f"rtsp camera {self.port}")
             case "TEARDOWN":
                 session = self._session_of(request)
                 reply(200, "OK")
@@ -204,22 +225,25 @@ class RtspCamera:
         session = self._session_of(request) or _Session(new_token()[:12])
         session.last_s = self._clock.monotonic()
         session.writer = writer
+        what = "sound" if request.uri.rstrip("/").endswith("trackID=2") else "picture"
+        line = session.lines[what] = _Line()
         if is_tcp:
             pair = pair_of(asked.get("interleaved", "")) or (0, 1)
-            session.channel = pair[0]
+            line.channel = pair[0]
             agreed = f"RTP/AVP/TCP;unicast;interleaved={pair[0]}-{pair[1]}"
         else:
             pair = pair_of(asked.get("client_port", "")) or (0, 0)
-            session.address = (writer.get_extra_info("peername")[0], pair[0])
+            line.address = (writer.get_extra_info("peername")[0], pair[0])
             made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
             for one in made:
                 one.setblocking(False)
                 one.bind(("127.0.0.1", 0))
-            session.sockets = made
+            line.sockets = made
             ports = "-".join(str(one.getsockname()[1]) for one in made)
             agreed = f"RTP/AVP;unicast;client_port={pair[0]}-{pair[1]};server_port={ports}"
         self._sessions[session.name] = session
-        owned.append(session)
+        if session not in owned:
+            owned.append(session)
         timeout = round(self.quirks.needs_keepalive_s) or 60
         headers = [("Session", f"{session.name};timeout={timeout}"), ("Transport", agreed)]
         answer(200, "OK", headers)
@@ -230,27 +254,25 @@ class RtspCamera:
     def _end(self, session: _Session) -> None:
         self._sessions.pop(session.name, None)
         self._changed.set()
-        if session.task is not None:
-            session.task.cancel()
-            session.task = None
-        for made in session.sockets:
-            made.close()
-        session.sockets = []
+        session.is_playing = False
+        for line in session.lines.values():
+            for made in line.sockets:
+                made.close()
+            line.sockets = []
 
-    async def _send(self, session: _Session) -> None:
+    async def _produce(self) -> None:
+        """Encode and send while anybody looks."""
         packer = NalPacker(self._codec, 0x51A7_0001, 96, aggregates=True)
         start_s, number, sent, octets = self._clock.monotonic(), 0, 0, 0
         drops = {7, 8} if self._codec == StreamType.H264 else {32, 33, 34}
         loop = asyncio.get_running_loop()
-        while True:
+        if self._sound is not None:
+            self._sound.begin()
+        while self.playing:
             wait_s = start_s + number / self._fps - self._clock.monotonic()
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
-            limit_s = self.quirks.needs_keepalive_s
-            if limit_s and self._clock.monotonic() - session.last_s > limit_s:
-                if session.writer is not None:
-                    session.writer.transport.abort()
-                return
+            self._drop_silent()
             data, _ = await loop.run_in_executor(None, self._pictures.at, number)
             nals = split_nals(data)
             if self.quirks.no_sets_in_band:
@@ -259,29 +281,45 @@ class RtspCamera:
             packets = packer.packetize(nals, stamp)
             sent += len(packets)
             octets += sum(map(len, packets))
-            report = b""
-            if number % REPORT_EVERY == 0:
-                ntp = int((self._clock.now().timestamp() + NTP_EPOCH_S) * 2**32)
-                report = build_sender_report(SenderReport(packer.ssrc, ntp, stamp, sent, octets))
-            self._put(session, packets, report)
+            ntp = int((self._clock.now().timestamp() + NTP_EPOCH_S) * 2**32)
+            is_due = number % REPORT_EVERY == 0
+            report = build_sender_report(SenderReport(packer.ssrc, ntp, stamp, sent, octets)) if is_due else b""
+            self._put("picture", packets, report)
+            self.sent_pictures += 1
+            self._changed.set()
             number += 1
+            if self._sound is not None:
+                heard = self._sound.until(number / self._fps)
+                self._put("sound", heard, self._sound.report(ntp, (number - 1) / self._fps) if is_due else b"")
 
-    def _put(self, session: _Session, packets: list[bytes], report: bytes) -> None:
-        if session.channel is not None and session.writer is not None:
+    def _drop_silent(self) -> None:
+        limit_s = self.quirks.needs_keepalive_s
+        for session in list(self._sessions.values()) if limit_s else ():
+            if self._clock.monotonic() - session.last_s > limit_s and session.writer is not None:
+                session.writer.transport.abort()
+
+    def _put(self, what: str, packets: list[bytes], report: bytes) -> None:
+        for session in self._sessions.values():
+            line = session.lines.get(what)
+            if session.is_playing and line is not None:
+                self._put_on(line, session, packets, report)
+
+    def _put_on(self, line: _Line, session: _Session, packets: list[bytes], report: bytes) -> None:
+        if line.channel is not None and session.writer is not None:
             writer = session.writer
             if writer.is_closing() or writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
                 return
             junk = b"\x00\x13junk" if self.quirks.junk else b""
-            writer.write(b"".join(junk + frame(session.channel, packet) for packet in packets))
+            writer.write(b"".join(junk + frame(line.channel, packet) for packet in packets))
             if report:
-                writer.write(frame(session.channel + 1, report))
-        elif session.address is not None and session.sockets and not self.quirks.silent_udp:
+                writer.write(frame(line.channel + 1, report))
+        elif line.address is not None and line.sockets and not self.quirks.silent_udp:
             for packet in packets:
                 with contextlib.suppress(OSError):
-                    session.sockets[0].sendto(packet, session.address)
+                    line.sockets[0].sendto(packet, line.address)
             if report:
                 with contextlib.suppress(OSError):
-                    session.sockets[1].sendto(report, (session.address[0], session.address[1] + 1))
+                    line.sockets[1].sendto(report, (line.address[0], line.address[1] + 1))
 
     def _find_sets(self) -> list[bytes]:
         """Return the parameter sets of the first key picture."""
@@ -316,6 +354,9 @@ class RtspCamera:
             f"a=fmtp:96 {form}",
             f"a=control:{control}",
         ]
+        if self._sound is not None:
+            control = f"{self.url}/trackID=2" if self.quirks.absolute_control else "trackID=2"
+            lines += [*self._sound.lines(), f"a=control:{control}"]
         return ("\r\n".join(lines) + "\r\n").encode()
 
     def _challenge(self) -> list[tuple[str, str]]:

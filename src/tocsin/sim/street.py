@@ -23,6 +23,7 @@ from typing import Any
 from fastcrc import crc8
 
 from tocsin.sim.camera_head import FIELD_DEG, STRAIGHT, Aim
+from tocsin.sim.camera_tone import PLAIN, Tone
 
 try:
     import av
@@ -67,6 +68,17 @@ def read_time_code(pixels: Pixels) -> int | None:
     return int.from_bytes(code[1:7], "big")
 
 
+def _toned(pixels: Pixels, tone: Tone) -> Pixels:
+    """Make a picture brighter, sharper in contrast or paler; leave room above for the noise."""
+    found = pixels.astype(np.float32)
+    if tone.saturation != 1.0:
+        grey = found.mean(axis=2, keepdims=True)
+        found = grey + (found - grey) * np.float32(tone.saturation)
+    found = (found - 128) * np.float32(tone.contrast) + np.float32(128 + tone.brightness)
+    toned: Pixels = np.clip(found, 0, 245).astype(np.uint8)
+    return toned
+
+
 class Street:
     """A street of its own for each seed: houses, trees, clouds and cars that move with the time drawn."""
 
@@ -95,8 +107,11 @@ class Street:
         noise = np.random.default_rng(seed)
         self._noise = [noise.integers(0, 7, (height, width, 1), dtype=np.uint8) for _ in range(5)]
 
-    def draw(self, epoch_ms: int, aim: Aim = STRAIGHT) -> Pixels:
-        """Return the picture of one instant, RGB, shape (height, width, 3), as a head looking at `aim` sees it."""
+    def draw(self, epoch_ms: int, aim: Aim = STRAIGHT, tone: Tone = PLAIN) -> Pixels:
+        """Return the picture of one instant, RGB, shape (height, width, 3), as a head looking at `aim` sees it.
+
+        `tone` is how the camera is set; the clock and the time code are drawn over it and never change.
+        """
         pixels = self._background.copy()
         seconds = epoch_ms / 1000.0 + self._phase
         self._paste(pixels, self._cloud, int(self._cloud_speed * seconds), int(self.height * 0.16))
@@ -104,6 +119,8 @@ class Street:
             self._paste(pixels, car if speed > 0 else car[:, ::-1], int(speed * seconds), top)
         if aim != STRAIGHT:
             pixels = self._look_at(pixels, aim)
+        if tone != PLAIN:
+            pixels = _toned(pixels, tone)
         # A sensor's noise: without it a drawing compresses to nothing.
         pixels += self._noise[epoch_ms // 40 % len(self._noise)]
         self._write_clock(pixels, epoch_ms)

@@ -20,6 +20,7 @@ from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
+from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.layouts import LayoutService
@@ -167,6 +168,7 @@ class Services:
     bulk: CameraBulk | None = None
     desk: DeviceDesk | None = None
     snapshots: SnapshotService | None = None
+    images: ImageService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

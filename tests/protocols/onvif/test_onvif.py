@@ -6,9 +6,10 @@ from hashlib import sha1
 
 import pytest
 
-from tocsin.protocols.onvif import calls, discovery, events
+from tocsin.protocols.onvif import calls, discovery, events, imaging
 from tocsin.protocols.onvif.soap import Fault, Unreadable, envelope, read_envelope, text, username_token
 from tocsin.sim.onvif_camera import BOMB
+from tocsin.sim.onvif_imaging import SimImaging
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,42 @@ def test_a_camera_that_answers_a_probe_is_read():
     with pytest.raises(Unreadable):
         discovery.read_matches(BOMB, "10.0.0.9")
     assert b"NetworkVideoTransmitter" in discovery.probe("1")
+
+
+def test_settings_are_read_within_what_the_camera_offers():
+    sim = SimImaging(("Brightness", "IrCutFilter", "WideDynamicRange"))
+    options = imaging.read_options(_body(sim.options()))
+    assert options == {
+        "brightness": imaging.Option(0, 100),
+        "wdr_level": imaging.Option(0, 100),
+        "ir_cut": imaging.Option(choices=("on", "off", "auto")),
+        "wdr": imaging.Option(choices=("on", "off")),
+    }
+    assert imaging.read_settings(_body(sim.settings())) == {
+        "brightness": 50,
+        "wdr_level": 50,
+        "ir_cut": "auto",
+        "wdr": "off",
+    }
+
+
+def test_a_request_names_only_what_is_set_in_the_order_of_the_schema():
+    asked = imaging.set_settings("V<1", {"wdr_level": 70, "wdr": "on", "brightness": 12.5, "exposure": "manual"})
+    for sent in ("<tt:Brightness>12.5</tt:Brightness><tt:Exposure><tt:Mode>MANUAL</tt:Mode></tt:Exposure>", "V&lt;1"):
+        assert sent in asked
+    wide = "<tt:WideDynamicRange><tt:Mode>ON</tt:Mode><tt:Level>70</tt:Level></tt:WideDynamicRange>"
+    assert f"</tt:Exposure>{wide}</timg:ImagingSettings>" in asked
+    with pytest.raises(ValueError, match="shutter"):
+        imaging.set_settings("v", {"shutter": 1})
+
+
+@pytest.mark.parametrize("word", ["1e400", "nan", "much", "", "9" * 400])
+def test_a_number_that_is_none_is_left_out(word):
+    body = f"<R><ImagingOptions><Brightness><Min>{word}</Min><Max>9</Max></Brightness></ImagingOptions></R>"
+    assert imaging.read_options(_body(body)) == {}
+    settings = f"<R><ImagingSettings><Brightness>{word}</Brightness></ImagingSettings></R>"
+    assert imaging.read_settings(_body(settings)) == {}
+
+
+def _body(inner):
+    return read_envelope(envelope(inner))

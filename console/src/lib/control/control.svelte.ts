@@ -61,7 +61,11 @@ export class CameraControl {
   #renewal: ReturnType<typeof setInterval> | undefined;
   #offs: (() => void)[] = [];
 
-  constructor(readonly channel: string) {}
+  /** `forImage`: a camera that cannot move is held for the sake of its picture settings. */
+  constructor(
+    readonly channel: string,
+    readonly forImage = false,
+  ) {}
 
   get isActive(): boolean {
     return CameraControl.#active === this;
@@ -122,7 +126,7 @@ export class CameraControl {
       return false;
     }
     try {
-      this.held = await api.post<Held>(this.#path, { view_id: this.viewId, take_over: isOver });
+      this.held = await api.post<Held>(this.#path, { view_id: this.viewId, take_over: isOver, for_image: this.forImage });
       this.problem = '';
       this.mayTakeOver = false;
       return true;

@@ -101,6 +101,8 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'snapshot.received': m.audit_snapshot_received,
   'snapshot.viewed': m.audit_snapshot_viewed,
   'snapshot.deleted': m.audit_snapshot_deleted,
+  'camera.image_asked': m.audit_camera_image_asked,
+  'camera.image_changed': m.audit_camera_image_changed,
   'device.config_asked': m.audit_device_config_asked,
   'device.config_answered': m.audit_device_config_answered,
   'view.opened': m.audit_view_opened,

@@ -23,10 +23,14 @@ Name = Annotated[str, Field(max_length=64)]
 
 
 class TakeIn(In):
-    """The caller's open view that shows the camera; `take_over` from somebody whose rank is lower."""
+    """The caller's open view that shows the camera; `take_over` from somebody whose rank is lower.
+
+    `for_image`: to set its picture, which a camera that cannot move takes as well.
+    """
 
     view_id: Annotated[str, Field(max_length=64)]
     take_over: bool = False
+    for_image: bool = False
 
 
 class MoveIn(In):
@@ -135,7 +139,12 @@ async def take_control(camera_id: str, house: House, actor: Mover, caller: Who, 
     """Take control, or renew it. Errors: forbidden with the rule (`no_view`), not_found, conflict with the holder."""
     return reply(
         await house.control.take(
-            camera_id, actor=actor, session_id=caller.session_id, view_id=body.view_id, take_over=body.take_over
+            camera_id,
+            actor=actor,
+            session_id=caller.session_id,
+            view_id=body.view_id,
+            take_over=body.take_over,
+            for_image=body.for_image,
         )
     )
 
