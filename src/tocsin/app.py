@@ -51,6 +51,7 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.supervision import Supervision, SupervisionRules
@@ -69,6 +70,7 @@ from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
+from tocsin.gateways.onvif_snapshots import OnvifSnapshots
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
@@ -254,16 +256,22 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     keep_days = settings.media.download_keep_days
     downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days)
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
+    snapshot_line = RoutedSnapshots(directory.protocol_of, gb28181.snapshots)
+    onvif_snapshots = OnvifSnapshots(onvif, clock)
+    snapshot_line.add("onvif", onvif_snapshots)
+    snapshot_line.add("rtsp", NoSnapshots())
+    stack.push_async_callback(onvif_snapshots.stop)
     snapshots = SnapshotService(
         store,
         clock,
         directory,
-        gb28181.snapshots,
+        snapshot_line,
         SnapshotFolder(settings.data / "snapshots", picture_in),
         upload_url=_upload_url(settings),
         keep_days=settings.snapshots.keep_days,
     )
     gb28181.snapshots.on_finished = snapshots.finished
+    onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
     places = PlaceService(store, clock)
     devices = DeviceService(store, clock, vault, directory)
     cameras = ChannelService(store, clock, directory)

@@ -1,4 +1,4 @@
-"""The picture sheet through HTTP: read by who may look, changed under control, with what was and what is in the record."""
+"""The picture sheet through HTTP: read by who may look, changed under control, before and after in the record."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.house import WEST_GATE
 from tests.web.conftest import WebHouse
+from tocsin.base.errors import TocsinError
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.protocols.gb28181.snapshot import picture_in
@@ -193,3 +194,19 @@ async def test_a_start_removes_what_belongs_to_no_row(made: Snapshots) -> None:
         (made.folder / name).write_bytes(b"1")
     await made.service.start()
     assert len(list(made.folder.iterdir())) == 1
+
+
+async def test_what_was_fetched_is_kept_like_what_was_uploaded_and_giving_up_is_said(made: Snapshots) -> None:
+    async def body() -> Any:
+        yield picture("1")
+
+    view_id = await made.view()
+    asked = (await made.ask(view_id, 2)).json()["id"]
+    await made.service.fetched(asked, "image/jpeg", body())
+    await made.service.give_up(asked, "snapshot.wrong_password")
+    state = (await made.get(f"/snapshot-requests/{asked}")).json()
+    assert (state["state"], len(state["snapshots"])) == ("partial", 1)
+    assert "password" in state["words"]
+    assert (await made.actions())[-2:] == ["snapshot.received", "snapshot.ended"]
+    with pytest.raises(TocsinError):
+        await made.service.fetched(asked, "image/jpeg", body())

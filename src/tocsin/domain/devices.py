@@ -291,7 +291,7 @@ def _camera_url(field_: str, value: Any) -> str:
         raise refuse(field_, "registry.field_form", f"{field_} is no address", form="rtsp://host:554/path, http://host")
     if "@" in parts.netloc:
         raise refuse(field_, "registry.url_with_password", f"{field_}: give user and password in their own fields")
-    if parts.scheme.lower() != "rtsp" and parts.path in ("", "/"):
+    if not parts.scheme.lower().startswith("rtsp") and parts.path in ("", "/"):
         return parts._replace(path="/onvif/device_service").geturl()
     return text
 
@@ -302,7 +302,15 @@ def _split(text: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    return parts if parts.scheme.lower() in ("rtsp", "http", "https") and parts.hostname else None
+    return parts if parts.scheme.lower() in ("rtsp", "rtsps", "http", "https") and parts.hostname else None
+
+
+def _certificate(field_: str, value: Any) -> str:
+    """A SHA-256 fingerprint, colons or not; empty takes it away."""
+    text = value.replace(":", "").strip().lower() if isinstance(value, str) else ""
+    if value and (len(text) != 64 or not all(c in "0123456789abcdef" for c in text)):
+        raise refuse(field_, "registry.field_form", f"{field_} is no SHA-256 fingerprint", form="64 hex")
+    return text
 
 
 _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
@@ -325,6 +333,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "channel_status": fields.choice("believe", "check", "ignore"),
     "datum": fields.choice("wgs84", "gcj02"),
     "events": fields.flag,
+    "certificate": _certificate,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
     "sdp_variant": fields.choice("", "standard", "wide", "channel_origin", "bare"),
@@ -410,7 +419,7 @@ def _addressed(device: Device) -> Device:
         url = str(device.settings.get("url", ""))
         if not url:
             raise refuse("address.url", "registry.field_required", "url must not be empty")
-        is_rtsp = url.lower().startswith("rtsp:")
+        is_rtsp = url.lower().startswith(("rtsp:", "rtsps:"))
         if is_rtsp != (device.protocol == "rtsp"):
             form = "rtsp://" if device.protocol == "rtsp" else "http://"
             raise refuse("address.url", "registry.url_protocol", f"url must begin with {form}", form=form)

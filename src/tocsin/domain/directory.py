@@ -78,6 +78,7 @@ class IpCamera:
     """A camera we call ourselves: `protocol` onvif or rtsp, `url` its device service or its stream.
 
     `credentials` is `refused` once it has refused the password held here: it is not tried again until people say so.
+    `certificate` is the fingerprint people accepted, for addresses of https and rtsps.
     """
 
     device_id: str
@@ -90,6 +91,7 @@ class IpCamera:
     name: str = ""
     takes_events: bool = True
     credentials: str = ""
+    certificate: str = ""
     version: int = 1
 
 
@@ -388,6 +390,7 @@ class Directory:
             transport=str(settings.get("transport", "")) or "tcp",
             takes_events=bool(settings.get("events", True)),
             credentials=str(device.profile.get("credentials", "")),
+            certificate=str(settings.get("certificate", "")),
             version=device.version,
         )
 

@@ -1,7 +1,7 @@
 """Pictures a camera takes and uploads on request: asked for under an open view, kept for a time, then deleted.
 
-The address a camera uploads to is ours, random and good for one request. Its file names mean nothing here, and no
-address a device names is ever fetched.
+The address a camera uploads to is ours, random and good for one request. Its file names mean nothing here. What is
+fetched (ONVIF) is fetched from the host people entered, whatever address the device names.
 """
 
 from __future__ import annotations
@@ -51,6 +51,19 @@ WORDS: Final = Words(
         "snapshot.not_all": ("The camera uploaded fewer pictures than asked for.", "摄像机上传的图片少于请求数量。"),
         "snapshot.refused": ("The camera refused the request.", "摄像机拒绝了抓拍请求。"),
         "snapshot.unreachable": ("The camera did not answer.", "摄像机没有应答。"),
+        "snapshot.no_jpeg": (
+            "What the camera sent is no JPEG picture, or it is too large.",
+            "摄像机返回的内容不是 JPEG 图片或过大。",
+        ),
+        "snapshot.wrong_password": (
+            "The camera refused the password for its pictures. It was tried once; “Try again” on the page of its "
+            "device lets it be tried anew.",
+            "摄像机拒绝了抓拍所用的密码，只尝试了一次。可在设备页点击“重试”。",
+        ),
+        "snapshot.certificate": (
+            "The camera shows a certificate nobody accepted, so nothing was asked of it.",
+            "摄像机出示的证书未经确认，未向其发送请求。",
+        ),
     }
 )
 
@@ -205,6 +218,22 @@ class SnapshotService(UseCases):
         request = self._by_token.get(token)
         if request is None or not self._takes(request):
             raise TocsinError(ErrorCode.NOT_FOUND, "no such address")
+        await self._receive(request, content_type, body)
+
+    async def fetched(self, request_id: str, content_type: str, body: AsyncIterator[bytes]) -> None:
+        """Keep one picture that was fetched for a request that is open. Errors: as `upload`."""
+        request = self._requests.get(request_id)
+        if request is None or not self._takes(request):
+            raise TocsinError(ErrorCode.NOT_FOUND, "no such request")
+        await self._receive(request, content_type, body)
+
+    async def give_up(self, request_id: str, problem: str) -> None:
+        """Hear that a request brings no more pictures; `problem` is a message key."""
+        request = self._requests.get(request_id)
+        if request is not None and request.state == "open":
+            await self._end(request, "partial" if request.received else "failed", problem)
+
+    async def _receive(self, request: SnapshotRequest, content_type: str, body: AsyncIterator[bytes]) -> None:
         if self._uploads >= MAX_UPLOADS_AT_ONCE:
             raise TocsinError(ErrorCode.UNAVAILABLE, "too many uploads at once")
         picture_id = new_id()

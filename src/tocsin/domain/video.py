@@ -46,8 +46,12 @@ class MediaPorts(Protocol):
         transport: str = "tcp",
         audio: bool = False,
         loss: str = "drop",
+        certificate: str = "",
     ) -> Mapping[str, object]:
-        """Pull a picture from a server of RTSP; return what was agreed (`transport`, `codec`)."""
+        """Pull a picture from a server of RTSP; return what was agreed (`transport`, `codec`).
+
+        `certificate` is the accepted fingerprint of an address of rtsps.
+        """
 
     async def connect(self, stream_id: str, ip: str, port: int) -> None:
         """Connect to a device that listens (`tcp_active`)."""

@@ -63,6 +63,16 @@ WORDS: Final = Words(
             "A search of the net is under way; try again in a few seconds.",
             "正在搜索网络，请几秒后重试。",
         ),
+        "camera.certificate_unknown": (
+            "Nobody has accepted the camera's certificate yet. It shows {shown}. Compare it, then accept it here.",
+            "摄像机证书尚未确认，当前指纹为 {shown}。请核对后在本页确认。",
+        ),
+        "camera.certificate_changed": (
+            "The camera shows another certificate than the accepted one: {shown}. Nothing was sent to it. If the "
+            "camera was reset or given a new certificate, accept it on this page; otherwise somebody is in between.",
+            "摄像机出示的证书与已确认的不同：{shown}。未向其发送任何内容。若摄像机已重置或更换证书，请在本页重新确认；"
+            "否则可能有人冒充该设备。",
+        ),
         "camera.given_up": ("Nobody wanted the picture any more.", "已无人需要该图像。"),
     }
 )

@@ -22,7 +22,7 @@ from tocsin.domain.video import LiveSession, MediaPorts
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif_calls import SKEW_TOLD_S, CallFailed, OnvifCalls, make_http
 from tocsin.gateways.onvif_events import EventPuller, Intake
-from tocsin.gateways.rtsp import CHECK_EVERY_S, CHECKS_AT_ONCE, FIXED, REFUSED, Cameras, open_pulled
+from tocsin.gateways.rtsp import CHECK_EVERY_S, CHECKS_AT_ONCE, FIXED, REFUSED, UNTRUSTED, Cameras, open_pulled
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.onvif import calls
 from tocsin.protocols.onvif.soap import Element
@@ -47,7 +47,7 @@ class _Known:
         self.way = way
         self.reach = reach
         self.is_ready = False
-        self.is_silent = False
+        self.gone = ""  # why it counts as gone: a message key
         self.profiles: list[calls.Profile] = []
         self.label = ""
         self.puller: EventPuller | None = None
@@ -147,8 +147,8 @@ class OnvifGateway:
             known = self._known[camera.device_id]
             try:
                 await known.reach.read_clock()
-            except CallFailed:
-                self._note_silent(known)
+            except CallFailed as failed:
+                self._note_failed(known, failed.key)
                 return
             if not known.is_ready and not known.reach.is_refused and camera.credentials != REFUSED:
                 await self._first_contact(known, camera)
@@ -158,14 +158,16 @@ class OnvifGateway:
     def _note_seen(self, known: _Known) -> None:
         camera = known.reach.camera
         self._reports.seen(camera.device_id, self._clock.now(), urlsplit(camera.url).netloc, "http")
-        if known.is_silent:
-            known.is_silent = False
+        if known.gone:
+            known.gone = ""
             self._on_back(camera.device_id)
 
-    def _note_silent(self, known: _Known) -> None:
-        if not known.is_silent:
-            known.is_silent = True
-            self._reports.unregistered(known.reach.camera.device_id, self._clock.now(), "camera.silent")
+    def _note_failed(self, known: _Known, key: str) -> None:
+        """Say once that a camera is gone: silent, or one whose certificate nobody accepted."""
+        reason = key if key in UNTRUSTED else "camera.silent"
+        if known.gone != reason:
+            known.gone = reason
+            self._reports.unregistered(known.reach.camera.device_id, self._clock.now(), reason)
 
     async def _first_contact(self, known: _Known, camera: IpCamera) -> None:
         """Learn what the camera is and has, step by step; its password is given once."""
@@ -183,14 +185,14 @@ class OnvifGateway:
             if failed.key == "camera.wrong_password":
                 self._reports.learned(camera.device_id, credentials=REFUSED)
                 self._reports.unregistered(camera.device_id, self._clock.now(), "camera.wrong_password")
-            elif failed.key == "camera.silent":
-                self._note_silent(known)
+            elif failed.key == "camera.silent" or failed.key in UNTRUSTED:
+                self._note_failed(known, failed.key)
         self._attempts.finish(AttemptKind.REGISTRATION, camera.device_id, timeline, is_ok=is_ok)
         if not is_ok:
             return
         known.is_ready = True
         self._reports.learned(camera.device_id, credentials="accepted")
-        known.is_silent = True  # so that whoever waits for it hears
+        known.gone = "camera.silent"  # so that whoever waits for it hears
         self._note_seen(known)
         await self._reports.catalog(camera.device_id, self._entries(known), complete=True)
         if calls.DEVICE_IO in known.reach.services:
@@ -277,6 +279,27 @@ class OnvifGateway:
     async def ask(self, channel: Channel, body: str, service: str) -> Element:
         """Return the answer of a camera to a question. Errors: UNAVAILABLE, as `CameraMover`."""
         return await self._say(self._ready(channel, key="control.device_offline"), body, service)
+
+    def is_ready(self, device_id: str) -> bool:
+        """Say whether the first contact with a camera is behind us."""
+        known = self._known.get(device_id)
+        return known is not None and known.is_ready
+
+    async def snapshot(self, channel: Channel, limit: int, within_s: float) -> tuple[str, bytes]:
+        """Fetch a picture from the address the camera names, at the host people entered. Errors: CallFailed."""
+        known = self._known.get(channel.device_id)
+        if known is None or not known.is_ready:
+            raise CallFailed("camera.not_ready")
+        main, _ = calls.streams_of(known.profiles, channel.gb_id)
+        if main is None:
+            raise CallFailed("camera.no_video")
+        is_media2 = known.is_media2
+        question = calls.get_snapshot_uri(main.token, is_media2=is_media2)
+        answer = await known.reach.call(question, service=calls.MEDIA2 if is_media2 else calls.MEDIA1)
+        url = calls.at_host(calls.read_uri(answer), known.reach.camera.url)
+        if not url.startswith("http"):
+            raise CallFailed("camera.not_understood", reason="uri")
+        return await known.reach.fetch(url, limit, within_s)
 
     # --- moving ---
 
@@ -428,7 +451,7 @@ class OnvifMover:
 
 
 def _way_to(camera: IpCamera) -> tuple[object, ...]:
-    return camera.url, camera.username, camera.password, camera.takes_events
+    return camera.url, camera.username, camera.password, camera.certificate, camera.takes_events
 
 
 def _unavailable(key: str, **params: str | int) -> TocsinError:

@@ -9,15 +9,17 @@ Source: ONVIF Core, access control and security; alarm reference, client rules o
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from datetime import timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_token
+from tocsin.base.pins import WrongPin, check_pin, read_certificate, spaced, tls_context
 from tocsin.domain.directory import IpCamera
 from tocsin.protocols.onvif import calls
 from tocsin.protocols.onvif.soap import (
@@ -54,6 +56,7 @@ class OnvifCalls:
         self.services: dict[str, str] = {calls.DEVICE: camera.url}
         self.skew_s = 0.0
         self.is_refused = False
+        self.is_fetch_refused = False  # cameras may keep another user for pictures than for ONVIF
         self._clock = clock
         self._http = http
         self._way = ""  # "", token, digest
@@ -158,7 +161,11 @@ class OnvifCalls:
             async with (
                 asyncio.timeout(within_s),
                 self._http.stream(
-                    "POST", url, content=content, headers={"Content-Type": CONTENT_TYPE, **headers}
+                    "POST",
+                    url,
+                    content=content,
+                    headers={"Content-Type": CONTENT_TYPE, **headers},
+                    extensions=await self._over_tls(url),
                 ) as answer,
             ):
                 async for part in answer.aiter_raw(READ_BYTES):
@@ -167,11 +174,104 @@ class OnvifCalls:
                         raise CallFailed("camera.not_understood", reason="too_large")
                     parts.append(part)
                 return answer.status_code, b"".join(parts), answer.headers
+        except WrongPin as wrong:
+            raise CallFailed("camera.certificate_changed", shown=spaced(wrong.shown)) from wrong
         except TimeoutError as error:
             raise CallFailed("camera.silent", host=urlsplit(url).netloc, reason="timeout") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             reason = str(error)[:80] or type(error).__name__
             raise CallFailed("camera.silent", host=urlsplit(url).netloc, reason=reason) from error
+
+    async def fetch(self, url: str, limit: int, within_s: float) -> tuple[str, bytes]:
+        """Fetch a picture; return its content type and bytes. A refused password is not given a second time.
+
+        The password goes out as a digest, or as it is over TLS. Errors: CallFailed.
+        """
+        if self.is_refused or self.is_fetch_refused:
+            raise CallFailed("camera.password_held_back")
+        headers: dict[str, str] = {}
+        for attempt in (1, 2):
+            status, kind, body, found = await self._get(url, headers, limit, within_s)
+            if status != 401:
+                break
+            if attempt == 2:
+                self.is_fetch_refused = True
+                raise CallFailed("camera.wrong_password")
+            headers = self._answer_to(found, url)
+        if status >= 300:
+            raise CallFailed("camera.refused", reason=f"HTTP {status}")
+        return kind, body
+
+    def _answer_to(self, headers: httpx.Headers, url: str) -> dict[str, str]:
+        camera = self.camera
+        if not camera.username or not camera.password:
+            raise CallFailed("camera.password_missing")
+        offered = headers.get_list("www-authenticate")
+        found = [c for value in offered if (c := digest.parse_challenge(value)) is not None]
+        found.sort(key=lambda challenge: challenge.algorithm is not digest.Algorithm.SHA256)
+        if found:
+            parts = urlsplit(url)
+            uri = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            given = digest.answer(
+                found[0],
+                username=camera.username,
+                password=camera.password,
+                method="GET",
+                uri=uri,
+                cnonce=self._cnonce,
+                count=1,
+            )
+            return {"Authorization": given.encode()}
+        if url.lower().startswith("https:") and any(value.lower().startswith("basic") for value in offered):
+            pair = f"{camera.username}:{camera.password}".encode()
+            return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+        raise CallFailed("camera.refused", reason="HTTP 401, no digest")
+
+    async def _get(
+        self, url: str, headers: dict[str, str], limit: int, within_s: float
+    ) -> tuple[int, str, bytes, httpx.Headers]:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                self._http.stream("GET", url, headers=headers, extensions=await self._over_tls(url)) as answer,
+            ):
+                if answer.status_code < 300:
+                    async for part in answer.aiter_raw(READ_BYTES):
+                        size += len(part)
+                        if size > limit:
+                            raise CallFailed("camera.not_understood", reason="too_large")
+                        parts.append(part)
+                kind = answer.headers.get("content-type", "")[:80]
+                return answer.status_code, kind, b"".join(parts), answer.headers
+        except WrongPin as wrong:
+            raise CallFailed("camera.certificate_changed", shown=spaced(wrong.shown)) from wrong
+        except TimeoutError as error:
+            raise CallFailed("camera.silent", host=urlsplit(url).netloc, reason="timeout") from error
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            reason = str(error)[:80] or type(error).__name__
+            raise CallFailed("camera.silent", host=urlsplit(url).netloc, reason=reason) from error
+
+    async def _over_tls(self, url: str) -> dict[str, Any]:
+        """Return how a connection over TLS is watched: it is cut before a byte is sent to whom nobody accepted."""
+        if not url.lower().startswith("https:"):
+            return {}
+        if not self.camera.certificate:
+            parts = urlsplit(url)
+            found = await read_certificate(parts.hostname or "", parts.port or 443)
+            raise CallFailed("camera.certificate_unknown", shown=spaced(found.fingerprint))
+
+        async def watch(event: str, info: dict[str, Any]) -> None:
+            if event == "connection.start_tls.complete":
+                stream = info["return_value"]
+                try:
+                    check_pin(stream.get_extra_info("ssl_object"), self.camera.certificate)
+                except WrongPin:
+                    await stream.aclose()
+                    raise
+
+        return {"trace": watch}
 
     def _read(self, answer: tuple[int, bytes, httpx.Headers]) -> Element | Fault:
         try:
@@ -183,13 +283,16 @@ class OnvifCalls:
 
 
 def make_http() -> httpx.AsyncClient:
-    """Return the client all cameras share: no redirects, no proxies, no decompression of what they send."""
+    """Return the client all cameras share: no redirects, no proxies, no decompression of what they send.
+
+    Certificates are compared with the accepted one by `OnvifCalls` itself, before anything is sent.
+    """
     limits = httpx.Limits(max_connections=2000, max_keepalive_connections=200, keepalive_expiry=30.0)
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=4.0),
         limits=limits,
         follow_redirects=False,
         trust_env=False,
-        verify=False,
+        verify=tls_context(),
         headers={"Accept-Encoding": "identity", "User-Agent": "Tocsin"},
     )

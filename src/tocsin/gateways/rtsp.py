@@ -18,6 +18,7 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
+from tocsin.base.pins import WrongPin, check_pin, read_certificate, spaced, tls_context
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.devices import CatalogEntry, DeviceReports
 from tocsin.domain.directory import Channel, IpCamera
@@ -35,7 +36,10 @@ CHECK_EVERY_S: Final = 30.0
 CHECK_WITHIN_S: Final = 6.0
 CHECKS_AT_ONCE: Final = 16
 FIRST_MEDIA_S: Final = 6.0
+PORT: Final = 554
+TLS_PORT: Final = 322
 REFUSED: Final = "refused"
+UNTRUSTED: Final = frozenset({"camera.certificate_unknown", "camera.certificate_changed"})
 FIXED: Final = 3  # PTZType of a camera that does not move
 MAX_ANSWER_BYTES: Final = 512 << 10
 
@@ -84,7 +88,7 @@ class RtspGateway:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._known: dict[str, tuple[object, ...]] = {}  # device id -> what its first contact was made with
-        self._silent: set[str] = set()
+        self._silent: dict[str, str] = {}  # device id -> why it counts as gone
         self._gate = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._on_back: Callable[[str], None] = lambda device_id: None
 
@@ -158,8 +162,10 @@ class RtspGateway:
             try:
                 async with asyncio.timeout(CHECK_WITHIN_S):
                     answer = (await _converse(camera, ("OPTIONS",), with_password=False))[0]
-            except (CameraFailed, OSError, TimeoutError):
-                self._note_silent(camera)
+            except CameraFailed as failed:
+                self._note_failed(camera, failed.key)
+            except (OSError, TimeoutError):
+                self._note_failed(camera, "camera.silent")
             else:
                 self._note_answer(camera, answer)
 
@@ -168,13 +174,15 @@ class RtspGateway:
         if camera.credentials != REFUSED:
             self._reports.seen(camera.device_id, self._clock.now(), host, "tcp")
         if camera.device_id in self._silent:
-            self._silent.discard(camera.device_id)
+            del self._silent[camera.device_id]
             self._on_back(camera.device_id)
 
-    def _note_silent(self, camera: IpCamera) -> None:
-        if camera.device_id not in self._silent:
-            self._silent.add(camera.device_id)
-            self._reports.unregistered(camera.device_id, self._clock.now(), "camera.silent")
+    def _note_failed(self, camera: IpCamera, key: str) -> None:
+        """Say once that a camera is gone: silent, or one whose certificate nobody accepted."""
+        reason = key if key in UNTRUSTED else "camera.silent"
+        if self._silent.get(camera.device_id) != reason:
+            self._silent[camera.device_id] = reason
+            self._reports.unregistered(camera.device_id, self._clock.now(), reason)
 
     async def _first_contact(self, camera: IpCamera) -> bool:
         """Ask for the description, the password given once; tell people step by step what came of it."""
@@ -194,14 +202,14 @@ class RtspGateway:
             if failed.key == "camera.wrong_password":
                 self._reports.learned(camera.device_id, credentials=REFUSED)
                 self._reports.unregistered(camera.device_id, self._clock.now(), "camera.wrong_password")
-            elif failed.key == "camera.silent":
-                self._note_silent(camera)
+            elif failed.key == "camera.silent" or failed.key in UNTRUSTED:
+                self._note_failed(camera, failed.key)
         except (OSError, TimeoutError) as error:
             timeline.failed("camera.silent", now(), host=host, reason=str(error)[:80] or "timeout")
-            self._note_silent(camera)
+            self._note_failed(camera, "camera.silent")
         self._attempts.finish(AttemptKind.REGISTRATION, camera.device_id, timeline, is_ok=is_ok)
         if is_ok:
-            self._silent.discard(camera.device_id)
+            self._silent.pop(camera.device_id, None)
             self._reports.learned(camera.device_id, credentials="accepted")
             self._reports.seen(camera.device_id, self._clock.now(), host, "tcp")
             entry = CatalogEntry(gb_id="1", name=camera.name or host, is_online=True, ptz_type=FIXED)
@@ -226,7 +234,7 @@ class RtspGateway:
 
 def _way_to(camera: IpCamera) -> tuple[object, ...]:
     """Return what decides whether a first contact is worth trying again."""
-    return camera.url, camera.username, camera.password
+    return camera.url, camera.username, camera.password, camera.certificate
 
 
 async def open_pulled(
@@ -246,7 +254,8 @@ async def open_pulled(
         if camera.credentials == REFUSED:
             timeline.failed("camera.password_held_back", clock.monotonic())
             raise TocsinError(ErrorCode.UNAVAILABLE, "the password was refused", key="camera.password_held_back")
-        for transport in (camera.transport, "tcp" if camera.transport == "udp" else "udp"):
+        is_tls = url.lower().startswith("rtsps:")
+        for transport in ("tcp",) if is_tls else (camera.transport, "tcp" if camera.transport == "udp" else "udp"):
             try:
                 agreed = await media.open_rtsp(
                     stream_id,
@@ -256,6 +265,7 @@ async def open_pulled(
                     transport=transport,
                     audio=True,
                     loss=channel.loss_policy,
+                    certificate=camera.certificate,
                 )
             except TocsinError as error:
                 timeline.failed("camera.no_picture", clock.monotonic(), reason=str(error)[:120])
@@ -285,10 +295,26 @@ async def open_pulled(
         attempts.finish(AttemptKind.PLAY, camera.device_id, timeline, is_ok=is_ok, channel_id=channel.id)
 
 
+async def _connect(camera: IpCamera) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a camera; over TLS only to one that shows the accepted certificate. Errors: OSError, CameraFailed."""
+    parts = urlsplit(camera.url)
+    if parts.scheme.lower() != "rtsps":
+        return await asyncio.open_connection(parts.hostname, parts.port or PORT)
+    host, port = parts.hostname or "", parts.port or TLS_PORT
+    if not camera.certificate:
+        raise CameraFailed("camera.certificate_unknown", shown=spaced((await read_certificate(host, port)).fingerprint))
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls_context(), server_hostname=host)
+    try:
+        check_pin(writer.get_extra_info("ssl_object"), camera.certificate)
+    except WrongPin as wrong:
+        writer.transport.abort()
+        raise CameraFailed("camera.certificate_changed", shown=spaced(wrong.shown)) from wrong
+    return reader, writer
+
+
 async def _converse(camera: IpCamera, methods: tuple[str, ...], *, with_password: bool) -> list[Response]:
     """Ask a camera these questions on one connection; return the answers. Errors: OSError, CameraFailed."""
-    parts = urlsplit(camera.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 554)
+    reader, writer = await _connect(camera)
     talk = Conversation(
         camera.username if with_password else "", camera.password if with_password else "", new_token()[:16]
     )

@@ -159,6 +159,7 @@ class ZlmLink:
         transport: str = "tcp",
         audio: bool = False,
         loss: str = "drop",
+        certificate: str = "",
     ) -> Mapping[str, object]:
         """Refuse: the camera's password would have to be given to the server."""
         _refuse("RTSP cameras")

@@ -110,6 +110,7 @@ class MediaLink:
         transport: str = "tcp",
         audio: bool = False,
         loss: str = "drop",
+        certificate: str = "",
     ) -> Mapping[str, object]:
         """Let a worker pull a picture from an RTSP camera; return what was agreed (`transport`, `codec`, ...).
 
@@ -128,6 +129,7 @@ class MediaLink:
             transport=transport,
             audio=audio,
             loss=loss,
+            certificate=certificate,
         )
 
     async def first_packet(self, stream_id: str, timeout_s: float) -> bool:

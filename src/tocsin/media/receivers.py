@@ -134,6 +134,7 @@ class Receivers:
             "udp" if message.get("transport") == "udp" else "tcp",
             bool(message.get("audio")),
             WAIT_WAN_MS if message.get("wan") else WAIT_LAN_MS,
+            str(message.get("certificate") or ""),
         )
         stage = self._stages.open(stream_id)
         self._close_source(stage)

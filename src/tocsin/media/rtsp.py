@@ -19,6 +19,7 @@ import structlog
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_token
+from tocsin.base.pins import WrongPin, check_pin, tls_context
 from tocsin.media.feed import Feed
 from tocsin.media.ports import PortRange, PortsExhausted, UdpPort, UdpWatch
 from tocsin.media.source import Source
@@ -30,6 +31,8 @@ from tocsin.protocols.rtsp.message import Bad, Interleaved, Response
 
 log = structlog.get_logger(__name__)
 
+PORT: Final = 554
+TLS_PORT: Final = 322
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 8.0
 TEARDOWN_S: Final = 0.5
@@ -49,7 +52,10 @@ class PullRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PullOrder:
-    """What is asked of a camera. `transport` is `tcp` or `udp`; the other is taken when the camera refuses it."""
+    """What is asked of a camera. `transport` is `tcp` or `udp`; the other is taken when the camera refuses it.
+
+    An address of rtsps is asked over TLS, by TCP only, and gets nothing unless it shows the accepted `certificate`.
+    """
 
     stream_id: str
     url: str
@@ -58,6 +64,7 @@ class PullOrder:
     transport: str = "tcp"
     wants_audio: bool = False
     wait_ms: int = WAIT_LAN_MS
+    certificate: str = ""
 
 
 class _Wire(asyncio.Protocol):
@@ -89,7 +96,7 @@ class RtspPull:
     ) -> None:
         self.source: Source | None = None
         self.udp: UdpPort | None = None
-        self.transport = order.transport
+        self.transport = "tcp" if order.url.lower().startswith("rtsps:") else order.transport
         self._order = order
         self._feed = feed
         self._clock = clock
@@ -178,12 +185,23 @@ class RtspPull:
 
     async def _connect(self) -> None:
         parts = urlsplit(self._url)
-        if parts.scheme.lower() != "rtsp" or not parts.hostname:
-            raise PullRefused("rtsp_bad_url", "the address must begin with rtsp:// and name a host")
+        is_tls = parts.scheme.lower() == "rtsps"
+        if parts.scheme.lower() not in ("rtsp", "rtsps") or not parts.hostname:
+            raise PullRefused("rtsp_bad_url", "the address must begin with rtsp:// or rtsps:// and name a host")
         loop = asyncio.get_running_loop()
+        port = parts.port or (TLS_PORT if is_tls else PORT)
+        context = tls_context() if is_tls else None
+        name = parts.hostname if is_tls else None
         async with asyncio.timeout(CONNECT_S):
-            transport, _ = await loop.create_connection(lambda: _Wire(self), parts.hostname, parts.port or 554)
+            transport, _ = await loop.create_connection(
+                lambda: _Wire(self), parts.hostname, port, ssl=context, server_hostname=name
+            )
         self._transport = transport
+        if is_tls:
+            try:
+                check_pin(transport.get_extra_info("ssl_object"), self._order.certificate)
+            except WrongPin as wrong:
+                raise PullRefused("rtsp_certificate", f"it shows the certificate {wrong.shown}") from wrong
         peer = transport.get_extra_info("peername")
         self._peer_ip = peer[0] if peer else parts.hostname
 
@@ -252,11 +270,13 @@ class RtspPull:
         answer = await self._ask("DESCRIBE", self._url, [("Accept", "application/sdp")])
         if answer.status in (301, 302) and answer.header("location"):
             self._url = self._base = resolve(self._url, answer.header("location"))
+            if not self._url.lower().startswith(urlsplit(self._order.url).scheme.lower() + ":"):
+                raise PullRefused("rtsp_refused", "it sends us on to an address of another kind")
             answer = await self._ask("DESCRIBE", self._url, [("Accept", "application/sdp")])
         if answer.status >= 300:
             raise self._refusal(answer)
         base = answer.header("content-base") or answer.header("content-location")
-        if base and urlsplit(base).scheme.lower() == "rtsp":
+        if base and urlsplit(base).scheme.lower() == urlsplit(self._url).scheme.lower():
             self._base = base
         return read_description(answer.body)
 
@@ -290,7 +310,8 @@ class RtspPull:
 
     async def _set_up(self, track: Track, what: str, description: Description) -> None:
         answer = await self._set_up_over(self.transport, track, what)
-        if answer.status == 461 and what == "video":  # the camera wants the other way
+        is_tls = self._url.lower().startswith("rtsps:")  # packets beside it would travel open
+        if answer.status == 461 and what == "video" and not is_tls:  # the camera wants the other way
             self._drop_ports()
             self.transport = "udp" if self.transport == "tcp" else "tcp"
             answer = await self._set_up_over(self.transport, track, what)

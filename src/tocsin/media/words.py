@@ -89,8 +89,12 @@ WORDS: Final = Words(
         ),
         "media_rtsp_silent": ("The camera took the connection but did not answer.", "摄像机已建立连接但没有应答。"),
         "media_rtsp_bad_url": (
-            "The address must begin with rtsp:// and name a host.",
-            "地址须以 rtsp:// 开头并包含主机。",
+            "The address must begin with rtsp:// or rtsps:// and name a host.",
+            "地址须以 rtsp:// 或 rtsps:// 开头并包含主机。",
+        ),
+        "media_rtsp_certificate": (
+            "The camera shows another certificate than the one that was accepted. Nothing was sent to it.",
+            "摄像机出示的证书与已确认的证书不同，未向其发送任何内容。",
         ),
         "media_rtsp_bad_answer": ("What the camera answers is not RTSP.", "摄像机的应答不是 RTSP。"),
         "media_rtsp_no_video": (

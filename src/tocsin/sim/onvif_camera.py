@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import ssl
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -34,6 +35,7 @@ BOMB: Final = (
 )
 MAX_REQUEST_BYTES: Final = 256 << 10
 MAX_SUBSCRIPTIONS: Final = 2
+SNAPSHOT_PATH: Final = "/snapshot.jpg"
 NAMESPACES: Final = (
     'xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing" '
     'xmlns:tds="http://www.onvif.org/ver10/device/wsdl" xmlns:trt="http://www.onvif.org/ver10/media/wsdl" '
@@ -47,7 +49,10 @@ NAMESPACES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class OnvifQuirks:
-    """What this camera does otherwise than it should. `auth` is token (in the message), digest, or none."""
+    """What this camera does otherwise than it should.
+
+    `auth` is token (in the message), digest, none, or open (a password for pictures only).
+    """
 
     auth: str = "token"
     media2: bool = True
@@ -79,6 +84,8 @@ class OnvifCamera:
         maker: str = "Hewan",
         model: str = "IPC-7",
         sub_stream: bool = True,
+        snapshot: Callable[[], bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
         quirks: OnvifQuirks = OnvifQuirks(),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -96,6 +103,8 @@ class OnvifCamera:
         self._maker = maker
         self._model = model
         self._has_sub = sub_stream
+        self._snapshot = snapshot
+        self.tls = tls
         self._nonce = new_token()[:16]
         self._seen_tokens: set[str] = set()
         self._server: asyncio.Server | None = None
@@ -107,11 +116,15 @@ class OnvifCamera:
     @property
     def url(self) -> str:
         """The address of its device service."""
-        return f"http://127.0.0.1:{self.port}/onvif/device_service"
+        return f"{self._scheme}://127.0.0.1:{self.port}/onvif/device_service"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls is not None else "http"
 
     async def start(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
         """Begin to serve. Errors: OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -165,7 +178,11 @@ class OnvifCamera:
                 lines = head.split("\r\n")
                 headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
                 body = await reader.readexactly(min(int(headers.get("content-length", "0")), MAX_REQUEST_BYTES))
-                await self._answer(lines[0].split(" ")[1], headers, body, writer)
+                method, path = lines[0].split(" ")[:2]
+                if method == "GET":
+                    await self._give_picture(path, headers, writer)
+                else:
+                    await self._answer(path, headers, body, writer)
                 self._changed.set()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError, IndexError):
             pass
@@ -211,6 +228,28 @@ class OnvifCamera:
             return
         self._write(writer, 200, self._wrapped(answer))
 
+    async def _give_picture(self, path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        """Answer GET of the snapshot address: with a digest, always, as cameras do whatever their ONVIF asks for."""
+        self.counts["snapshot"] += 1
+        if self._snapshot is None or path != SNAPSHOT_PATH:
+            self._write(writer, 404, b"")
+            return
+        credentials = digest.parse_credentials(headers.get("authorization", ""))
+        is_right = (
+            credentials is not None
+            and credentials.username == self._username
+            and digest.verify(credentials, self._password, "GET")
+        )
+        self.refused += credentials is not None and not is_right
+        if not is_right and self.quirks.auth != "none":
+            challenge = digest.Challenge("camera", self._nonce).encode()
+            self._write(writer, 401, b"", f"WWW-Authenticate: {challenge}\r\n")
+        elif self.quirks.endless:
+            await self._write_endless(writer)
+        else:
+            picture = await asyncio.get_running_loop().run_in_executor(None, self._snapshot)
+            self._write(writer, 200, picture, kind="image/jpeg")
+
     def _wrapped(self, answer: str) -> bytes:
         whole = f"<s:Envelope {NAMESPACES}><s:Body>{answer}</s:Body></s:Envelope>"
         if self.quirks.other_prefixes:
@@ -219,8 +258,15 @@ class OnvifCamera:
                 whole = whole.replace(f"xmlns:{former}=", f"xmlns:{made}=")
         return b'<?xml version="1.0" encoding="utf-8"?>\n' + whole.encode()
 
-    def _write(self, writer: asyncio.StreamWriter, status: int, body: bytes, more: str = "") -> None:
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/soap+xml\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    def _write(
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        body: bytes,
+        more: str = "",
+        kind: str = "application/soap+xml",
+    ) -> None:
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
         writer.write(head.encode() + body)
 
     async def _write_endless(self, writer: asyncio.StreamWriter) -> None:
@@ -249,7 +295,7 @@ class OnvifCamera:
             self._fault(writer, "NotAuthorized", "Sender not Authorized")
 
     def _is_allowed(self, headers: dict[str, str], envelope: Element) -> bool:
-        if self.quirks.auth == "none":
+        if self.quirks.auth in ("none", "open"):
             return True
         if self.quirks.auth == "digest":
             credentials = digest.parse_credentials(headers.get("authorization", ""))
@@ -296,7 +342,7 @@ class OnvifCamera:
         if self.quirks.relative_addresses:
             return path
         host = "192.0.2.77" if self.quirks.inner_addresses else f"127.0.0.1:{self.port}"
-        return f"http://{host}{path}"
+        return f"{self._scheme}://{host}{path}"
 
     def _do_GetSystemDateAndTime(self, action: Element) -> str:
         now = (self._clock.now() + timedelta(seconds=self.quirks.skew_s)).astimezone(UTC)
@@ -376,6 +422,17 @@ class OnvifCamera:
             return f"<tr2:GetStreamUriResponse><tr2:Uri>{url}</tr2:Uri></tr2:GetStreamUriResponse>"
         return (
             f"<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>{url}</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>"
+        )
+
+    def _do_GetSnapshotUri(self, action: Element) -> str | None:
+        if self._snapshot is None:
+            return None
+        url = escape(self._at(SNAPSHOT_PATH))
+        if "ver20" in str(action.tag):
+            return f"<tr2:GetSnapshotUriResponse><tr2:Uri>{url}</tr2:Uri></tr2:GetSnapshotUriResponse>"
+        return (
+            f"<trt:GetSnapshotUriResponse><trt:MediaUri><tt:Uri>{url}</tt:Uri></trt:MediaUri>"
+            "</trt:GetSnapshotUriResponse>"
         )
 
     def _do_GetDigitalInputs(self, action: Element) -> str:

@@ -146,6 +146,12 @@ def get_stream_uri(token: str, *, is_media2: bool) -> str:
     )
 
 
+def get_snapshot_uri(token: str, *, is_media2: bool) -> str:
+    """Return the question for the address of a profile's snapshot."""
+    name = "tr2" if is_media2 else "trt"
+    return f"<{name}:GetSnapshotUri><{name}:ProfileToken>{escape(token)}</{name}:ProfileToken></{name}:GetSnapshotUri>"
+
+
 def read_uri(answer: Element) -> str:
     """Return the address of an answer about a stream or a snapshot."""
     found = next(iter(descendants(answer, "Uri")), None)
@@ -156,6 +162,7 @@ def at_host(address: str, device_url: str, *, scheme: str = "") -> str:
     """Return a camera's address at the host people entered: cameras behind a router name their inner one.
 
     A port of its own is kept, unless the camera is reached through a port that is not the one it names for itself.
+    `scheme` is the one wanted; the same over TLS is taken as well.
     """
     ours = urlsplit(device_url)
     try:
@@ -163,7 +170,7 @@ def at_host(address: str, device_url: str, *, scheme: str = "") -> str:
         port = theirs.port
     except ValueError:
         return ""
-    if scheme and theirs.scheme.lower() != scheme:
+    if scheme and theirs.scheme.lower() not in (scheme, f"{scheme}s"):
         return ""
     host = ours.hostname or ""
     host = f"[{host}]" if ":" in host else host
