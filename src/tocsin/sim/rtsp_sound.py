@@ -26,7 +26,9 @@ class SimSound:
         self._config = b""
         self._frames: list[bytes] = []
         if codec == "aac":
-            self._config, self._frames = _aac_loop()
+            from tocsin.sim.aac_tone import aac_loop  # here, so that this module can be imported without the extra
+
+            self._config, self._frames = aac_loop(AAC_HZ, TONE_HZ, AAC_FRAMES)
         else:
             whole = [round(8000 * math.sin(2 * math.pi * TONE_HZ * n / G711_HZ)) for n in range(G711_PACKET)]
             self._frames = [encode_a_law(whole)]
@@ -66,21 +68,3 @@ class SimSound:
         """Return a sender report: what was heard at `moment_s` was heard at this time."""
         stamp = round(moment_s * self.rate_hz) & 0xFFFFFFFF
         return build_sender_report(SenderReport(_SSRC, ntp, stamp, self._sent, self._octets))
-
-
-def _aac_loop() -> tuple[bytes, list[bytes]]:
-    """Return the AudioSpecificConfig and frames of a tone. Errors: ImportError without the extra."""
-    import av
-    import numpy as np
-
-    coder = av.CodecContext.create("aac", "w")
-    coder.sample_rate, coder.layout, coder.format, coder.bit_rate = AAC_HZ, "mono", "fltp", 32_000
-    coder.open()
-    frames: list[bytes] = []
-    for number in range(AAC_FRAMES):
-        at = (np.arange(AAC_FRAME_SAMPLES) + number * AAC_FRAME_SAMPLES) / AAC_HZ
-        tone = (0.25 * np.sin(2 * np.pi * TONE_HZ * at)).astype(np.float32).reshape(1, -1)
-        heard = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
-        heard.sample_rate, heard.pts = AAC_HZ, number * AAC_FRAME_SAMPLES
-        frames += [bytes(packet) for packet in coder.encode(heard)]
-    return bytes(coder.extradata or b""), frames
