@@ -254,7 +254,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     reserve_bytes = settings.media.disk_reserve_mb << 20
     fetcher = Downloads(link, gb28181.playback, clock, folder, reserve_bytes=reserve_bytes)
     keep_days = settings.media.download_keep_days
-    downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days)
+    downloads = DownloadService(
+        store, clock, directory, fetcher, folder, keep_days=keep_days, speeds=gb28181.download_speeds
+    )
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
     snapshot_line = RoutedSnapshots(directory.protocol_of, gb28181.snapshots)
     onvif_snapshots = OnvifSnapshots(onvif, clock)

@@ -60,7 +60,7 @@ async def test_an_older_edition_is_not_asked_what_it_does_not_know():
     async with House(DEVICE) as house:
         await registered(house, replace(PLAN, version="2.0"))
         _, found = await house.gb.desk.configuration("device-1", CHANNEL)
-        assert set(found) == {"BasicParam"}
+        assert set(found) == {"BasicParam", "VideoParamOpt"}
 
 
 async def test_who_is_not_there_is_not_asked():

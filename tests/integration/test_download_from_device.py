@@ -11,6 +11,7 @@ import pytest
 from tests.integration.test_recording_to_worker import CHANNEL, CHANNELS, DEVICE, START, shown_times
 from tests.support.gb28181 import PASSWORD, House, words
 from tests.support.media import running_link
+from tocsin.domain.downloads import Download
 from tocsin.media.downloads import Downloads
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
@@ -41,7 +42,9 @@ async def test_a_period_arrives_whole_faster_than_it_was_recorded(quirk: Quirk |
         fetcher = Downloads(link, house.gb.playback, house.clock, tmp_path, reserve_bytes=0)
         path = tmp_path / "a.mp4"
         began_s = house.clock.monotonic()
-        done = await fetcher.fetch("d1", CHANNEL, START, START + timedelta(seconds=16), path)
+        ends = START + timedelta(seconds=16)
+        wanted = Download("d1", CHANNEL.id, "", "u1", "patrol", START, ends, START)
+        done = await fetcher.fetch(wanted, CHANNEL, path)
         took_s = house.clock.monotonic() - began_s
         data = path.read_bytes()
         assert (done.state, done.reason) == ("finished", "")

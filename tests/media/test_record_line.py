@@ -237,6 +237,29 @@ def test_a_file_keeps_every_unit_and_its_digest_is_that_of_its_bytes(tmp_path) -
     assert times == [0, 25 * FRAME, 50 * FRAME]
 
 
+def test_a_bare_file_is_the_byte_stream_alone(tmp_path) -> None:
+    path = tmp_path / "a.mp4"
+    file = RecordingFile(path, 1 << 20, is_bare=True)
+    units = [unit(index, key=index % 25 == 0) for index in range(30)]
+    for index, one in enumerate(units):
+        file.take(one, index * FRAME, START_MS + index * 40)
+    done = file.finish()
+    data = path.read_bytes()
+    assert data == b"".join(b"\0\0\0\1" + nal for one in units for nal in one.nals)
+    assert (done["sha256"], done["codec"]) == (hashlib.sha256(data).hexdigest(), "h264")
+
+
+def test_a_bare_file_begins_with_the_sets_that_came_before_its_first_key(tmp_path) -> None:
+    file = RecordingFile(tmp_path / "a.mp4", 1 << 20, is_bare=True)
+    key = unit(0, key=True)
+    alone = key._replace(nals=tuple(nal for nal in key.nals if nal[0] & 31 == 5))
+    file.take(key._replace(nals=tuple(nal for nal in key.nals if nal[0] & 31 in (7, 8)), is_key=False), 0, START_MS)
+    file.take(alone, FRAME, START_MS + 40)
+    file.finish()
+    kinds = [part[0] & 31 for part in (tmp_path / "a.mp4").read_bytes().split(b"\0\0\0\1")[1:]]
+    assert kinds == [7, 8, 5]
+
+
 def _places(data: bytes, word: bytes) -> list[int]:
     found, at = [], data.find(word)
     while at >= 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import Channel
-from tocsin.domain.downloads import Fetched
+from tocsin.domain.downloads import Download, Fetched, FetchProgress
 from tocsin.domain.playback import FoundRecordings, PlaybackState, Progress
 
 
@@ -78,20 +78,25 @@ class FakePlaybacks:
 
 
 class FakeFetcher:
-    """Writes a small file when `go` is set."""
+    """Writes a small file when `go` is set; cameras send at 1, 2 and 4."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.is_full = False
         self.outcome = "finished"
+        self.asked: list[Download] = []
 
-    async def fetch(self, download_id: str, channel: Channel, starts: datetime, ends: datetime, path: Path) -> Fetched:
+    async def fetch(self, download: Download, channel: Channel, path: Path) -> Fetched:
+        self.asked.append(download)
         await self.go.wait()
         path.write_bytes(b"pictures")
-        return Fetched(self.outcome, "", 8, hashlib.sha256(b"pictures").hexdigest())
+        return Fetched(self.outcome, "", 8, hashlib.sha256(b"pictures").hexdigest(), "h265")
 
-    def progress(self, download_id: str) -> float:
-        return 0.5
+    def progress(self, download_id: str) -> FetchProgress:
+        return FetchProgress(0.5, 12.0, 500, 1000)
+
+    async def download_speeds(self, channel: Channel) -> tuple[int, ...]:
+        return (1, 2, 4)
 
     def free_bytes(self) -> int:
         return 0 if self.is_full else 1 << 30

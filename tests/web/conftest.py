@@ -197,7 +197,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     recordings = RecordingService(store, clock, directory, known, playbacks)
     store.on_committed(recordings.hear)
     fetcher = FakeFetcher()
-    downloads = DownloadService(store, clock, directory, fetcher, tmp_path / "downloads", keep_days=7)
+    downloads = DownloadService(store, clock, directory, fetcher, tmp_path / "downloads", keep_days=7, speeds=fetcher)
     await downloads.start()
     settings = load_settings(environ={}, overrides={"server.data": tmp_path})
     (tmp_path / "static" / "assets").mkdir(parents=True)

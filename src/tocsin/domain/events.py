@@ -576,11 +576,13 @@ class DownloadStarted(Fact):
     purpose: str
     starts_at: datetime
     ends_at: datetime
+    format: str
+    speed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadEnded(Fact):
-    """A download came to its end: finished, partial, failed, cancelled, or its file was deleted."""
+    """A download came to its end: finished, partial, failed, cancelled; its file was handed over or deleted."""
 
     SUBJECT: ClassVar[str] = "download"
 
@@ -598,7 +600,7 @@ class DownloadEnded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadTaken(Fact):
-    """Somebody took the file of a download out of the house."""
+    """Somebody begins to take the file of a download out of the house."""
 
     ACTION: ClassVar[str] = "download.taken"
     SUBJECT: ClassVar[str] = "download"
@@ -607,6 +609,7 @@ class DownloadTaken(Fact):
     view_id: str
     purpose: str
     sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from tocsin.gateways.gb28181_control import ANSWERS, ControlConfig, GbControl
 from tocsin.gateways.gb28181_desk import GbDesk
 from tocsin.gateways.gb28181_device_clock import DeviceClocks
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.gb28181_download_speeds import GbDownloadSpeeds
 from tocsin.gateways.gb28181_habits import WireHabits
 from tocsin.gateways.gb28181_live import GbLiveSession, GbLiveSource
 from tocsin.gateways.gb28181_notices import Notices
@@ -183,6 +184,7 @@ class Gb28181Gateway:
             per_s=config.catalogs_per_s,
         )
         self.desk = GbDesk(self._asker, self.commands, self.table, reports, clock)
+        self.download_speeds = GbDownloadSpeeds(self.desk, self.table, clock)
         self.snapshots = GbSnapshots(self._asker, self.commands, self.table)
         self._notices = Notices(
             reports,

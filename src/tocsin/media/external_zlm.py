@@ -415,7 +415,7 @@ class ZlmLink:
         """Refuse."""
         _refuse("recordings")
 
-    async def save(self, stream_id: str, path: Path, max_bytes: int) -> None:
+    async def save(self, stream_id: str, path: Path, max_bytes: int, *, is_bare: bool = False) -> None:
         """Refuse."""
         _refuse("recordings")
 

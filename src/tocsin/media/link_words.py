@@ -60,6 +60,7 @@ class StreamStats:
     strangers: int = 0
     buffer_bytes: int = 0
     converted: bool = False
+    received_bytes: int = 0
     record_ms: int | None = None
     scale: float = 1.0
     paused: bool = False

@@ -67,25 +67,28 @@ class Link(MediaPorts, Protocol):
     async def steer(self, stream_id: str, act: str, **content: float) -> None:
         """Tell a recording's stream what its device was told."""
 
-    async def save(self, stream_id: str, path: Path, max_bytes: int) -> None:
-        """Keep a recording's pictures in a file."""
+    async def save(self, stream_id: str, path: Path, max_bytes: int, *, is_bare: bool = False) -> None:
+        """Keep a recording's pictures in a file, MP4 or bare."""
 
 
 class RecordingPorts:
     """Receivers whose pictures begin at a moment of a recording, and are kept in a file when one is named."""
 
-    def __init__(self, link: Link, starts: datetime, path: Path | None = None, max_bytes: int = 0) -> None:
+    def __init__(
+        self, link: Link, starts: datetime, path: Path | None = None, max_bytes: int = 0, *, is_bare: bool = False
+    ) -> None:
         self._link = link
         self._starts = starts
         self._path = path
         self._max_bytes = max_bytes
+        self._is_bare = is_bare
 
     async def open_receiver(self, stream_id: str, transport: str, **how: Any) -> Endpoint:
         """Open a receiver and set the clock of the recording."""
         endpoint = await self._link.open_receiver(stream_id, transport, **how)
         await self._link.steer(stream_id, "start", record_ms=self._starts.timestamp() * 1000.0)
         if self._path is not None:
-            await self._link.save(stream_id, self._path, self._max_bytes)
+            await self._link.save(stream_id, self._path, self._max_bytes, is_bare=self._is_bare)
         return endpoint
 
     async def open_rtsp(self, *given: Any, **how: Any) -> Any:

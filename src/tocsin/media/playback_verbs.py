@@ -47,7 +47,8 @@ class PlaybackVerbs:
         feed.line.keeps_pace = True
         if isinstance(feed.file, RecordingFile):
             feed.file.discard()  # the transport before brought nothing
-        feed.file = RecordingFile(Path(str(message["path"])), int(message["max_bytes"]))
+        path, max_bytes = Path(str(message["path"])), int(message["max_bytes"])
+        feed.file = RecordingFile(path, max_bytes, is_bare=bool(message.get("is_bare")))
         return {}
 
     async def _saved(self, message: Message) -> object:

@@ -1,9 +1,10 @@
-"""A recording as a file: fragmented MP4 with every NAL unit byte for byte, and its SHA-256 as it is written.
+"""A recording as a file: fragmented MP4 or bare, with every NAL unit byte for byte, and its SHA-256 as it is written.
 
-The sample entry is the kind that allows parameter sets in band, so nothing has to be taken out. One write a run of
-pictures from key to key; sound is not kept: it needs a permission of its own.
+The sample entry is the kind that allows parameter sets in band, so nothing has to be taken out. Bare is the byte stream
+alone, start code and NAL unit: what examiners' tools take, without times. One write a run of pictures from key to key;
+sound is not kept: it needs a permission of its own.
 
-Source: ISO/IEC 14496-12 and 14496-15 (avc3, hev1); media reference, recorder output.
+Source: ISO/IEC 14496-12 and 14496-15 (avc3, hev1); H.264 and H.265, "Byte stream format"; media reference.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 
 from tocsin.media.fmp4 import Sample, fragment, init_segment
 from tocsin.protocols.rtp.access_unit import AccessUnit, ParameterSets
+from tocsin.protocols.rtp.ps import StreamType
 
 MAX_GROUP_BYTES = 16 << 20
 LAST_DURATION = 3600
+START_CODE = b"\x00\x00\x00\x01"
 
 _length = struct.Struct("!I").pack
 
@@ -29,7 +32,7 @@ class RecordingFile:
     `problem` is the key of what went wrong, empty while all is well.
     """
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, *, is_bare: bool = False) -> None:
         self.problem = ""
         self.size_bytes = 0
         self.pictures = 0
@@ -39,6 +42,7 @@ class RecordingFile:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self._max_bytes = max_bytes
+        self._is_bare = is_bare
         self._digest = hashlib.sha256()
         self._file = self._part.open("wb")
         os.chmod(self._part, 0o600)
@@ -62,11 +66,15 @@ class RecordingFile:
         if not self._is_started:
             if not unit.is_key or not self._sets.is_complete:
                 return
-            self._write(init_segment(self._sets, in_band=True))
+            if self._is_bare:
+                units = set(unit.nals)
+                self._write(b"".join(START_CODE + one for one in self._sets.units() if one not in units))
+            else:
+                self._write(init_segment(self._sets, in_band=True))
             self._is_started = True
         if unit.is_key or self._group_bytes > MAX_GROUP_BYTES:
             self._end_group(media)
-        data = b"".join(part for nal in unit.nals for part in (_length(len(nal)), nal))
+        data = b"".join(part for nal in unit.nals for part in (START_CODE if self._is_bare else _length(len(nal)), nal))
         self._group.append((data, media, unit.is_key))
         self._group_bytes += len(data)
         self.pictures += 1
@@ -95,6 +103,7 @@ class RecordingFile:
             "damaged": self.damaged,
             "first_record_ms": self.first_record_ms,
             "last_record_ms": self.last_record_ms,
+            "codec": "" if self._sets is None else "h265" if self._sets.codec == StreamType.H265 else "h264",
             "problem": self.problem,
         }
 
@@ -106,6 +115,9 @@ class RecordingFile:
     def _end_group(self, following: int | None) -> None:
         group, self._group, self._group_bytes = self._group, [], 0
         if not group or self.problem:
+            return
+        if self._is_bare:
+            self._write(b"".join(data for data, _, _ in group))
             return
         times = [media for _, media, _ in group]
         last = following - times[-1] if following is not None and following > times[-1] else LAST_DURATION

@@ -50,6 +50,15 @@ WORDS: Final = Words(
             "设备拒绝了该操作，部分设备不支持。",
         ),
         "recording.not_playing": ("The recording is not playing yet, or no longer.", "录像尚未开始播放或已经结束。"),
+        "download.camera_busy": (
+            "This camera is sending a download already. One at a time from each camera: wait, or cancel it.",
+            "该摄像机正在下载录像，每台摄像机同一时间只能下载一段。请等待完成或先取消。",
+        ),
+        "download.being_taken": ("The file is being saved at this moment.", "该文件正在保存中。"),
+        "download.handed_over": (
+            "The file was saved already and is no longer kept here. Fetch the period again if it is needed.",
+            "文件已保存，平台不再留存。如仍需要，请重新下载该时段。",
+        ),
         "download.busy": (
             "As many downloads as allowed are running. Wait for one to end.",
             "正在进行的下载已达上限，请稍候。",

@@ -188,6 +188,7 @@ class Stage:
             receiver = source.receiver
             content |= {
                 "bitrate_bps": round(source.bitrate_bps),
+                "received_bytes": source.received_bytes,
                 "packets": receiver.packets,
                 "lost": receiver.reorder.lost,
                 "reordered": receiver.reorder.reordered,

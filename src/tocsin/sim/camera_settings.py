@@ -23,6 +23,7 @@ class SimSettings:
         }  # fmt: skip
         self.mirror: dict[str, str] = {}
         self.uploads: list[int] = []
+        self.download_speeds = "1/2/4"
 
     def take(self, document: Document) -> bool:
         """Take a question or a command about settings; False when it is about something else."""
@@ -41,6 +42,8 @@ class SimSettings:
         if "BasicParam" in types:
             name = "BasicParamCfg" if Quirk.OTHER_CONFIG_NAME in self._camera.plan.quirks else "BasicParam"
             found.append((name, list(self.basic.items())))
+        if "VideoParamOpt" in types and self.download_speeds:
+            found.append(("VideoParamOpt", [("DownloadSpeed", self.download_speeds), ("Resolution", "5/6")]))
         if "FrameMirror" in types:
             found.append(("FrameMirror", self.mirror.get(document.device_id, "0")))
         return found

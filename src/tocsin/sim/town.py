@@ -195,6 +195,7 @@ class CameraKeeper:
             realm=str(sip["realm"]),
             channels=tuple(_item(given, channel) for channel in given["channels"]),
             keepalive_s=float(given.get("keepalive_s", 20.0)),
+            version=str(given.get("version", "2.0")),
             quirks=frozenset(Quirk(word) for word in given.get("quirks", ())),
             recordings=make_recordings(
                 [str(channel["gb_id"]) for channel in given["channels"]], clock.now(), seed=seed

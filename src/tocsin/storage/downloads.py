@@ -68,6 +68,9 @@ def _row(one: Download) -> dict[str, Any]:
         "expires_at_us": optional_us(one.expires_at),
         "size_bytes": one.size_bytes,
         "sha256": one.sha256,
+        "format": one.format,
+        "speed": one.speed,
+        "codec": one.codec,
     }
 
 
@@ -87,4 +90,7 @@ def _download(row: Any) -> Download:
         expires_at=optional_from_us(row.expires_at_us),
         size_bytes=row.size_bytes,
         sha256=row.sha256,
+        format=row.format,
+        speed=row.speed,
+        codec=row.codec,
     )

@@ -752,7 +752,7 @@ downloads = Table(
         "state",
         String(12),
         nullable=False,
-        comment="running | finished | partial | failed | cancelled | deleted",
+        comment="running | finished | partial | failed | cancelled | deleted | handed_over",
     ),
     Column("reason", String(48), nullable=False, server_default="", comment="message key"),
     Column("created_at_us", Micros, nullable=False),
@@ -760,6 +760,9 @@ downloads = Table(
     Column("expires_at_us", Micros, comment="when its file is deleted"),
     Column("size_bytes", Count, nullable=False, server_default="0"),
     Column("sha256", String(64), nullable=False, server_default=""),
+    Column("format", String(8), nullable=False, server_default="mp4", comment="mp4 | bare, the byte stream alone"),
+    Column("speed", Integer, nullable=False, server_default="4", comment="times the pace of the recording"),
+    Column("codec", String(8), nullable=False, server_default="", comment="h264 | h265, once there is a file"),
     comment="recordings fetched from devices as files",
 )
 Index("ix_downloads_user", downloads.c.user_id, downloads.c.id)

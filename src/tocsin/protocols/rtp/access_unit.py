@@ -245,6 +245,10 @@ class ParameterSets:
         """Return the sets of one NAL unit type, by id."""
         return [nal for key, nal in sorted(self._sets.items()) if key[0] == kind]
 
+    def units(self) -> list[bytes]:
+        """Return every set in force, in the order a decoder needs them."""
+        return [nal for _, nal in sorted(self._sets.items())]
+
     @property
     def is_complete(self) -> bool:
         """True when a decoder could start."""
