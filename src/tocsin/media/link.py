@@ -163,8 +163,9 @@ class MediaLink:
     async def save(self, stream_id: str, path: Path, max_bytes: int, *, is_bare: bool = False) -> None:
         """Keep a recording's pictures in a file from now on, MP4 or bare. Errors: UNAVAILABLE."""
         worker = await self._workers.worker_of(stream_id)
-        content = {"stream_id": stream_id, "path": str(path), "max_bytes": max_bytes, "is_bare": is_bare}
-        await self._workers.call(worker, "save", **content)
+        await self._workers.call(
+            worker, "save", stream_id=stream_id, path=str(path), max_bytes=max_bytes, is_bare=is_bare
+        )
 
     async def saved(self, stream_id: str, *, keep: bool) -> Message:
         """End the file of a stream and return its size, digest and record times; without `keep` it is thrown away."""
