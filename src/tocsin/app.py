@@ -234,9 +234,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gb28181.on_registered(streams.device_registered)
     rtsp.on_back(streams.device_registered)
     onvif.on_back(streams.device_registered)
-    cascade = _cascade(
-        sip, gb28181, CascadeService(store, vault), streams, directory, clock, media_ip=settings.sip_media_ip
-    )
+    service, media_ip = CascadeService(store, vault), settings.sip_media_ip
+    cascade = _cascade(sip, gb28181, service, streams, playbacks, mover, directory, clock, media_ip=media_ip)
     link.events.on_forward_ended = cascade.calls.forward_ended
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
@@ -571,6 +570,8 @@ def _cascade(
     gb28181: Gb28181Gateway,
     service: CascadeService,
     streams: LiveStreams,
+    playbacks: Playbacks,
+    mover: RoutedMover,
     directory: Directory,
     clock: Clock,
     *,
@@ -579,7 +580,7 @@ def _cascade(
     """Join the way up with the devices below."""
     orders = CascadeControl(
         service,
-        gb28181.control,
+        mover,
         clock,
         channel_of=directory.channel,
         set_guard=lambda device_id, is_set: gb28181.set_guard(device_id, is_set=is_set),
@@ -594,7 +595,11 @@ def _cascade(
         config=CascadeConfig(media_ip=media_ip, version=__version__),
     )
     made.calls.channel_of = directory.channel
-    made.calls.mover = gb28181.control
+    made.calls.mover = mover
+    made.calls.gb_id_of = lambda device_id: entry.gb_id if (entry := directory.sip_of(device_id)) else ""
+    made.calls.ways = gb28181.calls.ways
+    made.recordings.files = gb28181.recordings
+    made.recordings.relay = playbacks
     gb28181.uppers = made
     gb28181.on_alarm_kept(made.alarm_kept)
     return made

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.cascade import LOCAL_ID, SECRET, UPPER_ID, lower_house, settle, upper_platform
+from tests.media.test_forward import Udp
+from tests.support.cascade import DAY, LOCAL_ID, SECRET, UPPER_ID, lower_house, settle, upper_platform
 from tests.support.gb28181 import House, channel_of, eventually
 from tests.support.media import running_link
+from tests.support.rtsp import rtsp_camera
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_calls import LiveConfig
+from tocsin.media.playback import Playbacks
 from tocsin.media.relay import LiveStreams
+from tocsin.protocols.gb28181.mansrtsp import Pause, Play
+from tocsin.protocols.rtp.access_unit import AccessUnit
+from tocsin.protocols.rtp.receiver import Receiver
 from tocsin.protocols.sip.sdp import MediaMode
 from tocsin.sim.picture import PictureSpec, make_sender
+from tocsin.sim.recording_picture import RecordingSender
 
 pytestmark = pytest.mark.integration
 
@@ -95,3 +103,63 @@ async def test_two_tocsin_platforms_town_below_county(tmp_path):
         _, entries, _ = county.reports.catalogs[-1]
         assert {entry.is_online for entry in entries} == {False}
         await asyncio.sleep(0)
+
+
+async def test_a_recording_travels_through_two_platforms_and_is_steered(tmp_path):
+    """The upper platform lists, plays, pauses and seeks a recording that lies in a recorder below this platform."""
+    async with AsyncExitStack() as stack:
+        platform = await stack.enter_async_context(upper_platform())
+        link = await stack.enter_async_context(running_link())
+        house = await stack.enter_async_context(lower_house(tmp_path, picture_within_s=15.0))
+        await _with_pictures(stack, house, link)
+        playbacks = Playbacks(link, house.gb.playback, house.clock, public_host="127.0.0.1")
+        await playbacks.start()
+        stack.push_async_callback(playbacks.stop)
+        house.cascade.recordings.relay = playbacks
+        spec = PictureSpec(width=320, height=180, fps=10, bitrate_bps=300_000)
+        house.camera.recorder._senders = lambda gb_id, wish, files, on_end: RecordingSender(
+            spec, house.clock, wish, files, on_end
+        )
+        upper = await house.enter(platform, rights=["live", "recordings"])
+        assert await platform.wait(lambda: LOCAL_ID in platform.lowers)
+        await eventually(lambda: bool(house.cascade.lines[upper].catalogue.items))
+        channel = house.channels[0].gb_id
+        found = await platform.records(LOCAL_ID, channel, DAY, DAY + timedelta(hours=24))
+        assert len(found.recordings) == 5
+        for mode in MediaMode:
+            view = await platform.play_back(LOCAL_ID, channel, DAY, DAY + timedelta(minutes=10), mode)
+            assert view.status == 200
+            assert await view.wait_pictures(8), (mode, view.packets)
+            assert (await view.steer(Pause()))[0] == 200
+            status, said = await view.steer(Play(npt_s=300))
+            assert (status, round(said.npt_s)) == (200, 300)
+            seen = view.pictures
+            assert await view.wait_pictures(seen + 8)
+            view.hang_up()
+            await view.wait_ended()
+            await eventually(lambda: house.camera.open_calls == 0, 10)
+        short = await platform.play_back(LOCAL_ID, channel, DAY, DAY + timedelta(seconds=4), download_speed=4)
+        assert await short.wait_ends_told(10), "the end is told above"
+        assert short.pictures >= 35, "from the first picture on"
+
+
+async def test_a_camera_that_is_no_gb_device_plays_above_as_a_program_stream(tmp_path):
+    async with AsyncExitStack() as stack:
+        camera = await stack.enter_async_context(rtsp_camera())
+        link = await stack.enter_async_context(running_link())
+        receiver = Udp()
+        await link.open_rtsp("channel", camera.url, username="admin", password="Tocsin-12")
+        target = {"mode": "udp", "ip": "127.0.0.1", "port": receiver.port, "ssrc": 200000017}
+        expires_at = datetime.now(UTC) + timedelta(minutes=1)
+        await link.forward_open(stream_id="channel", forward_id="f", view_id="v", expires_at=expires_at, **target)
+        await link.forward_start("channel", "f")
+        taken = Receiver()
+        pictures: list[AccessUnit] = []
+
+        def arrived() -> bool:
+            for packet in receiver.read():
+                pictures.extend(u for u in taken.receive(packet, 0.0) if isinstance(u, AccessUnit))
+            return len(pictures) >= 10
+
+        await eventually(arrived, 10)
+        assert pictures[0].is_key

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 from tests.support.gb28181 import eventually
-from tocsin.media.forward import Forward, ForwardPlan, Forwards, Rewriter, begins_key
+from tocsin.media.forward import MAX_KEPT_BYTES, Forward, ForwardPlan, Forwards, Rewriter, begins_key
 from tocsin.media.ports import PortRange
 from tocsin.protocols.rtp.access_unit import AccessUnit
 from tocsin.protocols.rtp.framing import PacketReader
@@ -212,3 +213,30 @@ async def test_forwards_end_at_their_time_or_with_their_view():
     assert forwards.revoke("v1", "stopped") == 1
     assert told[-1] == ("c1", "stopped")
     assert not forwards.start("f1")
+
+
+async def test_what_a_recording_begins_with_is_kept_until_the_receiver_is_ready():
+    receiver = Udp()
+    stream = packets(4)
+    made = Forward(
+        replace(plan(port=receiver.port), keeps=True), PortRange("127.0.0.1", 0, 0), lambda forward, reason: None
+    )
+    await made.open()
+    for picture in stream[:2]:
+        made.take_packets(picture, 0.0)
+    assert receiver.read() == []
+    made.start()
+    for picture in stream[2:]:
+        made.take_packets(picture, 0.0)
+    assert len(receiver.read()) == sum(map(len, stream)), "not one packet is missing"
+    made.close()
+
+
+async def test_what_is_kept_is_bounded():
+    made = Forward(replace(plan(), keeps=True), PortRange("127.0.0.1", 0, 0), lambda forward, reason: None)
+    await made.open()
+    whole = packets(1)[0]
+    for _ in range(MAX_KEPT_BYTES // sum(map(len, whole)) + 50):
+        made.take_packets(whole, 0.0)
+    assert made._kept_bytes <= MAX_KEPT_BYTES
+    made.close()

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.support.dc09 import WaitingIntake
-from tests.support.gb28181 import PASSWORD, QUICK, LoopbackMedia, TinySender, eventually, words
+from tests.support.gb28181 import PASSWORD, QUICK, LoopbackMedia, TinyRecorder, TinySender, eventually, words
 from tests.support.registry import ADMINISTRATOR, HOUSE, make_house
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -22,7 +22,11 @@ from tocsin.domain.video import Endpoint, ForwardTarget, LiveState
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
+from tocsin.gateways.gb28181_recordings import SearchConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.media.link_words import MediaEvents, StreamStats
+from tocsin.media.playback import Playbacks
+from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim.camera import SimCamera, make_channels
 from tocsin.sim.camera_plan import CameraPlan
@@ -38,6 +42,19 @@ OTHER_UPPER_ID = "34010000002000000001"
 RECORDER_ID = "34022300001180000001"
 CHANNELS = make_channels(7, 3, "3402230000", RECORDER_ID)
 SECRET = "Upper#2026"
+DAY = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # midnight in Beijing
+RECORDED = tuple(
+    Recording(
+        CHANNELS[0].gb_id,
+        DAY + timedelta(minutes=30 * number),
+        DAY + timedelta(minutes=30 * number + 30),
+        file_path=f"/{number}",
+        kind="alarm" if number == 4 else "time",
+        recorder_id=RECORDER_ID,
+        size_bytes=1000,
+    )
+    for number in range(5)
+)
 
 
 class LoopbackForwarder:
@@ -67,6 +84,49 @@ class LoopbackForwarder:
         return self.live
 
 
+class LoopbackLink(LoopbackMedia):
+    """A media link that keeps what recordings ask of it; `record_at` is where every recording is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events = MediaEvents()
+        self.forwards: dict[str, dict[str, Any]] = {}
+        self.started: list[str] = []
+        self.closed: list[str] = []
+        self.acts: list[str] = []
+        self.record_at: datetime | None = None
+
+    async def ticket(self, **asked: Any) -> str:
+        raise AssertionError("nobody here looks at it")
+
+    def viewer_port(self, stream_id: str) -> int:
+        return 0
+
+    def last_stats(self, stream_id: str) -> StreamStats | None:
+        if self.record_at is None:
+            return None
+        return StreamStats(stream_id, record_ms=round(self.record_at.timestamp() * 1000))
+
+    async def steer(self, stream_id: str, act: str, **content: float) -> None:
+        self.acts.append(act)
+
+    async def save(self, stream_id: str, path: Path, max_bytes: int) -> None:
+        raise AssertionError("nothing is kept")
+
+    async def forward_open(self, **asked: Any) -> Endpoint:
+        self.forwards[asked["forward_id"]] = asked
+        self.events.on_viewer(asked["view_id"], asked["forward_id"], asked["stream_id"], "opened")
+        return Endpoint("127.0.0.1", 30_002)
+
+    async def forward_start(self, stream_id: str, forward_id: str) -> None:
+        self.started.append(forward_id)
+
+    async def forward_close(self, stream_id: str, forward_id: str) -> None:
+        if forward_id not in self.closed:
+            self.closed.append(forward_id)
+            self.events.on_forward_ended(forward_id, "closed")
+
+
 @dataclass
 class LowerHouse:
     """A lower platform: registry, SIP, devices below, cascade above."""
@@ -77,8 +137,10 @@ class LowerHouse:
     cascade: GbCascade
     service: CascadeService
     forwarder: LoopbackForwarder
-    media: LoopbackMedia
+    media: LoopbackLink
+    playbacks: Playbacks
     clock: SystemClock = field(default_factory=SystemClock)
+    recorders: list[TinyRecorder] = field(default_factory=list)
     camera: SimCamera | None = None
     device_id: str = ""
     channels: list[Any] = field(default_factory=list)
@@ -143,7 +205,14 @@ async def lower_house(tmp_path: Path, **config: Any) -> AsyncIterator[LowerHouse
         clock,
         intake=WaitingIntake(),
         nonce_secret=b"secret",
-        config=GbConfig(server_id=LOCAL_ID, realm=LOCAL_ID[:10], query_catalog=False, subscribe_alarms=False),
+        config=GbConfig(
+            server_id=LOCAL_ID,
+            realm=LOCAL_ID[:10],
+            query_catalog=False,
+            subscribe_alarms=False,
+            search=SearchConfig(first_s=0.4, idle_s=0.2),
+            subscriptions_path=None,
+        ),
     )
     service, forwarder = CascadeService(store, Vault(bytes(32))), LoopbackForwarder()
     control = CascadeControl(
@@ -157,20 +226,28 @@ async def lower_house(tmp_path: Path, **config: Any) -> AsyncIterator[LowerHouse
     settings = {"debounce_s": 0.2, "start_grace_s": 0.0, "early_answer_s": 0.3, "picture_within_s": 1.5, **config}
     cascade = GbCascade(sip, service, clock, forwarder=forwarder, control=control, config=CascadeConfig(**settings))
     cascade.calls.channel_of = registry.directory.channel
+    link = LoopbackLink()
+    playbacks = Playbacks(link, gb.playback, clock, public_host="127.0.0.1")
+    link.events.on_forward_ended = cascade.calls.forward_ended
+    cascade.recordings.files, cascade.recordings.relay = gb.recordings, playbacks
+    cascade.calls.gb_id_of = lambda device_id: entry.gb_id if (entry := registry.directory.sip_of(device_id)) else ""
+    cascade.calls.ways = gb.calls.ways
     gb.uppers = cascade
     gb.on_alarm_kept(cascade.alarm_kept)
-    house = LowerHouse(registry, sip, gb, cascade, service, forwarder, LoopbackMedia(), clock)
+    house = LowerHouse(registry, sip, gb, cascade, service, forwarder, link, playbacks, clock)
     control.is_held = lambda channel_id: channel_id in house.held
     store.on_committed(cascade.hear)
     await sip.start()
     await gb.start()
     await cascade.start()
+    await playbacks.start()
     wires: list[Wire] = []
     try:
         await _cameras(house, wires)
         yield house
     finally:
         await cascade.stop()
+        await playbacks.stop()
         if house.camera is not None:
             await house.camera.stop()
         for wire in wires:
@@ -198,8 +275,22 @@ async def _cameras(house: LowerHouse, wires: list[Wire]) -> None:
     wire = Wire(("127.0.0.1", house.sip.port), Transport.UDP, house.clock, timers=QUICK)
     await wire.open()
     wires.append(wire)
-    plan = CameraPlan(RECORDER_ID, PASSWORD, channels=CHANNELS, server_id=LOCAL_ID, realm=LOCAL_ID[:10], page_items=1)
-    house.camera = SimCamera(plan, wire, house.clock, words("c"), lambda _: TinySender())
+    plan = CameraPlan(
+        RECORDER_ID,
+        PASSWORD,
+        channels=CHANNELS,
+        server_id=LOCAL_ID,
+        realm=LOCAL_ID[:10],
+        page_items=1,
+        recordings=RECORDED,
+    )
+
+    def recorder(gb_id: str, wish: Any, files: Any, on_end: Any) -> TinyRecorder:
+        made = TinyRecorder(wish, on_end)
+        house.recorders.append(made)
+        return made
+
+    house.camera = SimCamera(plan, wire, house.clock, words("c"), lambda _: TinySender(), recorder)
     assert await house.camera.register()
     found = house.gb.table.get(RECORDER_ID)
     assert found is not None

@@ -72,3 +72,25 @@ async def test_without_agreement_or_right_nothing_is_entered(house: WebHouse) ->
         assert (await admin.post(UPPERS, json=twice)).status_code == 409
         assert (await li.get(UPPERS)).status_code == 403
         assert (await li.post(UPPERS, json=twice)).status_code == 403
+
+
+async def test_what_an_upper_platform_asked_for_in_vain_is_listed_with_the_reason(house: WebHouse) -> None:
+    given = await _given(house)
+    async with house.client("admin", **{"Accept-Language": "zh-CN"}) as admin:
+        upper = (await admin.post(UPPERS, json=given)).json()["id"]
+        note = house.services.cascade.note_refusal
+        asked = {"kind": "playback", "status": 480}
+        await note(upper, "upper.view_opened", WEST_GATE, "cascade.camera_offline", "u1", **asked)
+        await note(upper, "upper.view_opened", "34020000001320009999", "cascade.unknown_id", kind="live", status=404)
+        rows = (await admin.get(f"{UPPERS}/{upper}/failures")).json()["items"]
+        assert [(row["camera_id"], row["status"], row["kind"]) for row in rows] == [
+            (None, 404, "live"),
+            (WEST_GATE, 480, "playback"),
+        ]
+        assert rows[1]["words"] == "摄像机离线。"
+        assert rows[0]["camera_name"] == "34020000001320009999"
+        first = (await admin.get(f"{UPPERS}/{upper}/failures?limit=1")).json()
+        second = (await admin.get(f"{UPPERS}/{upper}/failures?limit=1&after={first['next']}")).json()
+        assert [row["id"] for row in (*first["items"], *second["items"])] == [row["id"] for row in rows]
+    async with house.client("li") as li:
+        assert (await li.get(f"{UPPERS}/{upper}/failures")).status_code == 403

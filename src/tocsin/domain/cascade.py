@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
-from tocsin.base.words import Words
 from tocsin.domain import fields
 from tocsin.domain.access import Purpose
 from tocsin.domain.channels import ChannelRecord
@@ -32,64 +31,12 @@ _DOMAIN: Final = re.compile(r"[0-9A-Za-z.:_-]{1,64}\Z", re.ASCII)
 _HOST: Final = re.compile(r"[0-9A-Za-z.:_-]{1,253}\Z", re.ASCII)
 _DIVISION: Final = re.compile(r"(?:\d{2}){0,4}\Z", re.ASCII)
 
-WORDS: Final = Words(
-    {
-        "cascade.id_form": ("{field} has 20 digits.", "{field} 为 20 位数字。"),
-        "cascade.platform_id": (
-            "{field} must name a platform: digits 11 to 13 are 200.",
-            "{field} 须为平台编号：第 11 至 13 位为 200。",
-        ),
-        "cascade.domain_form": (
-            "{field} is a domain, mostly the first ten digits of the id.",
-            "{field} 填写域编码，一般为编号前 10 位。",
-        ),
-        "cascade.host_form": ("{field} is an address or a host name.", "{field} 填写 IP 地址或主机名。"),
-        "cascade.same_id": (
-            "The upper platform's id and ours must differ.",
-            "上级平台编号不得与本级编号相同。",
-        ),
-        "cascade.taken": (
-            "There is already an entry for this upper platform with this id of ours.",
-            "该上级平台（相同本级编号）已存在。",
-        ),
-        "cascade.end_past": ("The agreement must end in the future.", "协议截止时间须晚于当前时间。"),
-        "cascade.end_far": ("An agreement lasts at most 366 days.", "协议有效期最长 366 天。"),
-        "cascade.agreement_missing": (
-            "Sharing needs an agreement: owner, purpose and end are required.",
-            "共享须有协议：责任单位、用途、截止时间均为必填。",
-        ),
-        "cascade.rights_form": ("{field} must be a list of: {choices}.", "{field} 只能包含：{choices}。"),
-        "cascade.selection_form": (
-            "A selection has a kind (node, place_class, camera) and a value.",
-            "共享范围须注明类型（node、place_class、camera）和取值。",
-        ),
-        "cascade.selection_long": (
-            "At most {limit} lines; choose a whole jurisdiction instead.",
-            "最多 {limit} 条，请改选整个辖区。",
-        ),
-        "cascade.node_missing": ("This jurisdiction does not exist here.", "该辖区不存在。"),
-        "cascade.exported_taken": (
-            "Another camera has or had this id; it is free again on {free_on}.",
-            "该编号正在或曾被其他摄像机使用，{free_on} 起方可再用。",
-        ),
-        "cascade.exported_own": ("This id is the platform's own.", "该编号为本平台编号。"),
-        "cascade.not_shared": ("This camera is not shared with this upper platform.", "该摄像机未共享给该上级平台。"),
-        "cascade.no_right": ("This upper platform has no right to do that.", "该上级平台无此权限。"),
-        "cascade.not_active": ("Sharing with this upper platform is off.", "与该上级平台的共享未开启。"),
-        "cascade.no_picture_open": (
-            "A camera is moved only while its picture is open.",
-            "须先调看图像，方可控制摄像机。",
-        ),
-        "cascade.held": ("Somebody here moves this camera.", "本级正在控制该摄像机。"),
-    }
-)
-
 
 class Verb(StrEnum):
     """What an upper platform may be given, each apart. Configuration and formatting are never relayed."""
 
     LIVE = "live"
-    PLAYBACK = "playback"
+    RECORDINGS = "recordings"
     PTZ = "ptz"
     PRESETS = "presets"
     RECORD = "record"
@@ -451,6 +398,12 @@ class ExportedItem:
     ptz_type: int | None = None
     streams: tuple[int, ...] = ()
     own_id: str = ""
+    protocol: str = ""
+
+    @property
+    def has_recordings(self) -> bool:
+        """Say whether its recordings can be asked for: only GB/T 28181 devices are asked for theirs."""
+        return bool(self.channel_id) and self.protocol == "gb28181"
 
     def form(self) -> dict[str, object]:
         """Return it as the preview shows it."""
@@ -459,6 +412,8 @@ class ExportedItem:
             "own_id": self.own_id,
             "name": self.name,
             "camera_id": self.channel_id or None,
+            "protocol": self.protocol,
+            "has_recordings": self.has_recordings,
             "civil_code": self.civil_code,
             "parent_id": self.parent_id,
             "group_id": self.group_id,
@@ -492,6 +447,7 @@ def catalogue(
     tree: Mapping[str, Jurisdiction],
     exports: Mapping[str, Export],
     system_name: str = "Tocsin",
+    protocols: Mapping[str, str] | None = None,
 ) -> Catalogue:
     """Return the exported catalogue. Source: the standard's annex on the catalogue tree."""
     local = upper.local_id
@@ -519,7 +475,11 @@ def catalogue(
                     group_id=group.exported_id,
                 )
             )
-    items += [_camera(upper, channel, tree, exports) for channel in chosen if channel.id in exports]
+    items += [
+        replace(_camera(upper, channel, tree, exports), protocol=(protocols or {}).get(channel.device_id, "gb28181"))
+        for channel in chosen
+        if channel.id in exports
+    ]
     return Catalogue(
         tuple(items),
         {item.exported_id: item for item in items},

@@ -101,6 +101,8 @@ class UpperViewOpened(UpperFact):
     purpose: str
     expires_at: datetime
     user_identity: str = ""
+    recordings_from: datetime | None = None
+    recordings_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
+from tocsin.base.times import iso_us
 from tocsin.base.vault import Vault
 from tocsin.domain import cascade as rules
 from tocsin.domain import cascade_events as events
@@ -16,6 +18,7 @@ from tocsin.domain.access import SYSTEM, Actor, ActorRef, Permission, scope
 from tocsin.domain.acts import check_version, guard
 from tocsin.domain.audit import AuditEntry, Outcome
 from tocsin.domain.cascade import Catalogue, Export, Selected, SelectionKind, Sharing, Upper, Verb
+from tocsin.domain.cascade_words import WORDS
 from tocsin.domain.channels import IN_SERVICE, ChannelRecord
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction
@@ -169,16 +172,28 @@ class CascadeService(UseCases):
         # thousands of cameras are not built on the writer's thread, where alarms wait, for nothing
         return await self._store.run(_catalogue, upper) if is_new else built
 
-    async def open_view(self, upper: str, exported_id: str, *, kind: str, identity: str, channel_id: str) -> SharedView:
-        """Give an upper platform a picture: a view of its own, recorded with who asked there.
+    async def open_view(
+        self,
+        upper: str,
+        exported_id: str,
+        *,
+        kind: str,
+        identity: str,
+        channel_id: str,
+        period: tuple[datetime, datetime] | None = None,
+        is_running: bool = False,
+    ) -> SharedView:
+        """Give an upper platform a picture, live or of a recorded `period`: a view of its own, recorded with who
+        asked there. `is_running`: the picture is here already, whatever is known of its camera.
 
-        Errors: FORBIDDEN with what is missing; NOT_FOUND. A refusal is in the audit.
+        Errors: FORBIDDEN with what is missing, UNAVAILABLE when the camera is off line.
         """
-        try:
-            return await self._store.run(_open_view, upper, exported_id, kind, identity, channel_id)
-        except TocsinError as error:
-            await self._store.run(_refuse, upper, "upper.view_opened", channel_id or exported_id, error.key, identity)
-            raise
+        return await self._store.run(_open_view, upper, exported_id, kind, identity, channel_id, period, is_running)
+
+    async def failures(self, upper: str, *, actor: Actor, before: str = "", limit: int = 20) -> list[dict[str, object]]:
+        """Return what the upper platform asked for and did not get, newest first: when, which camera, and why as a
+        message key with its parameters. Errors: NOT_FOUND."""
+        return await self._store.read(_failures, actor, upper, before, limit)
 
     async def end_view(self, view_id: str, reason: str) -> None:
         """End a view of an upper platform; ending it twice is no error."""
@@ -195,9 +210,11 @@ class CascadeService(UseCases):
         """
         await self._store.run(_note_act, upper, channel_id, verb, act, identity)
 
-    async def note_refusal(self, upper: str, asked: str, subject_id: str, rule: str, identity: str = "") -> None:
-        """Record that an upper platform was refused."""
-        await self._store.run(_refuse, upper, asked, subject_id, rule, identity)
+    async def note_refusal(
+        self, upper: str, asked: str, subject_id: str, rule: str, identity: str = "", **detail: object
+    ) -> None:
+        """Record that an upper platform was refused, or did not get what it asked for; `detail` goes with it."""
+        await self._store.run(_refuse, upper, asked, subject_id, rule, identity, detail)
 
 
 def _sealed(vault: Vault, password: Any) -> bytes | None:
@@ -282,8 +299,13 @@ def _change(
     _check_free(tx, saved)
     if has_secret:
         tx.cascade.set_secret(upper, secret)
-    if not saved.may(Verb.LIVE) or saved.sharing(now) is not Sharing.ACTIVE or saved.purpose != known.purpose:
-        end_views(tx, tx.views.live_of_user(upper), reason="revoked", by=actor.ref)
+    is_off = saved.sharing(now) is not Sharing.ACTIVE or saved.purpose != known.purpose
+    lost = [
+        view
+        for view in tx.views.live_of_user(upper)
+        if is_off or not saved.may(Verb.RECORDINGS if view.is_of_recordings else Verb.LIVE)
+    ]
+    end_views(tx, lost, reason="revoked", by=actor.ref)
     names = sorted([*changes, *(["password"] if has_secret else [])])
     tx.record(
         events.UpperChanged(
@@ -351,7 +373,8 @@ def _built(tx: Any, upper: Upper, chosen: Sequence[ChannelRecord]) -> tuple[Cata
     tree = _tree(tx)
     assigned = rules.assign(upper, rules.subjects(upper, chosen, tree), tx.cascade.exports(upper.id), tx.now)
     home = tree.get(upper.jurisdiction_id)
-    return rules.catalogue(upper, chosen, tree, assigned.by_subject, home.name if home else "Tocsin"), assigned.changed
+    name, protocols = home.name if home else "Tocsin", tx.cascade.protocols(one.device_id for one in chosen)
+    return rules.catalogue(upper, chosen, tree, assigned.by_subject, name, protocols), assigned.changed
 
 
 def _planned(tx: Any, upper: str) -> tuple[Catalogue, bool]:
@@ -434,11 +457,26 @@ def _allowed(tx: Any, upper: str, channel_id: str, verb: Verb) -> tuple[Upper, C
 
 def refused(key: str) -> TocsinError:
     """Return the error that tells an upper platform no; `key` is one of `cascade.WORDS`."""
-    return TocsinError(ErrorCode.FORBIDDEN, rules.WORDS.text(key, "en"), key=key, rule=key)
+    return TocsinError(ErrorCode.FORBIDDEN, WORDS.text(key, "en"), key=key, rule=key)
 
 
-def _open_view(tx: Any, upper: str, exported_id: str, kind: str, identity: str, channel_id: str) -> SharedView:
-    known, channel = _allowed(tx, upper, channel_id, Verb.PLAYBACK if kind != "live" else Verb.LIVE)
+def _open_view(
+    tx: Any,
+    upper: str,
+    exported_id: str,
+    kind: str,
+    identity: str,
+    channel_id: str,
+    period: tuple[datetime, datetime] | None,
+    is_running: bool,
+) -> SharedView:
+    known, channel = _allowed(tx, upper, channel_id, Verb.RECORDINGS if kind != "live" else Verb.LIVE)
+    starts, ends = period or (None, None)
+    # a recorder has what a camera saw that is dead by now
+    can_come = channel.is_online if period is None else channel.is_device_online
+    if not can_come and not is_running:
+        detail = WORDS.text("cascade.camera_offline", "en")
+        raise TocsinError(ErrorCode.UNAVAILABLE, detail, key="cascade.camera_offline")
     expires_at = min(known.ends_at, tx.now + timedelta(minutes=known.view_minutes))
     view = View(
         id=new_id(),
@@ -449,6 +487,8 @@ def _open_view(tx: Any, upper: str, exported_id: str, kind: str, identity: str, 
         jurisdiction_code=channel.jurisdiction_code,
         opened_at=tx.now,
         expires_at=expires_at,
+        recordings_from=starts,
+        recordings_to=ends,
     )
     tx.views.add(view)
     tx.cascade.add_view(view.id, known.id, channel.id, kind, identity)
@@ -464,6 +504,8 @@ def _open_view(tx: Any, upper: str, exported_id: str, kind: str, identity: str, 
         purpose=known.purpose,
         expires_at=expires_at,
         user_identity=identity,
+        recordings_from=starts,
+        recordings_to=ends,
     )
     return SharedView(view.id, channel.id, expires_at)
 
@@ -494,7 +536,49 @@ def _note_act(tx: Any, upper: str, channel_id: str, verb: Verb, act: str, identi
     )
 
 
-def _refuse(tx: Any, upper: str, asked: str, subject_id: str, rule: str, identity: str) -> None:
+def _failures(tx: Any, actor: Actor, upper: str, before: str, limit: int) -> list[dict[str, object]]:
+    tx.cascade.get(upper, visible_to=_visible(actor))
+    rows = tx.audit.find(
+        codes=None,
+        actor=upper,
+        action="upper.",
+        outcome=Outcome.REFUSED.value,
+        before_seq=int(before) if before.isascii() and before.isdigit() else None,
+        limit=limit,
+    )
+    names = tx.audit.names({row.subject_id for row in rows})
+    found: list[dict[str, object]] = []
+    for row in rows:
+        detail = json.loads(row.detail)
+        found.append(
+            {
+                "id": str(row.seq),
+                "at": iso_us(row.at_us),
+                "asked": row.action.removeprefix("upper."),
+                "kind": detail.get("kind", ""),
+                "camera_id": row.subject_id if row.subject_id in names else None,
+                "camera_name": names.get(row.subject_id, {}).get("name", row.subject_id),
+                "user_identity": detail.get("user_identity", ""),
+                "status": detail.get("status"),
+                "key": detail.get("rule", ""),
+                "params": {name: value for name, value in detail.items() if name not in _NO_PARAMS},
+            }
+        )
+    return found
+
+
+_NO_PARAMS: Final = frozenset({"rule", "user_identity", "kind"})
+
+
+def _refuse(
+    tx: Any,
+    upper: str,
+    asked: str,
+    subject_id: str,
+    rule: str,
+    identity: str,
+    detail: Mapping[str, object] | None = None,
+) -> None:
     known: Upper | None = tx.cascade.load(upper)
     tx.audit_entry(
         AuditEntry(
@@ -506,6 +590,6 @@ def _refuse(tx: Any, upper: str, asked: str, subject_id: str, rule: str, identit
             subject_id,
             known.jurisdiction_code if known is not None else "",
             Outcome.REFUSED,
-            {"rule": rule, **({"user_identity": identity} if identity else {})},
+            {"rule": rule, **(detail or {}), **({"user_identity": identity} if identity else {})},
         )
     )

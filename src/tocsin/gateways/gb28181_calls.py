@@ -24,6 +24,7 @@ from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint, MediaPorts
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
+from tocsin.gateways.gb28181_ways import Ways
 from tocsin.gateways.sip import Call, SipGateway, local_side
 from tocsin.gateways.sip_served import ServedCall
 from tocsin.gateways.sip_sockets import Peer
@@ -230,6 +231,7 @@ class MediaCaller:
         self._clock = clock
         self._device_of = device_of
         self._journal = journal
+        self.ways = Ways(clock.monotonic)
         self._channels_of = channels_of
         self._leftovers: dict[str, list[dict[str, object]]] = {}
         self._stuck: dict[str, dict[str, object]] = {}  # stream id -> a call whose BYE nobody answered
@@ -450,6 +452,7 @@ class MediaCaller:
                     timeline.ok("play.old_call_ended", clock.monotonic())
                 raise _NextTry(status=status, again=stuck is not None)
             self._journal.opened(call, attempt.device.gb_id)
+            self.ways.heard(attempt.channel.id, outcome.response)
             timeline.ok("play.answered", clock.monotonic())
             answer = judge_answer(offer, outcome.response.body, attempt.mode)
             if answer is AnswerProblem.NO_SDP and attempt.mode is not MediaMode.TCP_ACTIVE:
@@ -535,7 +538,10 @@ class MediaCaller:
             tag=sip.new_word()[:16],
             tokens=sip.new_word,
             body=offer.encode(),
-            headers=[("Subject", f"{attempt.channel.gb_id}:{attempt.ssrc:010d},{identity.server_id}:0")],
+            headers=[
+                ("Subject", f"{attempt.channel.gb_id}:{attempt.ssrc:010d},{identity.server_id}:0"),
+                *self.ways.headers_for(attempt.channel.id),
+            ],
             answer_within_s=self.config.answer_within_s,
             timers=sip.config.timers,
         )

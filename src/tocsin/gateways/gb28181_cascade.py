@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from tocsin.domain.cascade_service import Account, Announced, CascadeService
 from tocsin.gateways.gb28181_cascade_calls import CascadeCalls, Forwarder
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_cascade_queries import CascadeQueries
+from tocsin.gateways.gb28181_cascade_recordings import CascadeRecordings
 from tocsin.gateways.gb28181_cascade_subscriptions import Subscriptions
 from tocsin.gateways.gb28181_devices import RegisteredDevice
 from tocsin.gateways.sip import SipGateway
@@ -41,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 TICK_S: Final = 0.5
 MAX_EVENTS: Final = 30
+TOLD_AGAIN_S: Final = 30.0
+MAX_TOLD: Final = 4096
 _ASKING: Final = (b"<query", b"<control")
 
 WORDS: Final = Words(
@@ -161,6 +164,8 @@ class GbCascade:
         self.calls = CascadeCalls(self, forwarder)
         self.control = control
         self.queries = CascadeQueries(self)
+        self.recordings = CascadeRecordings(self)
+        self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._started_at = clock.monotonic()
         self._is_stale = asyncio.Event()
         self._stale_since: dict[str, float] = {}
@@ -456,8 +461,8 @@ class GbCascade:
     def _document(self, line: UpperLine, request: Request, peer: Peer, document: Document) -> Response | None:
         identity = wire.identity_of(request.headers.get(wire.IDENTITY_HEADER))
         if document.kind == "query":
-            self.queries.take(line, document, identity)
-        elif document.kind == "control":
+            return self.sip.reply_to(request, peer, self.queries.take(line, document, identity))
+        if document.kind == "control":
             self.start_task(self._control(line, request, peer, document, identity))
             return None
         return self.sip.reply_to(request, peer, 200)
@@ -483,6 +488,30 @@ class GbCascade:
         if self._next_subscribe is not None:
             return self._next_subscribe(request, peer)
         return self.sip.reply_to(request, peer, 403)
+
+    def note_failure(
+        self,
+        line: UpperLine,
+        subject: str,
+        kind: str,
+        key: str,
+        status: int,
+        identity: str,
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        """Keep that an upper platform did not get what it asked for; the same within half a minute is kept once."""
+        now, what = self.clock.monotonic(), (line.upper.id, subject, key)
+        if now - self._told.get(what, -TOLD_AGAIN_S) < TOLD_AGAIN_S:
+            return
+        self._told[what] = now
+        self._told.move_to_end(what)
+        while len(self._told) > MAX_TOLD:
+            self._told.popitem(last=False)
+        asked = "upper.acted" if kind == "list" else "upper.view_opened"
+        detail = {name: value for name, value in (params or {}).items() if isinstance(value, str | int | float)}
+        detail |= {"kind": kind, "status": status}
+        detail.pop("rule", None)
+        self.start_task(self.service.note_refusal(line.upper.id, asked, subject, key, identity, **detail))
 
     def alarm_kept(self, device: RegisteredDevice, document: Document, notice: AlarmNotice) -> None:
         """Pass on an alarm that is committed here (`AlarmKeeper.on_kept`)."""

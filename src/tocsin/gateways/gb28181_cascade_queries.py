@@ -72,17 +72,18 @@ class CascadeQueries:
     def __init__(self, cascade: GbCascade) -> None:
         self._cascade = cascade
 
-    def take(self, line: UpperLine, document: Document, identity: str) -> None:
-        """Answer a query in a message of its own; one we do not know is answered ERROR."""
+    def take(self, line: UpperLine, document: Document, identity: str) -> int:
+        """Answer a query in a message of its own, one we do not know with ERROR; return the SIP status."""
         cascade, command = self._cascade, document.cmd_type.lower()
         if command == "catalog":
             cascade.start_task(self._catalog(line, document))
         elif command == "presetquery":
             cascade.start_task(self._presets(line, document))
         elif command == "recordinfo":
-            cascade.start_task(self._records(line, document))
+            return cascade.recordings.ask(line, document, identity)
         else:
             cascade.start_task(cascade.tell(line, self._about(line, document)))
+        return 200
 
     async def _catalog(self, line: UpperLine, document: Document) -> None:
         line.catalogue = await self._cascade.service.catalogue(line.upper.id)
@@ -101,12 +102,6 @@ class CascadeQueries:
     async def _presets(self, line: UpperLine, document: Document) -> None:
         body = await self._cascade.control.presets(line.upper, line.catalogue, document, line.label)
         await self._cascade.tell(line, body)
-
-    async def _records(self, line: UpperLine, document: Document) -> None:
-        """Answer with what is there: the records of devices are not asked for through a cascade yet."""
-        item = line.catalogue.by_exported.get(document.device_id)
-        name = item.name if item is not None else ""
-        await self._cascade.tell(line, wire.record_page(document.sn or 0, document.device_id, name, 0, (), line.label))
 
     def _about(self, line: UpperLine, document: Document) -> bytes:
         """Return what we say of ourselves, or of a camera we share."""

@@ -89,6 +89,20 @@ class RecordingReader:
 
     async def find(self, channel: Channel, starts: datetime, ends: datetime, progress: Progress) -> FoundRecordings:
         """Return the recordings of a period, oldest first. Errors: UNAVAILABLE when the device is not registered."""
+        files, problem = await self._gather(channel, starts, ends, progress)
+        return self._shown(files, starts, ends, problem, ends if not problem else None)
+
+    async def files(self, channel: Channel, starts: datetime, ends: datetime) -> tuple[list[Recording], str]:
+        """Return the files of a period as the device names them, oldest first, and why the list is not whole.
+
+        Errors: UNAVAILABLE when the device is not registered.
+        """
+        found, problem = await self._gather(channel, starts, ends, lambda shown: None)
+        return sorted(found.values(), key=lambda one: one.key), problem
+
+    async def _gather(
+        self, channel: Channel, starts: datetime, ends: datetime, progress: Progress
+    ) -> tuple[dict[tuple[datetime, datetime, str], Recording], str]:
         device = self._table.by_id(channel.device_id)
         if device is None:
             raise TocsinError(ErrorCode.UNAVAILABLE, "the device is not registered", key="recording.device_offline")
@@ -127,7 +141,7 @@ class RecordingReader:
         log.info(
             "recordings listed", channel_id=channel.id, files=len(files), questions=questions, problem=problem or "none"
         )
-        return self._shown(files, starts, ends, problem, ends if not problem else None)
+        return files, problem
 
     async def _ask(
         self, line: _Line, device: RegisteredDevice, channel: Channel, starts: datetime, ends: datetime

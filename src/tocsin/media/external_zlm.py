@@ -455,6 +455,7 @@ class ZlmLink:
         port: int,
         ssrc: int,
         expires_at: datetime,
+        keeps: bool = False,
     ) -> Endpoint:
         """Refuse."""
         _refuse("pictures for upper platforms")

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -31,6 +32,7 @@ KEY_WAIT_MS = 5000.0
 CONNECT_TRIES = 3
 CONNECT_TIMEOUT_S = 3.0
 CONNECT_PAUSE_S = 1.0
+MAX_KEPT_BYTES = 8 << 20
 _PACK = b"\x00\x00\x01\xba"
 _SYSTEM = b"\x00\x00\x01\xbb"
 _MAP = b"\x00\x00\x01\xbc"
@@ -87,6 +89,7 @@ class ForwardPlan:
     port: int
     ssrc: int
     expires_at_s: float
+    keeps: bool = False  # what comes before the start is sent then: a recording begins at its beginning
 
 
 class Forward:
@@ -112,6 +115,8 @@ class Forward:
         self._transport: asyncio.Transport | None = None
         self._is_started = False
         self._connecting: asyncio.Task[None] | None = None
+        self._kept: deque[tuple[list[bytes], float]] = deque()
+        self._kept_bytes = 0
 
     async def open(self) -> None:
         """Take a local port; listen when the receiver connects to us. Errors: PortsExhausted, OSError."""
@@ -134,8 +139,11 @@ class Forward:
         self._is_started = True
         if self._socket is not None:
             self._socket.connect((self.plan.ip, self.plan.port))
+            self._send_kept()
         elif self.plan.mode == "tcp_active":
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        elif self._transport is not None:
+            self._send_kept()
 
     def close(self) -> None:
         """Stop sending and give the port back; closing twice is no error."""
@@ -151,6 +159,7 @@ class Forward:
         if self.port and self.plan.mode != "tcp_active":
             self._ports.release(self.port)
         self._socket = self._server = self._transport = None
+        self._kept.clear()
 
     def end(self, reason: str) -> None:
         """Close and tell the owner."""
@@ -160,7 +169,10 @@ class Forward:
 
     def take_packets(self, packets: list[bytes], now_ms: float) -> None:
         """Take packets as they arrived; anything that is no program stream is left to `take`."""
-        if not self._can_send() or self._is_program is False:
+        if self._is_program is False:
+            return
+        if not self._can_send():
+            self._keep(packets, now_ms)
             return
         for packet in packets:
             if len(packet) < 13 or packet[0] >> 6 != 2 or 200 <= packet[1] <= 207 or 72 <= packet[1] <= 76:
@@ -177,6 +189,20 @@ class Forward:
                 self.dropped += 1
                 continue
             self._send(self._rewriter.write(packet, payload))
+
+    def _keep(self, packets: list[bytes], now_ms: float) -> None:
+        """Keep what a recording begins with until the receiver is ready; beyond 8 MiB it begins at a later picture."""
+        if not self.plan.keeps or self.is_over:
+            return
+        self._kept.append((packets, now_ms))
+        self._kept_bytes += sum(map(len, packets))
+        while self._kept_bytes > MAX_KEPT_BYTES:
+            self._kept_bytes -= sum(map(len, self._kept.popleft()[0]))
+
+    def _send_kept(self) -> None:
+        kept, self._kept, self._kept_bytes = self._kept, deque(), 0
+        for packets, now_ms in kept:
+            self.take_packets(packets, now_ms)
 
     def take(self, unit: AccessUnit, now_ms: float) -> None:
         """Take one picture of a source whose packets are no program stream, and pack it as one."""
@@ -254,6 +280,8 @@ class Forward:
         if self.is_over or self._transport is not None or is_stranger:
             return False
         self._transport = transport
+        if self._is_started:
+            self._send_kept()
         return True
 
     def disconnected(self, transport: asyncio.Transport) -> None:

@@ -32,6 +32,7 @@ class ForwardVerbs:
             int(message["port"]),
             int(message["ssrc"]),
             float(message["expires_at"]),
+            keeps=bool(message.get("keeps")),
         )
         stage = self._stages.open(stream_id)
         try:

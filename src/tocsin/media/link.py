@@ -269,8 +269,12 @@ class MediaLink:
         port: int,
         ssrc: int,
         expires_at: datetime,
+        keeps: bool = False,
     ) -> Endpoint:
-        """Prepare to send a stream on to ip:port; return our own media address. Errors: UNAVAILABLE."""
+        """Prepare to send a stream on to ip:port; return our own media address. Errors: UNAVAILABLE.
+
+        `keeps`: what comes before the start is not lost, as for a recording.
+        """
         worker = await self._workers.worker_of(stream_id)
         found = await self._workers.call(
             worker,
@@ -283,6 +287,7 @@ class MediaLink:
             port=port,
             ssrc=ssrc,
             expires_at=expires_at.timestamp(),
+            keeps=keeps,
         )
         self._forwards[forward_id] = worker
         return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ from tocsin.domain.playback import (
     RecordingSource,
     RecordingWish,
 )
-from tocsin.domain.video import Endpoint, MediaPorts
+from tocsin.domain.video import Endpoint, ForwardTarget, MediaPorts
 from tocsin.media.link_words import MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,27 @@ class Link(MediaPorts, Protocol):
 
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return the latest figures of a stream."""
+
+    async def forward_open(
+        self,
+        *,
+        stream_id: str,
+        forward_id: str,
+        view_id: str,
+        mode: str,
+        ip: str,
+        port: int,
+        ssrc: int,
+        expires_at: datetime,
+        keeps: bool = False,
+    ) -> Endpoint:
+        """Prepare to send a stream on; with `keeps` what comes before the start is not lost."""
+
+    async def forward_start(self, stream_id: str, forward_id: str) -> None:
+        """Begin to send."""
+
+    async def forward_close(self, stream_id: str, forward_id: str) -> None:
+        """Stop sending."""
 
     async def steer(self, stream_id: str, act: str, **content: float) -> None:
         """Tell a recording's stream what its device was told."""
@@ -129,6 +150,8 @@ class _Playback:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_packet_s: float = 0.0
     over_since_s: float | None = None
+    forward_id: str = ""
+    on_over: Callable[[str], None] = lambda reason: None
 
 
 class Playbacks:
@@ -174,12 +197,9 @@ class Playbacks:
 
         Errors: UNAVAILABLE without a worker, or when too many recordings are open.
         """
-        if len(self._by_stream) >= MAX_PLAYBACKS:
-            raise TocsinError(ErrorCode.UNAVAILABLE, "too many recordings are open", key="recording.too_many_open")
         playback_id = new_id()
-        wish = RecordingWish(f"{channel.id}~r{playback_id}", starts, ends)
-        now_s = self._clock.monotonic()
-        one = _Playback(playback_id, view_id, channel, wish, EndWatch(ends), now_s, starts)
+        one = self._new(playback_id, view_id, channel, starts, ends)
+        wish = one.wish
         path = await self._link.ticket(
             stream_id=wish.stream_id,
             ticket=new_token(),
@@ -192,6 +212,64 @@ class Playbacks:
         one.task = asyncio.create_task(self._begin(one), name=f"playback {playback_id}")
         host = f"[{self._public_host}]" if ":" in self._public_host else self._public_host
         return playback_id, f"ws://{host}:{self._link.viewer_port(wish.stream_id)}{path}"
+
+    def _new(
+        self, playback_id: str, view_id: str, channel: Channel, starts: datetime, ends: datetime, speed: int = 0
+    ) -> _Playback:
+        if len(self._by_stream) >= MAX_PLAYBACKS:
+            raise TocsinError(ErrorCode.UNAVAILABLE, "too many recordings are open", key="recording.too_many_open")
+        wish = RecordingWish(f"{channel.id}~r{playback_id}", starts, ends, speed)
+        return _Playback(playback_id, view_id, channel, wish, EndWatch(ends), self._clock.monotonic(), starts)
+
+    async def open_forwarded(
+        self,
+        playback_id: str,
+        *,
+        view_id: str,
+        channel: Channel,
+        starts: datetime,
+        ends: datetime,
+        expires_at: datetime,
+        to: ForwardTarget,
+        download_speed: int,
+        on_over: Callable[[str], None],
+    ) -> tuple[Endpoint, int | None]:
+        """Ask for a recording that is sent on instead of shown; return once media arrives, with our media address and
+        the bytes a download will have, when its device tells. `on_over` hears why it is over, whoever ended it.
+
+        Errors: UNAVAILABLE with the key of what failed.
+        """
+        one = self._new(playback_id, view_id, channel, starts, ends, download_speed)
+        one.forward_id = playback_id
+        self._open[playback_id] = self._by_stream[one.wish.stream_id] = one
+        try:
+            endpoint = await self._link.forward_open(
+                stream_id=one.wish.stream_id,
+                forward_id=playback_id,
+                view_id=view_id,
+                mode=to.mode,
+                ip=to.ip,
+                port=to.port,
+                ssrc=to.ssrc,
+                expires_at=expires_at,
+                keeps=True,
+            )
+            one.task = asyncio.create_task(self._begin(one), name=f"playback {playback_id}")
+            await asyncio.wait((one.task,))
+            if one.session is None:
+                key = one.reason or "recording.failed"
+                raise TocsinError(ErrorCode.UNAVAILABLE, "the recording did not open", key=key)
+        except BaseException:
+            await self._close(one, "given_up")
+            raise
+        one.on_over = on_over
+        if one.over_since_s is not None:
+            on_over(one.reason)
+        return endpoint, one.session.file_bytes
+
+    async def start_forwarded(self, playback_id: str) -> None:
+        """Begin to send on: the receiver has acknowledged. Errors: NOT_FOUND, UNAVAILABLE."""
+        await self._link.forward_start(self._found(playback_id).wish.stream_id, playback_id)
 
     async def steer_playback(
         self, playback_id: str, *, paused: bool | None = None, at: datetime | None = None, speed: float | None = None
@@ -226,7 +304,8 @@ class Playbacks:
                 one.is_paused = one.watch.is_paused = paused
                 one.state = "paused" if paused else "playing"
             one.last_packet_s = self._clock.monotonic()
-        return self.playback_state(playback_id)
+        state = self.playback_state(playback_id)
+        return state if at is None else replace(state, at=one.at)  # the figures are of before the jump
 
     def playback_state(self, playback_id: str) -> PlaybackState:
         """Return how a recording is doing. Errors: NOT_FOUND."""
@@ -279,12 +358,15 @@ class Playbacks:
             with contextlib.suppress(TocsinError, OSError):
                 await session.close(reason)
         await self._link.close_receiver(one.wish.stream_id)
+        if one.forward_id:
+            await self._link.forward_close(one.wish.stream_id, one.forward_id)
 
     def _over(self, one: _Playback, state: str, reason: str) -> None:
         if one.over_since_s is None:
             one.state, one.reason = state, reason
             one.over_since_s = self._clock.monotonic()
             log.info("playback over", stream_id=one.wish.stream_id, state=state, reason=reason)
+            one.on_over(reason)
 
     async def _sweep_forever(self) -> None:
         while True:

@@ -63,9 +63,6 @@ class Receivers:
         # Each of our ports serves one stream, so the port or the connection says whose packets these are; devices
         # that send another SSRC than agreed are common, and the first one seen is adopted.
         source = Source(stage.feed, ssrc=None, wants_audio=False, wait_ms=wait_ms)
-        source.forwards = stage.forwards
-        for forward in stage.forwards:
-            forward.interrupted()
         stage.is_heard = bool(message.get("audio"))
         stage.transport = transport
         deliver = partial(self._deliver, stage, source)
@@ -94,6 +91,7 @@ class Receivers:
         except SsrcTaken as error:
             raise Refused("ssrc_taken", str(error)) from error
         stage.source = source
+        stage.feed_forwards()
         stage.choose_sound()
         if stage.transcoder is not None:
             source.tap = stage.transcoder
@@ -165,6 +163,7 @@ class Receivers:
             pull.close()
             raise Refused("closed", "the receiver was closed meanwhile")
         stage.source, stage.udp, stage.transport = pull.source, pull.udp, pull.transport
+        stage.feed_forwards()
         stage.is_heard = order.wants_audio
         if stage.transcoder is not None and stage.source is not None:
             stage.source.tap = stage.transcoder
@@ -176,6 +175,7 @@ class Receivers:
         """Take packets of a pull; those that come before its opening was answered count as well."""
         if stage.source is None and stage.pull is not None and stage.pull.source is source:
             stage.source = source
+            stage.feed_forwards()
         self._deliver(stage, source, packets)
 
     async def _close(self, message: Message) -> object:

@@ -42,6 +42,13 @@ class Stage:
         self.loss_share = 0.0
         self._is_reported_silent = False
 
+    def feed_forwards(self) -> None:
+        """Let the forwards have the pictures of a new source, from its next key picture on."""
+        if self.source is not None and self.source.forwards is not self.forwards:
+            self.source.forwards = self.forwards
+            for forward in self.forwards:
+                forward.interrupted()
+
     def close_ports(self) -> None:
         """Stop receiving; viewers stay."""
         if self.pull is not None:

@@ -10,11 +10,13 @@ import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, CatalogSet, items_of
 from tocsin.protocols.gb28181.charset import Label
+from tocsin.protocols.gb28181.history_sdp import HistoryWish, history_offer
 from tocsin.protocols.gb28181.manscdp import (
     CONTENT_TYPE,
     BadDocument,
@@ -24,11 +26,12 @@ from tocsin.protocols.gb28181.manscdp import (
     parse_document,
     result_response,
 )
+from tocsin.protocols.gb28181.mansrtsp import CONTENT_TYPE as STEERING_TYPE
+from tocsin.protocols.gb28181.mansrtsp import is_end_of_file
+from tocsin.protocols.gb28181.recordings import RECORD_INFO, RecordAssembler, RecordSet, gb_time
 from tocsin.protocols.gb28181.register import ChallengeIt, KnownDevice, RefuseIt, Registrar, grant_headers
 from tocsin.protocols.gb28181.ssrc import SsrcPool
-from tocsin.protocols.rtp.access_unit import AccessUnit
 from tocsin.protocols.rtp.framing import PacketReader
-from tocsin.protocols.rtp.receiver import Receiver
 from tocsin.protocols.sip.codes import DEFAULT_TIMERS, Timers, Transport
 from tocsin.protocols.sip.dialog import Accepted, Ended, InviteClient, Local, Rejected, Unanswered
 from tocsin.protocols.sip.digest import Nonces
@@ -44,6 +47,7 @@ from tocsin.protocols.sip.message import (
 )
 from tocsin.protocols.sip.sdp import Answer, MediaMode, judge_answer, make_offer
 from tocsin.protocols.sip.transaction import Answered, ClientTransaction, Send, TimedOut
+from tocsin.sim.platform_view import SimView
 
 ANSWER_WITHIN_S: Final = 30.0
 
@@ -86,78 +90,6 @@ class PlatformReport:
     byes: int = 0
 
 
-class SimView:
-    """One picture from a lower platform: the call, and what arrived."""
-
-    def __init__(self, platform: SimPlatform, client: InviteClient, peer: tuple[str, int]) -> None:
-        loop = asyncio.get_running_loop()
-        self.client = client
-        self.peer = peer
-        self.status = 0
-        self.provisional: list[int] = []
-        self.answer: Answer | None = None
-        self.response: Response | None = None
-        self.packets = 0
-        self.pictures = 0
-        self.keys = 0
-        self.ssrcs: set[int] = set()
-        self.is_ended = False
-        self.ended_by_lower = False
-        self._platform = platform
-        self._receiver = Receiver(wants_audio=False)
-        self._settled: asyncio.Future[int] = loop.create_future()
-        self.changed = asyncio.Event()
-        self.closers: list[Callable[[], None]] = []
-
-    async def settled(self) -> int:
-        """Wait for the outcome; 200, the refusal, or 0 for silence."""
-        return await asyncio.shield(self._settled)
-
-    async def wait_pictures(self, count: int = 1, timeout_s: float = 10.0) -> bool:
-        """Wait until so many pictures arrived."""
-        return await self._wait(lambda: self.pictures >= count, timeout_s)
-
-    async def wait_ended(self, timeout_s: float = 10.0) -> bool:
-        """Wait until the call is over."""
-        return await self._wait(lambda: self.is_ended, timeout_s)
-
-    async def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not condition():
-                    self.changed.clear()
-                    await self.changed.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def hang_up(self) -> None:
-        """Say BYE."""
-        self._platform.perform(self, self.client.cancel(self._platform.now()))
-
-    def arrived(self, packet: bytes) -> None:
-        """Take one RTP packet."""
-        self.packets += 1
-        self.ssrcs.add(int.from_bytes(packet[8:12], "big"))
-        for unit in self._receiver.receive(packet, self._platform.now() * 1000.0):
-            if isinstance(unit, AccessUnit):
-                self.pictures += 1
-                self.keys += unit.is_key
-        self.changed.set()
-
-    def settle(self, status: int) -> None:
-        """Note the outcome."""
-        self.status = status
-        if not self._settled.done():
-            self._settled.set_result(status)
-        self.changed.set()
-
-    def close(self) -> None:
-        """Stop receiving."""
-        for closer in self.closers:
-            closer()
-
-
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, take: Callable[[bytes, tuple[str, int]], None]) -> None:
         self._take = take
@@ -182,6 +114,9 @@ class SimPlatform:
         self._timers = timers
         self._registrar = Registrar(plan.realm, Nonces(b"simulated platform"))
         self._pool = SsrcPool(plan.gb_id)
+        self._history_pool = SsrcPool(plan.gb_id, is_history=True)
+        self._records = RecordAssembler(ANSWER_WITHIN_S, ANSWER_WITHIN_S)
+        self._lists: dict[int, asyncio.Future[RecordSet]] = {}
         self._assembler = CatalogAssembler()
         self._sets: dict[int, asyncio.Future[CatalogSet]] = {}
         self._answers: dict[int, asyncio.Future[Document]] = {}
@@ -300,6 +235,58 @@ class SimPlatform:
         headers: tuple[tuple[str, str], ...] = (),
     ) -> SimView:
         """Invite a channel; -1 takes a fresh stream number, None leaves y out."""
+        return await self._call(lower_id, channel_id, mode, ssrc=ssrc, headers=headers)
+
+    async def play_back(
+        self,
+        lower_id: str,
+        channel_id: str,
+        starts: datetime,
+        ends: datetime,
+        mode: MediaMode = MediaMode.UDP,
+        *,
+        download_speed: int = 0,
+        ssrc: int | None = -1,
+    ) -> SimView:
+        """Ask for a recording, to watch or, with a speed, to keep."""
+        wish = HistoryWish(channel_id, starts, ends, is_download=download_speed > 0, speed=max(1, download_speed))
+        return await self._call(lower_id, channel_id, mode, ssrc=ssrc, wish=wish)
+
+    async def records(self, lower_id: str, channel_id: str, starts: datetime, ends: datetime) -> RecordSet | int:
+        """Ask for the recordings of a period; the status when the lower platform refuses. Errors: TimeoutError."""
+        sn = self._next_sn()
+        future: asyncio.Future[RecordSet] = asyncio.get_running_loop().create_future()
+        self._lists[sn] = future
+        self._records.ask(sn, self.now())
+        fields: list[Pair] = [("StartTime", gb_time(starts)), ("EndTime", gb_time(ends)), ("Type", "all")]
+        response = await self.tell(lower_id, "Query", RECORD_INFO, channel_id, fields, sn=sn)
+        if response is None or response.status >= 300:
+            return 0 if response is None else response.status
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await future
+
+    async def inform(self, view: SimView, body: bytes) -> Response | None:
+        """Send an INFO inside a call."""
+        state = view.client.saved
+        fields = [
+            ("From", state.local),
+            ("To", state.remote),
+            ("Call-ID", state.call_id),
+            ("CSeq", f"{view.client.take_cseq()} INFO"),
+            ("Content-Type", STEERING_TYPE),
+        ]
+        return await self._send_request(view.peer, "INFO", state.target, fields, body)
+
+    async def _call(
+        self,
+        lower_id: str,
+        channel_id: str,
+        mode: MediaMode,
+        *,
+        ssrc: int | None,
+        headers: tuple[tuple[str, str], ...] = (),
+        wish: HistoryWish | None = None,
+    ) -> SimView:
         peer = self.lowers[lower_id].address
         made = None
         if mode is MediaMode.TCP_ACTIVE:
@@ -309,8 +296,13 @@ class SimPlatform:
             made.setblocking(False)
             made.bind((self.plan.host, 0))
             port = made.getsockname()[1]
-        number = self._pool.take(self.now()) if ssrc == -1 else ssrc
+        pool = self._pool if wish is None else self._history_pool
+        number = pool.take(self.now()) if ssrc == -1 else ssrc
         offer = make_offer(own_id=self.plan.gb_id, ip=self.plan.host, port=port, mode=mode, ssrc=number)
+        if wish is not None:
+            offer = history_offer(
+                wish, own_id=self.plan.gb_id, ip=self.plan.host, port=port, mode=mode, ssrc=number or 0
+            )
         local = Local(
             f"sip:{self.plan.gb_id}@{self.plan.realm}",
             f"sip:{self.plan.gb_id}@{self.plan.host}:{self.port}",
@@ -388,12 +380,16 @@ class SimPlatform:
     ) -> Response | None:
         host, port = self.lowers[lower_id].address
         self._cseq += 1
+        head = [*fields, ("CSeq", f"{self._cseq} {method}")]
+        return await self._send_request((host, port), method, f"sip:{target_id}@{host}:{port}", head, body)
+
+    async def _send_request(
+        self, peer: tuple[str, int], method: str, target: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Response | None:
         via = via_value(Transport.UDP, self.plan.host, self.port, new_branch(self._new_word()))
         hops = [] if any(name == "Max-Forwards" for name, _ in fields) else [("Max-Forwards", "70")]
-        head = Headers([("Via", via), *fields, ("CSeq", f"{self._cseq} {method}"), *hops])
-        transaction = ClientTransaction(
-            Request(method, f"sip:{target_id}@{host}:{port}", head, body), is_reliable=False, timers=self._timers
-        )
+        head = Headers([("Via", via), *fields, *hops])
+        transaction = ClientTransaction(Request(method, target, head, body), is_reliable=False, timers=self._timers)
         queue: asyncio.Queue[Response] = asyncio.Queue()
         self._waiting[transaction.key] = queue
         try:
@@ -401,7 +397,7 @@ class SimPlatform:
             while True:
                 for output in outputs:
                     if isinstance(output, Send):
-                        self._send(output.data, (host, port))
+                        self._send(output.data, peer)
                     elif isinstance(output, Answered):
                         return output.response
                     elif isinstance(output, TimedOut):
@@ -467,6 +463,10 @@ class SimPlatform:
         view = self._views.get(request.call_id)
         if view is not None:
             self.report.byes += request.method == "BYE"
+            if request.method == "MESSAGE":
+                document = parse_document(request.body)
+                view.ends_told += not isinstance(document, BadDocument) and is_end_of_file(document)
+                view.changed.set()
             self.perform(view, list(view.client.receive_request(request)))
             return
         via = request.via
@@ -526,6 +526,11 @@ class SimPlatform:
             future = self._sets.get(document.sn or 0)
             if isinstance(found, CatalogSet) and future is not None and not future.done():
                 future.set_result(found)
+        elif command == RECORD_INFO.lower() and document.kind == "response":
+            listed = self._records.receive(document, self.now())
+            waiting = self._lists.get(document.sn or 0)
+            if isinstance(listed, RecordSet) and waiting is not None and not waiting.done():
+                waiting.set_result(listed)
         elif command == "catalog":
             self._note_changes(lower, document)
         elif command == "alarm" and document.kind == "notify":

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from tocsin.base.clock import SystemClock
 from tocsin.base.ids import new_token
 from tocsin.protocols.gb28181.ids import Role, role_of
+from tocsin.protocols.gb28181.recordings import RecordSet
 from tocsin.protocols.sip.sdp import MediaMode
 from tocsin.sim.platform import PlatformPlan, SimPlatform
+from tocsin.sim.platform_view import SimView
 
 REGISTER_WITHIN_S = 120.0
 STOP = "A50F0100000000B5"
@@ -28,6 +31,9 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--sha256", action="store_true", help="offer SHA-256 besides MD5")
     parser.add_argument("--play", type=int, default=1, metavar="N", help="pictures to open (default: 1)")
     parser.add_argument("--mode", choices=[mode.value for mode in MediaMode], default="udp")
+    parser.add_argument(
+        "--recordings", type=int, default=0, metavar="N", help="list the last day of N cameras and play its last file"
+    )
     parser.add_argument("--ptz", default="", metavar="HEX", help="eight PTZ bytes sent to the first picture")
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="how long it looks (default: 10)")
     return parser
@@ -57,14 +63,14 @@ async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.ptz and views:
             status, _ = await platform.order(lower_id, cameras[0].gb_id, [("PTZCmd", arguments.ptz)])
             figures["ptz"] = status
+        played = [await _play_back(platform, lower_id, item.gb_id) for item in cameras[: arguments.recordings]]
         await asyncio.sleep(arguments.seconds)
         if arguments.ptz and views:
             await platform.order(lower_id, cameras[0].gb_id, [("PTZCmd", STOP)])
-        figures["views"] = [
-            {"status": view.status, "packets": view.packets, "pictures": view.pictures, "keys": view.keys}
-            for view in views
-        ]
-        for view in views:
+        figures["views"] = [_figures(view) for view in views]
+        if played:
+            figures["recordings"] = [{**listed, **_figures(view)} for listed, view in played]
+        for view in [*views, *(view for _, view in played if view is not None)]:
             view.hang_up()
             await view.wait_ended(3)
         figures |= {
@@ -75,3 +81,20 @@ async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
         return figures
     finally:
         await platform.stop()
+
+
+async def _play_back(platform: SimPlatform, lower_id: str, gb_id: str) -> tuple[dict[str, Any], SimView | None]:
+    """List the last day of a camera and play its last file."""
+    now = SystemClock().now()
+    found = await platform.records(lower_id, gb_id, now - timedelta(days=1), now)
+    if not isinstance(found, RecordSet) or not found.recordings:
+        return {"list": found if isinstance(found, int) else 200, "files": 0}, None
+    last = found.recordings[-1]
+    view = await platform.play_back(lower_id, gb_id, last.starts, last.ends)
+    return {"list": 200, "files": len(found.recordings)}, view
+
+
+def _figures(view: SimView | None) -> dict[str, int]:
+    if view is None:
+        return {}
+    return {"status": view.status, "packets": view.packets, "pictures": view.pictures, "keys": view.keys}

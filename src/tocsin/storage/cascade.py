@@ -128,6 +128,14 @@ class CascadeRepository:
         )
         return [_channel(row) for row in rows]
 
+    def protocols(self, device_ids: Iterable[str]) -> dict[str, str]:
+        """Return by what protocol devices are spoken to."""
+        found: dict[str, str] = {}
+        for chunk in chunks(set(device_ids)):
+            rows = self._connection.execute(select(devices.c.id, devices.c.protocol).where(devices.c.id.in_(chunk)))
+            found.update((row.id, row.protocol) for row in rows)
+        return found
+
     # --- ids ---
 
     def exports(self, upper: str) -> list[Export]:
@@ -205,6 +213,8 @@ class CascadeRepository:
                 "expires_at": iso_us(row.expires_at_us),
                 "ended_at": None if row.ended_at_us is None else iso_us(row.ended_at_us),
                 "end_reason": row.end_reason,
+                "recordings_from": None if row.recordings_from_us is None else iso_us(row.recordings_from_us),
+                "recordings_to": None if row.recordings_to_us is None else iso_us(row.recordings_to_us),
             }
             for row in rows
         ]

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import (
-    cascade,
+    cascade_words,
     channel_health,
     control,
     device_desk,
@@ -78,7 +78,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         control.WORDS,
         speaking.WORDS,
         device_profiles.WORDS,
-        cascade.WORDS,
+        cascade_words.WORDS,
         devices.WORDS,
         guarding.WORDS,
         channel_health.WORDS,

@@ -15,12 +15,27 @@ export interface UpperView {
   id: string;
   camera_id: string;
   camera_name: string;
+  kind: 'live' | 'playback' | 'download';
+  recordings_from: string | null;
+  recordings_to: string | null;
   purpose: string;
   user_identity: string;
   opened_at: string;
   expires_at: string;
   ended_at: string | null;
   end_reason: string;
+}
+/** Something it asked for and did not get. */
+export interface UpperFailure {
+  id: string;
+  at: string;
+  kind: 'live' | 'playback' | 'download' | 'list' | '';
+  camera_id: string | null;
+  camera_name: string;
+  user_identity: string;
+  status: number | null;
+  key: string;
+  words: string;
 }
 export interface Upper {
   id: string;
@@ -62,6 +77,8 @@ export interface Exported {
   own_id: string;
   name: string;
   camera_id: string | null;
+  protocol: string;
+  has_recordings: boolean;
   civil_code: string;
   parent_id: string;
   group_id: string;
@@ -70,6 +87,7 @@ export interface Exported {
 
 export const RIGHTS: [string, () => string][] = [
   ['live', m.uppers_right_live],
+  ['recordings', m.uppers_right_recordings],
   ['ptz', m.uppers_right_ptz],
   ['presets', m.uppers_right_presets],
   ['record', m.uppers_right_record],
@@ -79,6 +97,14 @@ export const RIGHTS: [string, () => string][] = [
 ];
 export const rightName = (right: string) => RIGHTS.find(([key]) => key === right)?.[1]() ?? right;
 
+const KINDS: Record<string, () => string> = {
+  live: m.uppers_kind_live,
+  playback: m.uppers_kind_playback,
+  download: m.uppers_kind_download,
+  list: m.uppers_kind_list,
+};
+export const kindOf = (kind: string) => (KINDS[kind] ?? m.uppers_kind_order)();
+
 const ENDED: Record<string, () => string> = {
   closed: m.uppers_end_closed,
   expired: m.uppers_end_expired,
@@ -86,6 +112,9 @@ const ENDED: Record<string, () => string> = {
   revoked: m.uppers_end_revoked,
   keepalive_lost: m.uppers_end_lost,
   restarted: m.uppers_end_restarted,
+  'recording.ended': m.uppers_end_played,
+  'recording.silent': m.uppers_end_played,
+  'recording.ended_by_device': m.uppers_end_device,
 };
 export const endOf = (view: UpperView) => (ENDED[view.end_reason] ?? m.uppers_end_other)();
 

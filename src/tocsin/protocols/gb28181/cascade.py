@@ -22,6 +22,7 @@ from tocsin.protocols.gb28181.manscdp import Document, Pair, build_document, doc
 from tocsin.protocols.sip.message import Response
 
 ROUTE_HEADER: Final = "X-RoutePath"
+PREFERRED_HEADER: Final = "X-PreferredPath"
 IDENTITY_HEADER: Final = "Monitor-User-Identity"
 MAX_ROUTE: Final = 32
 MAX_IDENTITY_CHARS: Final = 512
@@ -161,20 +162,6 @@ def _listing(root: str, sn: int, device_id: str, total: int, rows: Sequence[list
     return body.replace(b"<DeviceList>", b'<DeviceList Num="%d">' % len(rows), 1)
 
 
-# --- records, re-paged ---
-
-
-def record_page(
-    sn: int, device_id: str, name: str, total: int, items: Sequence[Sequence[Pair]], label: Label = Label.GB2312
-) -> bytes:
-    """Return one page of a list of records with the asker's serial number; zero results have no list element."""
-    fields: list[Pair] = [("Name", name), ("SumNum", total)]
-    if items:
-        fields.append(("RecordList", [("Item", item) for item in items]))
-    body = build_document("Response", "RecordInfo", sn, device_id, fields, label=label)
-    return body.replace(b"<RecordList>", b'<RecordList Num="%d">' % len(items), 1)
-
-
 def with_ids(document: Document, device_id: str, sn: int, label: Label) -> bytes:
     """Return a document with another id and serial number and all else as it was: an alarm on its way up."""
     root = document.root
@@ -196,7 +183,7 @@ class Verb(StrEnum):
     """What an upper platform may be given, each apart."""
 
     LIVE = "live"
-    PLAYBACK = "playback"
+    RECORDINGS = "recordings"
     PTZ = "ptz"
     PRESETS = "presets"
     RECORD = "record"
@@ -261,6 +248,15 @@ def usable_ssrc(offered: int | None, domain_id: str, serial: int, *, is_history:
 def route_of(value: str) -> tuple[str, ...]:
     """Return the platform ids of an `X-RoutePath`, nearest first; anything that is no id is left out."""
     return tuple(part for part in (p.strip() for p in value.split("-")[:MAX_ROUTE]) if is_acceptable(part))
+
+
+def path_below(preferred: str, own_id: str) -> tuple[str, ...]:
+    """Return the way an upper platform wants below us: what follows our id when the path begins with it.
+
+    Empty for a path that is not for us, or ends with us: then we choose the way.
+    """
+    path = route_of(preferred)
+    return path[1:] if path and path[0] == own_id else ()
 
 
 def is_loop(route: str, own_ids: Iterable[str], max_forwards: str) -> bool:

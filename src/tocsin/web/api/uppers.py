@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.cascade import MAX_SELECTED
 from tocsin.web.api.shapes import After, In, Limit, Out, Page, Version, listed, page, reply
-from tocsin.web.deps import House, allowed
+from tocsin.web.deps import House, Language, allowed
 
 router = APIRouter(prefix="/api/v1/upper-platforms", tags=["upper platforms"])
 Reader = Annotated[Actor, allowed(Permission.SHARE_CAMERAS, Permission.STOP_SHARING, Permission.READ_AUDIT)]
@@ -121,20 +121,39 @@ class Preview(Out):
     camera_id: str | None
     parent_id: str
     civil_code: str
+    protocol: str
+    has_recordings: bool
 
 
 class UpperView(Out):
-    """A picture an upper platform opened."""
+    """A picture an upper platform opened; a recording names the period looked at."""
 
     id: str
     camera_id: str
     camera_name: str
+    kind: str
     purpose: str
     user_identity: str
+    recordings_from: str | None
+    recordings_to: str | None
     opened_at: str
     expires_at: str
     ended_at: str | None
     end_reason: str
+
+
+class UpperFailure(Out):
+    """Something an upper platform asked for and did not get, with the SIP status it was told."""
+
+    id: str
+    at: str
+    kind: str
+    camera_id: str | None
+    camera_name: str
+    user_identity: str
+    status: int | None
+    key: str
+    words: str
 
 
 class Selected(Out):
@@ -222,3 +241,14 @@ async def resume_sharing(upper: str, house: House, actor: Sharer) -> Response:
 async def list_views(upper: str, house: House, actor: Reader, after: After = "", limit: Limit = 50) -> Response:
     """List what an upper platform opened, newest first. Errors: not_found."""
     return page(await house.cascade.history(upper, actor=actor, before=after, limit=limit), limit)
+
+
+@router.get("/{upper}/failures", response_model=Page[UpperFailure])
+async def list_failures(
+    upper: str, house: House, actor: Reader, language: Language, after: After = "", limit: Limit = 50
+) -> Response:
+    """List what an upper platform asked for and did not get, newest first, with the reason. Errors: not_found."""
+    found = await house.cascade.failures(upper, actor=actor, before=after, limit=limit)
+    for one in found:
+        one["words"] = house.words.text(str(one["key"]), language, one.pop("params"))  # type: ignore[arg-type]
+    return page(found, limit)
