@@ -1,7 +1,8 @@
 """A recorder with many channels for benches, in a process of its own: registers, lists its channels, sends pictures.
 
-Reads a plan as JSON on standard input: {"sip_port", "gb_id", "password", "channels", "bitrate_bps", "live", "width",
-"height"}; prints "ready" once its catalogue was asked for; works until standard input closes.
+Reads a plan as JSON on standard input: {"sip_port", "gb_id", "password", "channels"}, for pictures also {"bitrate_bps",
+"live", "width", "height"}, for a bad network {"loss", "page_window", "quirks"}; prints "ready" once its catalogue was
+asked for; works until standard input closes.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import Any
 
 from tocsin.base.clock import SystemClock
 from tocsin.base.ids import new_token
 from tocsin.protocols.gb28181.catalog import CatalogItem
 from tocsin.protocols.sip.codes import Transport
 from tocsin.sim.camera import SimCamera
-from tocsin.sim.camera_plan import CameraPlan
+from tocsin.sim.camera_plan import CameraPlan, Quirk
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, prepare_loop
 
@@ -31,19 +33,10 @@ async def main() -> None:
     """Be a recorder until standard input closes."""
     plan = json.loads(sys.stdin.readline())
     clock = SystemClock()
-    wire = Wire(("127.0.0.1", plan["sip_port"]), Transport.UDP, clock)
+    wire = Wire(("127.0.0.1", plan["sip_port"]), Transport.UDP, clock, loss=plan.get("loss", 0.0))
     await wire.open()
-    specs = {
-        gb_id: PictureSpec(
-            seed=number if plan["live"] else 1,
-            width=plan["width"],
-            height=plan["height"],
-            bitrate_bps=plan["bitrate_bps"],
-            live_encoder=plan["live"],
-        )
-        for number, gb_id in enumerate(channel_ids(plan["channels"]))
-    }
-    if not plan["live"]:
+    specs = _specs(plan) if "bitrate_bps" in plan else {}
+    if specs and not plan["live"]:
         await asyncio.to_thread(prepare_loop, next(iter(specs.values())), clock)
 
     def sender(gb_id: str) -> PictureSender:
@@ -53,8 +46,10 @@ async def main() -> None:
         CatalogItem(gb_id=gb_id, name=f"Channel {number}", is_online=True, parent_id=plan["gb_id"])
         for number, gb_id in enumerate(channel_ids(plan["channels"]), start=1)
     )
+    quirks = frozenset(Quirk(word) for word in plan.get("quirks", ()))
+    oddities = {"page_window": plan.get("page_window", 1), "quirks": quirks}
     camera = SimCamera(
-        CameraPlan(plan["gb_id"], plan["password"], channels=items, page_items=4, keepalive_s=20.0),
+        CameraPlan(plan["gb_id"], plan["password"], channels=items, page_items=4, keepalive_s=20.0, **oddities),
         wire,
         clock,
         new_token,
@@ -68,6 +63,19 @@ async def main() -> None:
     await asyncio.to_thread(sys.stdin.read)
     running.cancel()
     await wire.close()
+
+
+def _specs(plan: dict[str, Any]) -> dict[str, PictureSpec]:
+    return {
+        gb_id: PictureSpec(
+            seed=number if plan["live"] else 1,
+            width=plan["width"],
+            height=plan["height"],
+            bitrate_bps=plan["bitrate_bps"],
+            live_encoder=plan["live"],
+        )
+        for number, gb_id in enumerate(channel_ids(plan["channels"]))
+    }
 
 
 if __name__ == "__main__":

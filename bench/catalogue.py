@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from bench import alarm_ingest, alarm_to_screen, camera_registry, first_picture, relay, sip_keepalive, start
+from bench import (
+    alarm_ingest,
+    alarm_to_screen,
+    camera_registry,
+    first_picture,
+    gb_catalogue,
+    gb_devices,
+    relay,
+    sip_keepalive,
+    start,
+)
 from bench.report import Bench
 
 BENCHES: dict[str, Bench] = {
@@ -11,6 +21,8 @@ BENCHES: dict[str, Bench] = {
         alarm_ingest.BENCH,
         alarm_to_screen.BENCH,
         sip_keepalive.BENCH,
+        gb_devices.BENCH,
+        gb_catalogue.BENCH,
         relay.BENCH,
         first_picture.BENCH,
         camera_registry.BENCH,

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -32,10 +32,8 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(
-    channels: int, *, live: bool, width: int = 1280, height: int = 720, bitrate_bps: int = 2_000_000
-) -> Iterator[Stage]:
-    """Start a server and a recorder with `channels`; `live` encodes each picture when due, else a loop is replayed."""
+def recorder(plan: Mapping[str, object]) -> Iterator[tuple[Server, str, str]]:
+    """Start a server and a recorder by `plan` (see bench/cameras.py); yield the server, the device's id, the town's."""
     with server() as running:
         town = running.call("GET", "/jurisdictions")["items"][0]
         defaults = {"owner": "Bench", "purpose": "measuring"}
@@ -63,24 +61,25 @@ def stage(
         assert cameras.stdin is not None
         assert cameras.stdout is not None
         try:
-            plan = {
-                "sip_port": running.ports["sip"],
-                "gb_id": GB_ID,
-                "password": PASSWORD,
-                "channels": channels,
-                "bitrate_bps": bitrate_bps,
-                "live": live,
-                "width": width,
-                "height": height,
-            }
-            cameras.stdin.write(json.dumps(plan).encode() + b"\n")
+            given = {"sip_port": running.ports["sip"], "gb_id": GB_ID, "password": PASSWORD, **plan}
+            cameras.stdin.write(json.dumps(given).encode() + b"\n")
             cameras.stdin.flush()
             if cameras.stdout.readline().strip() != b"ready":
                 raise RuntimeError("the recorder did not come on line")
-            yield Stage(running, _commission(running, town["id"], channels))
+            yield running, str(device["id"]), str(town["id"])
         finally:
             cameras.stdin.close()
             cameras.wait(20)
+
+
+@contextlib.contextmanager
+def stage(
+    channels: int, *, live: bool, width: int = 1280, height: int = 720, bitrate_bps: int = 2_000_000
+) -> Iterator[Stage]:
+    """Start a server and a recorder with `channels`; `live` encodes each picture when due, else a loop is replayed."""
+    plan = {"channels": channels, "bitrate_bps": bitrate_bps, "live": live, "width": width, "height": height}
+    with recorder(plan) as (running, _, town_id):
+        yield Stage(running, _commission(running, town_id, channels))
 
 
 def _commission(running: Server, jurisdiction_id: str, channels: int) -> list[str]:

@@ -509,6 +509,7 @@ def _entry(settings: Settings) -> dict[str, Any]:
 def _gb_config(settings: Settings) -> GbConfig:
     sip = settings.sip
     return GbConfig(
+        catalogs_per_s=sip.catalogs_per_s,
         server_id=sip.server_id,
         realm=sip.realm,
         keepalive_misses=sip.keepalive_misses,

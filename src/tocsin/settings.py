@@ -222,6 +222,13 @@ class SipSettings(_Section):
         "A device that comes back within five minutes is served here. Empty keeps everybody.",
         unit="id@host:port",
     )
+    catalogs_per_s: float = _setting(
+        50.0,
+        gt=0,
+        le=1000,
+        description="At most so many devices are asked for their catalogue each second.",
+        unit="1/s",
+    )
     keepalive_misses: int = _setting(
         3, ge=1, description="A device is offline after this many missed keepalives.", unit="count"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.support.gb28181 import PASSWORD, House, eventually
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.gb28181_catalog import entries_of, is_picture
 from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, item_fields
+from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import catalog_response
 from tocsin.protocols.sip.codes import Timers, Transport
 from tocsin.sim.camera import make_channels
@@ -109,6 +111,21 @@ async def test_a_page_lost_once_is_made_good_by_the_second_question():
         assert await read(house, camera)
         assert [complete for _, _, complete in house.reports.catalogs] == [False, True]
         assert "catalog.retry" in house.reports.keys("catalog")
+
+
+@pytest.mark.parametrize(("quirks", "window"), [((), 8), ((), 1), ((Quirk.NEVER_REPEATS_PAGES,), 1)])
+async def test_a_catalogue_over_a_network_that_loses_a_tenth_comes_whole(quirks, window):
+    channels = tuple(
+        CatalogItem(make_id("3402000000", 131, number), f"Channel {number}", is_online=True) for number in range(1, 81)
+    )
+    async with House(DEVICE, timers=Timers(0.02, 0.08)) as house:
+        hurried(house)
+        lossy = replace(plan(*quirks, page_window=window), channels=channels)
+        camera = await house.camera(lossy, loss=0.1)
+        assert await read(house, camera)
+        _, entries, is_complete = house.reports.catalogs[-1]
+        assert ({entry.gb_id for entry in entries}, is_complete) == ({item.gb_id for item in channels}, True)
+        assert all(not complete for _, _, complete in house.reports.catalogs[:-1])
 
 
 async def test_a_device_that_sends_no_list_is_told_apart_from_one_that_does_not_answer():

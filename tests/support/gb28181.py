@@ -329,9 +329,9 @@ class House:
         for stream_id in list(self.media.receivers):
             await self.media.close_receiver(stream_id)
 
-    async def camera(self, plan: CameraPlan, transport: Transport = Transport.UDP) -> SimCamera:
-        """Return a camera on a wire of its own."""
-        wire = Wire(("127.0.0.1", self.sip.port), transport, self.clock, timers=QUICK)
+    async def camera(self, plan: CameraPlan, transport: Transport = Transport.UDP, *, loss: float = 0.0) -> SimCamera:
+        """Return a camera on a wire of its own, which loses a share of the datagrams."""
+        wire = Wire(("127.0.0.1", self.sip.port), transport, self.clock, timers=QUICK, loss=loss)
         await wire.open()
         self._wires.append(wire)
         camera = SimCamera(plan, wire, self.clock, words(f"c{len(self._cameras)}"), self._sender, self._recorder)

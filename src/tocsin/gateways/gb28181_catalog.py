@@ -33,6 +33,7 @@ WORTH_ASKING_AGAIN: Final = frozenset(
     {"catalog.incomplete", "catalog.no_answer", "catalog.unreachable", "catalog.empty_page"}
 )
 MAX_UNDER_WAY: Final = 64
+MAX_TRIES: Final = 4  # of a catalogue that comes in part; each adds what the others lost
 TOLD: Final = frozenset({ItemEvent.ON, ItemEvent.OFF, ItemEvent.VLOST, ItemEvent.DEFECT, ItemEvent.DEL})
 NOT_PICTURES: Final = frozenset(
     {Role.GROUP, Role.ORGANISATION, Role.DIVISION, Role.PLATFORM, Role.ALARM_INPUT, Role.ALARM_OUTPUT, Role.VOICE}
@@ -143,6 +144,7 @@ class CatalogReader:
         self._sets: dict[tuple[str, int], asyncio.Future[CatalogSet]] = {}
         self._timelines: dict[str, Timeline] = {}
         self._largest: dict[str, int] = {}
+        self._partial: dict[str, tuple[int, CatalogSet | None]] = {}  # received before, and the newest answer
         self._under_way: set[asyncio.Task[object]] = set()
 
     @property
@@ -188,15 +190,25 @@ class CatalogReader:
             is_ok = await self._try(device, device.peer, timeline)
             if not is_ok and timeline.failure in WORTH_ASKING_AGAIN:
                 is_ok = await self._try_again(device, timeline)
+            tries = 2
+            while not is_ok and timeline.failure == "catalog.incomplete" and self._gains(device, tries):
+                timeline.ok("catalog.retry", self._clock.monotonic())
+                is_ok, tries = await self._try(device, device.peer, timeline), tries + 1
         finally:
             del self._timelines[device.gb_id]
             self._largest.pop(device.gb_id, None)
+            self._partial.pop(device.gb_id, None)
         self._attempts.finish(AttemptKind.CATALOG, device.device_id, timeline, is_ok=is_ok)
         if is_ok:
             label = label_for(device.version, self._charset_of(device.gb_id))
             question = device_info_query(self._asker.next_sn(), device.gb_id, label)
             self._start(self._asker.message(device.peer, device.gb_id, question))
         return is_ok
+
+    def _gains(self, device: RegisteredDevice, tries: int) -> bool:
+        """Say whether to ask once more: the last answer brought something its forerunner lacked."""
+        before, after = self._partial.get(device.gb_id, (0, None))
+        return tries < MAX_TRIES and after is not None and after.received > before
 
     async def _try_again(self, device: RegisteredDevice, timeline: Timeline) -> bool:
         """Ask a second time, over TCP where the device takes it: what got lost were packets."""
@@ -250,7 +262,8 @@ class CatalogReader:
         sn = self._asker.next_sn()
         future: asyncio.Future[CatalogSet] = asyncio.get_running_loop().create_future()
         self._sets[device.gb_id, sn] = future
-        self._assembler.ask(device.gb_id, sn, self._clock.monotonic())
+        earlier = self._partial.get(device.gb_id, (0, None))[1]
+        self._assembler.ask(device.gb_id, sn, self._clock.monotonic(), earlier)
         label = label_for(device.version, self._charset_of(device.gb_id))
         try:
             timeline.ok("catalog.asked", self._clock.monotonic())
@@ -281,6 +294,8 @@ class CatalogReader:
         else:
             expected = found.expected if found.expected is not None else "?"
             timeline.failed("catalog.incomplete", now, received=found.received, expected=expected)
+            earlier = self._partial.get(device.gb_id, (0, None))[1]
+            self._partial[device.gb_id] = (0 if earlier is None else earlier.received, found)
         entries = entries_of(found.items, device.gb_id, self._asker.identity.server_id)
         voices = [item.gb_id for item in found.items if type_of(item.gb_id) == VOICE_OUTPUT]
         if voices:

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
@@ -70,6 +70,7 @@ from tocsin.sim.picture import PictureSender, Sender
 
 __all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
 
+T = TypeVar("T")
 ONE_PACKET_BYTES: Final = 1300
 RETRY_S: Final = 1.0
 _CONTACT: Final = re.compile(r"sip:[^@>]*@(?P<host>[^:;>]+):(?P<port>\d{1,5})")
@@ -101,7 +102,7 @@ class SimCamera:
         self._is_registered = asyncio.Event()
         self._home: tuple[str, int] | None = None  # where we were sent on from
         self._calls: dict[str, _SimCall] = {}
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._pages_lost = 0
         self._old_streams: dict[str, str] = {}  # Call-ID -> branch of the BYE that got lost
         self._stops_lost = 0
@@ -375,13 +376,14 @@ class SimCamera:
             self.start(self._wire.transact(self._message(body)))
 
     async def _send_catalog(self, query: Document) -> None:
-        """Send the pages one after the other, each after the 200 to the one before."""
+        """Send the pages in order, so many at a time as the plan says, the next ones after the answers."""
         quirks, items = self.plan.quirks, self.plan.channels
         sn = None if Quirk.MISSING_SN in quirks else query.sn
         size = max(1, self.plan.page_items)
         pages = [items[at : at + size] for at in range(0, len(items), size)] or [()]
         loses = Quirk.LOST_PAGE in quirks or (Quirk.LOST_PAGE_ONCE in quirks and not self._pages_lost)
         self.report.catalogs += 1
+        window: set[asyncio.Task[Response | None]] = set()
         for number, page in enumerate(pages):
             if loses and number == len(pages) - 1:
                 self._pages_lost += 1
@@ -390,8 +392,18 @@ class SimCamera:
             body = self._damage(catalog_response(sn, self.plan.gb_id, len(items), rows, self._label))
             for _ in range(2 if Quirk.DUPLICATE_PAGE in quirks and number == 0 else 1):
                 self.report.pages += 1
-                if await self._send_document(body) is None:
+                if Quirk.NEVER_REPEATS_PAGES in quirks:
+                    self._wire.send(self._message(body).encode())
+                    await asyncio.sleep(0)
+                    continue
+                window.add(self.start(self._send_document(body)))
+                if len(window) < self.plan.page_window:
+                    continue
+                done, window = await asyncio.wait(window, return_when=asyncio.FIRST_COMPLETED)
+                if any(task.result() is None for task in done):
                     return
+        if window:
+            await asyncio.wait(window)
 
     async def _send_document(self, body: bytes) -> Response | None:
         quirks = self.plan.quirks
@@ -479,11 +491,12 @@ class SimCamera:
             sender.follow(head.look)
         return sender
 
-    def start(self, work: Coroutine[object, object, object]) -> None:
+    def start(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Run work that ends with the camera."""
-        task: asyncio.Task[object] = asyncio.create_task(work)
+        task: asyncio.Task[T] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def forget(self, call_id: str) -> None:
         """A call is over."""

@@ -20,6 +20,7 @@ from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import CONTENT_TYPE, keepalive_notify
 from tocsin.protocols.sip.digest import answer, parse_challenge
 from tocsin.protocols.sip.message import Headers, Request, Response, parse_datagram
+from tocsin.sim.fleet_answers import FleetAnswers
 
 REPEAT_AFTER_S: Final = 1.0
 TRIES: Final = 8
@@ -31,7 +32,11 @@ _CALL: Final = re.compile(rb"\r\nCall-ID: k(\d+)-(\d+)@")
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """`count` devices from `first_serial` on; `rate_per_s` 0 sends as fast as `window` open requests allow."""
+    """`count` devices from `first_serial` on; `rate_per_s` 0 sends as fast as `window` open requests allow.
+
+    `answers` lets them answer questions, each with a catalogue of one picture; `tries` is how often a REGISTER is sent,
+    a second apart.
+    """
 
     server: tuple[str, int]
     password: str = field(repr=False)
@@ -43,9 +48,11 @@ class FleetPlan:
     realm: str = "3402000000"
     expires_s: int = 3600
     window: int = 256
+    tries: int = TRIES
     rate_per_s: float = 0.0
     duration_s: float = 5.0
     local_host: str = "127.0.0.1"
+    answers: bool = False
 
 
 @dataclass(slots=True)
@@ -90,6 +97,7 @@ class CameraFleet:
         self._cnonce = new_word()[:8]
         self._socket: socket.socket | None = None
         self._port = 0
+        self.questions: FleetAnswers | None = None
         self._take: Callable[[bytes], None] | None = None
         self._changed = asyncio.Event()
         self._open: OrderedDict[int, tuple[float, int]] = OrderedDict()
@@ -103,6 +111,9 @@ class CameraFleet:
         made.bind((self.plan.local_host, 0))
         made.connect(self.plan.server)
         self._socket, self._port = made, made.getsockname()[1]
+        if self.plan.answers:
+            own = (self.plan.server_id, self.plan.realm)
+            self.questions = FleetAnswers(self.plan.local_host, self._port, own, self._word)
         asyncio.get_running_loop().add_reader(made.fileno(), self._read)
         return self
 
@@ -125,7 +136,7 @@ class CameraFleet:
         def fill() -> None:
             while waiting and len(pending) < self.plan.window:
                 number = waiting.popleft()
-                send(number, self._register(number, 1, ""), TRIES)
+                send(number, self._register(number, 1, ""), self.plan.tries)
 
         def take(data: bytes) -> None:
             message = parse_datagram(data)
@@ -135,7 +146,7 @@ class CameraFleet:
             if number not in pending:
                 return
             if message.status == 401 and message.cseq == 1:
-                send(number, self._register(number, 2, self._credentials(number, message)), TRIES)
+                send(number, self._register(number, 2, self._credentials(number, message)), self.plan.tries)
                 return
             if message.status == 503:
                 return  # the repetition comes later
@@ -238,7 +249,10 @@ class CameraFleet:
                 break
             except OSError:
                 continue
-            if take is not None:
+            if self.questions is not None and not data.startswith(b"SIP/2.0"):
+                for reply in self.questions.receive(data):
+                    self._send(reply)
+            elif take is not None:
                 take(data)
         self._changed.set()
 

@@ -65,6 +65,7 @@ class Quirk(StrEnum):
     SILENT_TO_ALARM_COMMAND = "silent_to_alarm_command"
     EMPTY_BODY = "empty_body"
     LARGE_PAGES_LOST = "large_pages_lost"
+    NEVER_REPEATS_PAGES = "never_repeats_pages"
     SN_ZERO = "sn_zero"
     SN_NULL = "sn_null"
     WRONG_TOTAL = "wrong_total"
@@ -100,7 +101,7 @@ class Quirk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
-    """One simulated device. `page_items` channels go into each catalogue page."""
+    """One simulated device. `page_items` channels go into each catalogue page, `page_window` pages wait for answers."""
 
     gb_id: str
     password: str = field(repr=False)
@@ -114,6 +115,7 @@ class CameraPlan:
     version: str = "2.0"
     user_agent: str = "TocsinSim/1.0"
     page_items: int = 2
+    page_window: int = 1
     quirks: frozenset[Quirk] = frozenset()
     media_ip: str = ""
     stream_lines: tuple[StreamLine, ...] = ALL_LINES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -29,7 +30,10 @@ class Device(Protocol):
 
 
 class Wire:
-    """Messages to and from one server. Route requests with `attach`, ask questions with `transact`."""
+    """Messages to and from one server. Route requests with `attach`, ask questions with `transact`.
+
+    `loss` is the share of datagrams, each way, that the network between loses; the same ones for the same `seed`.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,16 @@ class Wire:
         *,
         local_host: str = "127.0.0.1",
         timers: Timers = DEFAULT_TIMERS,
+        loss: float = 0.0,
+        seed: int = 2611,
     ) -> None:
         self.server = server
         self.transport = transport
         self.host = local_host
         self.port = 0
         self.timers = timers
+        self._loss = loss
+        self._dice = random.Random(seed)
         self.is_open = False
         self._clock = clock
         self._devices: dict[str, Device] = {}
@@ -111,6 +119,8 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Put bytes on the wire; lost silently when the other end is gone, as on a network."""
         if self._socket is not None:
+            if self._is_lost():
+                return
             with contextlib.suppress(OSError):
                 self._socket.sendto(data, self.server)
         elif self._writer is not None and not self._writer.is_closing():
@@ -170,8 +180,11 @@ class Wire:
                 return
             except OSError:
                 continue
-            if address == self.server:
+            if address == self.server and not self._is_lost():
                 self._take(parse_datagram(data))
+
+    def _is_lost(self) -> bool:
+        return self._loss > 0 and self._dice.random() < self._loss
 
     async def _read_stream(self, reader: asyncio.StreamReader) -> None:
         messages = StreamReader(MAX_BODY_BYTES)

@@ -191,6 +191,13 @@ def _add_camera(kinds: Any) -> None:
     parser.add_argument("--server-id", default="34020000002000000001")
     parser.add_argument("--realm", default="3402000000")
     parser.add_argument("--channels", type=int, default=1, metavar="N", help="pictures of the device (default: 1)")
+    parser.add_argument("--pages-under-way", type=int, default=1, metavar="N", help="catalogue pages sent at a time")
+    parser.add_argument(
+        "--loss", type=float, default=0.0, metavar="SHARE", help="share of signalling datagrams lost each way (0.02)"
+    )
+    parser.add_argument(
+        "--answers", action="store_true", help="--devices answer questions too, each with a catalogue of one picture"
+    )
     parser.add_argument(
         "--devices", type=int, default=1, metavar="N", help="so many devices that only register and keep alive"
     )
@@ -249,6 +256,7 @@ def _camera(arguments: argparse.Namespace) -> int:
         server_id=arguments.server_id,
         realm=arguments.realm,
         channels=tuple(CatalogItem(gb_id, f"Channel {n + 1}", is_online=True) for n, gb_id in enumerate(ids)),
+        page_window=max(1, arguments.pages_under_way),
         keepalive_s=arguments.keepalive,
         quirks=frozenset(Quirk(word) for word in arguments.quirk),
         recordings=make_recordings(ids, SystemClock().now(), days=arguments.recorded_days, seed=arguments.seed),
@@ -281,7 +289,8 @@ def _camera(arguments: argparse.Namespace) -> int:
     async def _work(ended: asyncio.Event) -> None:
         transport = Transport(arguments.transport)
         times = (arguments.alarm_after, arguments.alarm_every)
-        reports.append(await _live_camera(plan, arguments.server, transport, _sender, ended, alarms, times, _recorder))
+        server, loss = arguments.server, arguments.loss
+        reports.append(await _live_camera(plan, server, transport, _sender, ended, alarms, times, _recorder, loss))
 
     try:
         asyncio.run(until_told(_work, arguments.seconds))
@@ -326,9 +335,10 @@ async def _live_camera(
     alarms: Sequence[SimAlarm],
     times: tuple[float, float],
     recorder: RecordingSenders | None = None,
+    loss: float = 0.0,
 ) -> CameraReport:
     clock = SystemClock()
-    wire = Wire(server, transport, clock)
+    wire = Wire(server, transport, clock, loss=loss)
     await wire.open()
     camera = SimCamera(plan, wire, clock, new_token, sender, recorder)
     life = asyncio.create_task(camera.run())
@@ -370,6 +380,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
         server_id=arguments.server_id,
         realm=arguments.realm,
         rate_per_s=arguments.rate,
+        answers=arguments.answers,
         duration_s=arguments.seconds if arguments.seconds is not None else 10.0,
     )
     report = asyncio.run(run_cameras(plan, SystemClock(), new_token))

@@ -38,6 +38,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "sip.contact_ip": "设备看到的本平台地址，写入 Via 与 Contact。"
     "为空时取监听地址；监听 0.0.0.0 时取通往该设备的路由地址。",
     "sip.media_ip": "写入会话描述的地址，即设备送图的目的地。为空时与 contact_ip 相同。",
+    "sip.catalogs_per_s": "每秒最多向这么多台设备索取目录。",
     "sip.keepalive_misses": "连续错过这么多次心跳后判为离线。",
     "sip.media_ladder": "请求图像依次尝试的方式；成功的方式按设备记住。",
     "sip.invite_timeout_s": "设备应答 INVITE 的最长时间。",

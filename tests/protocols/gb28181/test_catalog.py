@@ -108,6 +108,30 @@ def test_a_missing_page_ends_10_seconds_after_the_last_as_incomplete():
     assert (found.is_complete, found.received, found.expected) == (False, 2, 5)
 
 
+def test_a_second_answer_is_made_whole_by_what_the_first_brought_when_both_name_the_same_total():
+    assembler = asked(7)
+    all_ = cameras(6)
+    assembler.receive(PEER, page(all_[:4], 6), 1.0)
+    (first,) = assembler.handle_timer(11.0)
+    assert (first.received, first.is_complete) == (4, False)
+    assembler.ask(PEER, 8, 12.0, first)
+    assert isinstance(assembler.receive(PEER, page([all_[0]], 6, 8), 13.0), CatalogPage)
+    second = assembler.receive(PEER, page(all_[4:], 6, 8), 14.0)
+    assert isinstance(second, CatalogSet)
+    assert (second.is_complete, {item.gb_id for item in second.items}) == (True, {item.gb_id for item in all_})
+
+
+def test_an_answer_with_another_total_is_not_made_whole_by_an_earlier_one():
+    assembler = asked(7)
+    all_ = cameras(6)
+    assembler.receive(PEER, page(all_[:4], 6), 1.0)
+    (first,) = assembler.handle_timer(11.0)
+    assembler.ask(PEER, 8, 12.0, first)
+    assert isinstance(assembler.receive(PEER, page(all_[4:], 5, 8), 13.0), CatalogPage)
+    (second,) = assembler.handle_timer(30.0)
+    assert (second.received, second.is_complete) == (2, False)
+
+
 def test_no_page_at_all_ends_after_30_seconds():
     assembler = asked()
     assert assembler.timer() == 30.0

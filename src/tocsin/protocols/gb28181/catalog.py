@@ -101,6 +101,15 @@ class _Question:
     pages: int = 0
     repaired: int = 0
     items: dict[str, CatalogItem] = field(default_factory=dict)
+    known_total: int | None = None
+    known: Mapping[str, CatalogItem] = field(default_factory=dict)
+
+    def join(self) -> None:
+        """Take over what an earlier answer brought once this one names the same total."""
+        if self.known and self.expected == self.known_total:
+            self.items = {**self.known, **self.items}
+        if self.expected is not None:
+            self.known = {}
 
 
 class CatalogAssembler:
@@ -114,12 +123,17 @@ class CatalogAssembler:
         self._idle_s = idle_s
         self._open: dict[str, OrderedDict[int, _Question]] = {}
 
-    def ask(self, peer: str, sn: int, now: float) -> None:
-        """Record a question that leaves now."""
+    def ask(self, peer: str, sn: int, now: float, earlier: CatalogSet | None = None) -> None:
+        """Record a question that leaves now; `earlier` is the incomplete answer to the one before.
+
+        Where both name the same total, what the earlier answer brought counts too.
+        """
         questions = self._open.setdefault(peer, OrderedDict())
         while len(questions) >= MAX_QUESTIONS_PER_PEER:
             questions.popitem(last=False)
-        questions[sn] = _Question(sn, now + self._first_s)
+        known = {} if earlier is None else {item.gb_id: item for item in earlier.items}
+        total = None if earlier is None else earlier.expected
+        questions[sn] = _Question(sn, now + self._first_s, known_total=total, known=known)
 
     def cancel(self, peer: str, sn: int) -> None:
         """Forget a question that could not be sent."""
@@ -150,6 +164,7 @@ class CatalogAssembler:
         for item in items:
             if len(question.items) < self._max_items or item.gb_id in question.items:
                 question.items[item.gb_id] = item
+        question.join()
         received = len(question.items) + question.skipped
         if question.expected is None or question.total_is_wrong or received < question.expected:
             return CatalogPage(peer, question.sn, received, question.expected)
