@@ -35,7 +35,7 @@ def run(seconds: float) -> Mapping[str, float]:
             values |= {
                 f"{name}complete_s": elapsed_s,
                 f"{name}channels": shown,
-                f"{name}deleted_wrongly": shown - kept,
+                f"{name}deleted_wrongly": max(0, shown - kept),
                 f"{name}second_is_complete": float(second["outcome"] == "ok"),
             }
             if not name:

@@ -72,6 +72,7 @@ __all__ = ["CameraPlan", "CameraReport", "Quirk", "SimCamera", "make_channels"]
 
 T = TypeVar("T")
 ONE_PACKET_BYTES: Final = 1300
+PAGE_PAUSE_S: Final = 0.001  # a page of one packet each millisecond: about 10 Mbit/s
 RETRY_S: Final = 1.0
 _CONTACT: Final = re.compile(r"sip:[^@>]*@(?P<host>[^:;>]+):(?P<port>\d{1,5})")
 LONGEST_RETRY_S: Final = 60.0
@@ -394,7 +395,7 @@ class SimCamera:
                 self.report.pages += 1
                 if Quirk.NEVER_REPEATS_PAGES in quirks:
                     self._wire.send(self._message(body).encode())
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(PAGE_PAUSE_S)
                     continue
                 window.add(self.start(self._send_document(body)))
                 if len(window) < self.plan.page_window:
