@@ -29,6 +29,7 @@ from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
 from tocsin.domain.camera_bulk import CameraBulk
+from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds
@@ -287,6 +288,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         cameras=cameras,
         imports=imports,
         bulk=CameraBulk(store, cameras),
+        camera_groups=CameraGroupService(store),
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
         snapshots=snapshots,

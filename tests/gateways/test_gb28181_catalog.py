@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.gb28181 import PASSWORD, House, eventually
 from tocsin.domain.directory import SipDevice
-from tocsin.gateways.gb28181_catalog import entries_of, is_picture
-from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, item_fields
+from tocsin.gateways.gb28181_catalog import entries_of, is_picture, nodes_of
+from tocsin.protocols.gb28181.catalog import CatalogAssembler, CatalogItem, ItemEvent, item_fields
 from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import catalog_response
 from tocsin.protocols.sip.codes import Timers, Transport
@@ -206,4 +206,24 @@ def test_only_pictures_become_channels_and_each_has_its_place():
     assert [(entry.gb_id, entry.parent_id) for entry in entries] == [
         (camera.gb_id, organisation.gb_id),
         (single.gb_id, ""),
+    ]
+
+
+def test_groups_organisations_and_divisions_are_kept_as_directories_and_not_as_pictures() -> None:
+    group, organisation = "34020000002150000001", "34020000002160000001"
+    rows = (
+        CatalogItem(gb_id="340223", name="河湾县"),
+        CatalogItem(gb_id=group, name="校园", civil_code="340223"),
+        CatalogItem(gb_id=organisation, name="", parent_id=group, business_group_id=group),
+        CatalogItem(gb_id="34020000001320000001", name="门", parent_id=organisation),
+        CatalogItem(gb_id=DEVICE.gb_id, name="itself"),
+        CatalogItem(gb_id="34020000002160000002", name="off", event=ItemEvent.OFF),
+        CatalogItem(gb_id="34020000002160000003", name="away", event=ItemEvent.DEL),
+    )
+    nodes = nodes_of(rows, DEVICE.gb_id, "34020000002000000001")
+    assert [(node.gb_id, node.kind, node.name, node.parent_id, node.is_deleted) for node in nodes] == [
+        ("340223", "division", "河湾县", "", False),
+        (group, "group", "校园", "340223", False),
+        (organisation, "organisation", organisation, group, False),
+        ("34020000002160000003", "organisation", "away", "", True),
     ]

@@ -13,6 +13,7 @@ from tests.support.dc09 import WaitingIntake
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.attempts import Attempt
+from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.devices import CatalogEntry, CatalogResult, PositionReport
 from tocsin.domain.directory import Channel, SipDevice
 from tocsin.domain.video import Endpoint
@@ -51,6 +52,7 @@ class Reports:
         self.sightings: list[tuple[str, datetime, str]] = []
         self.profile: dict[str, dict[str, str]] = {}
         self.catalogs: list[tuple[str, tuple[CatalogEntry, ...], bool]] = []
+        self.directories_found: list[tuple[str, tuple[CatalogNode, ...], bool]] = []
         self.findings: list[tuple[str, str, str, str, bool]] = []
         self.positions_found: list[tuple[str, PositionReport]] = []
         self.learn: Callable[[str, dict[str, str]], None] | None = None
@@ -101,6 +103,9 @@ class Reports:
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         self.catalogs.append((device_id, tuple(items), complete))
         return CatalogResult(added=len(items))
+
+    async def directories(self, device_id: str, nodes: Sequence[CatalogNode], complete: bool) -> None:
+        self.directories_found.append((device_id, tuple(nodes), complete))
 
     def last(self, kind: str) -> Attempt:
         return [attempt for attempt in self.attempts if attempt.kind == kind][-1]

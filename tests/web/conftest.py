@@ -24,6 +24,7 @@ from tocsin.base.log import set_up_log
 from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
 from tocsin.domain.camera_bulk import CameraBulk
+from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
@@ -214,6 +215,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         devices=devices,
         imports=imports,
         bulk=CameraBulk(store, cameras),
+        camera_groups=CameraGroupService(store),
         profiles=ProfileService(store, directory),
         cameras=cameras,
         incidents=IncidentService(store),

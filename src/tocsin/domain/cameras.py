@@ -13,10 +13,12 @@ from tocsin.domain import channels as rules
 from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, check_version, guard, page
+from tocsin.domain.camera_tree import read_key
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.devices import Zone
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
+from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
 from tocsin.domain.places import Jurisdiction
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.registry import MANAGE, READ, subtree_code
@@ -62,10 +64,16 @@ class ChannelService(UseCases):
         jurisdiction_id: str = "",
         place_id: str = "",
         device_id: str = "",
+        maker: str = "",
+        tag: str = "",
+        node: str = "",
+        order: str = "newest",
         after: str = "",
         limit: int = 100,
     ) -> Page[ChannelRecord]:
-        """Return channels newest first; retired ones only when that stage is asked for."""
+        """Return channels, newest first unless `order` says `name` or `state`; retired ones only when that stage is
+        asked for. `node` is a key of a tree (`domain/camera_tree.py`). Errors: INVALID, NOT_FOUND.
+        """
         size = bounded(limit)
         narrowed = {
             "text": text,
@@ -73,10 +81,33 @@ class ChannelService(UseCases):
             "state": state,
             "place_id": place_id,
             "device_id": device_id,
-            "before": after,
+            "maker": maker,
+            "tag": tag,
+            "order": checked_order(order),
+            "after": sort_values(order, after),
         }
-        found = await self._store.read(_find, actor, jurisdiction_id, narrowed, size + 1)
-        return page(found, size, lambda channel: channel.id)
+        found = await self._store.read(_find, actor, jurisdiction_id, node, narrowed, size + 1)
+        return page(found, size, lambda one: cursor(order, _sorted_by(one, order)))
+
+    async def marks(
+        self,
+        actor: Actor,
+        *,
+        text: str = "",
+        stage: str = "",
+        state: str = "",
+        jurisdiction_id: str = "",
+        maker: str = "",
+        tag: str = "",
+        node: str = "",
+        order: str = "newest",
+        size: int = 100,
+    ) -> Marks:
+        """Return how many channels such a list has and where its pages begin. Errors: INVALID, NOT_FOUND."""
+        narrowed = {"text": text, "stage": stage, "state": state, "maker": maker, "tag": tag}
+        narrowed["order"] = checked_order(order)
+        found: Marks = await self._store.read(_mark, actor, jurisdiction_id, node, narrowed, size)
+        return found
 
     async def camera(self, channel_id: str, *, actor: Actor) -> ChannelRecord:
         """Return one channel. Errors: NOT_FOUND."""
@@ -137,12 +168,36 @@ class ChannelService(UseCases):
         return await self._act(asked, "channel", subject_id, actor, work, actor, self._clock.now(), *args)
 
 
-def _find(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], limit: int) -> list[ChannelRecord]:
+def _at(tx: Any, actor: Actor, jurisdiction_id: str, node: str) -> dict[str, Any]:
+    """Return what a jurisdiction and a node of a tree narrow a list to. Errors: INVALID, NOT_FOUND."""
+    key = read_key(node)
     code = subtree_code(tx, actor, jurisdiction_id)
-    found: list[ChannelRecord] = tx.devices.find_channels(
-        visible_to=scope(actor, READ), limit=limit, code=code, **narrowed
-    )
+    if key is not None and key.kind == "g" and key.id:
+        tx.groups.get(key.id, visible_to=scope(actor, READ))
+    if key is None or key.kind != "j":
+        return {"code": code, "node": key}
+    below = subtree_code(tx, actor, key.id)
+    if code and not below.startswith(code):
+        below = code if code.startswith(below) else "0" * 13  # nothing lies in both
+    return {"code": below, "node": None}
+
+
+def _find(
+    tx: Any, actor: Actor, jurisdiction_id: str, node: str, narrowed: Mapping[str, Any], limit: int
+) -> list[ChannelRecord]:
+    at = _at(tx, actor, jurisdiction_id, node)
+    found: list[ChannelRecord] = tx.devices.find_channels(visible_to=scope(actor, READ), limit=limit, **at, **narrowed)
     return found
+
+
+def _mark(tx: Any, actor: Actor, jurisdiction_id: str, node: str, narrowed: Mapping[str, Any], size: int) -> Marks:
+    at = _at(tx, actor, jurisdiction_id, node)
+    found: Marks = tx.devices.channel_marks(visible_to=scope(actor, READ), size=size, **at, **narrowed)
+    return found
+
+
+def _sorted_by(channel: ChannelRecord, order: str) -> tuple[str, ...]:
+    return values_of(order, channel.name, channel.id, "1" if channel.is_online else "0")
 
 
 def _zones(tx: Any, actor: Actor, channel_id: str) -> list[Zone]:
@@ -171,7 +226,11 @@ def changed_of(
     stage = wanted.pop("stage", known.stage)
     if stage not in (known.stage, rules.IN_SERVICE):
         raise refuse("stage", "registry.field_choice", "stage must be in_service", choices=rules.IN_SERVICE)
+    home = _home(tx, actor, known, wanted.pop("jurisdiction_id", None))
     changed = rules.changed_channel(known, wanted)
+    if home is not None:
+        changed = replace(changed, jurisdiction_id=home.id, jurisdiction_code=home.code)
+        wanted["jurisdiction_id"] = home.id
     if changed.place_id is not None and changed.place_id != known.place_id:
         place = tx.places.get(changed.place_id, visible_to=scope(actor, READ))
         if place.retired_at is not None:
@@ -189,11 +248,22 @@ def changed_of(
     return known, changed, tuple(sorted(wanted))
 
 
+def _home(tx: Any, actor: Actor, known: ChannelRecord, jurisdiction_id: str | None) -> Jurisdiction | None:
+    """Return the jurisdiction a channel moves to; None when it stays. Errors: NOT_FOUND, FORBIDDEN."""
+    if jurisdiction_id is None or jurisdiction_id == known.jurisdiction_id:
+        return None
+    home: Jurisdiction = tx.places.jurisdiction(jurisdiction_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "channel", known.id, home.code)
+    return home
+
+
 def change_channel(
     tx: Any, actor: Actor, now: datetime, channel_id: str, changes: Mapping[str, Any], version: int
 ) -> ChannelRecord:
     """Change one channel with its record. Errors: as `ChannelService.change`."""
     known, changed, wanted = changed_of(tx, actor, channel_id, changes, version)
+    if changed.jurisdiction_id != known.jurisdiction_id:
+        end_views(tx, tx.views.live_of_channels([channel_id]), reason="moved", by=actor.ref)
     saved: ChannelRecord = tx.devices.save_channel(changed)
     if saved.stage != known.stage:
         tx.record(_commissioned(saved, actor, now, wanted))
@@ -207,6 +277,7 @@ def change_channel(
                 data=saved.form(),
                 changed=wanted,
                 place_id=(saved.place_id or "") if saved.place_id != known.place_id else "",
+                moved_from=known.jurisdiction_code if saved.jurisdiction_code != known.jurisdiction_code else "",
             )
         )
     return saved
@@ -250,6 +321,48 @@ def retire_channel(tx: Any, actor: Actor, now: datetime, channel_id: str, versio
             jurisdiction_code=saved.jurisdiction_code,
             actor=actor.ref,
             data=saved.form(),
+        )
+    )
+    return saved
+
+
+def restore_channel(
+    tx: Any, actor: Actor, now: datetime | None, channel_id: str, values: Mapping[str, Any], version: int
+) -> ChannelRecord:
+    """Give a channel back the values it had, its stage too; without `now` only check. Views of one that leaves service
+    end. Errors: INVALID, NOT_FOUND, CONFLICT when it has changed since or its device is retired, FORBIDDEN.
+    """
+    known: ChannelRecord = tx.devices.channel(channel_id, visible_to=scope(actor, READ))
+    guard(actor, MANAGE, "channel", known.id, known.jurisdiction_code)
+    check_version("camera", known.id, known.version, version)
+    wanted = dict(values)
+    stage = str(wanted.pop("stage", known.stage))
+    if stage != known.stage:
+        guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
+        device = tx.devices.load([known.device_id]).get(known.device_id)
+        if stage == rules.RETIRED or device is None or device.retired_at is not None:
+            raise TocsinError(ErrorCode.CONFLICT, "the camera is retired", key="registry.retired")
+    home = _home(tx, actor, known, wanted.pop("jurisdiction_id", None))
+    changed = rules.changed_channel(replace(known, stage=rules.DISCOVERED), wanted)
+    if home is not None:
+        changed = replace(changed, jurisdiction_id=home.id, jurisdiction_code=home.code)
+    changed = rules.commissioned(changed) if stage == rules.IN_SERVICE else replace(changed, stage=stage)
+    changed = replace(changed, retired_at=None if stage != rules.RETIRED else known.retired_at)
+    if now is None:
+        return changed
+    if home is not None or (known.stage == rules.IN_SERVICE and stage != known.stage):
+        end_views(tx, tx.views.live_of_channels([channel_id]), reason="moved", by=actor.ref)
+    saved: ChannelRecord = tx.devices.save_channel(changed)
+    tx.record(
+        events.ChannelRestored(
+            subject_id=saved.id,
+            at=now,
+            jurisdiction_code=saved.jurisdiction_code,
+            actor=actor.ref,
+            data=saved.form(),
+            changed=tuple(sorted(values)),
+            stage=saved.stage,
+            stage_before=known.stage if known.stage != saved.stage else "",
         )
     )
     return saved

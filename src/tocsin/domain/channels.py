@@ -55,6 +55,7 @@ class ChannelRecord:
     version: int = 1
     is_device_online: bool = False
     is_parent_off: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -97,6 +98,7 @@ class ChannelRecord:
             "state": "online" if self.is_online else "offline",
             "gone": self.gone_at is not None,
             "loss_policy": self.loss_policy,
+            "tags": list(self.tags),
             "can_move": self.can_move,
             "status": self.status,
             "position": self.catalog.get("position"),
@@ -116,7 +118,22 @@ _CHANNEL_RULES: Final[Mapping[str, fields.Rule]] = {
     "owner": fields.text(200),
     "purpose": fields.text(500),
     "loss_policy": fields.choice("drop", "tolerate"),
+    "tags": lambda field, value: checked_tags(field, value),
 }
+MAX_TAGS: Final = 20
+MAX_TAG_CHARS: Final = 40
+
+
+def checked_tags(field: str, value: Any) -> tuple[str, ...]:
+    """Return tags trimmed, each once, in order. Errors: INVALID on too many, too long or none at all."""
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise refuse(field, "registry.field_text", f"{field} must be texts")
+    tags = tuple(sorted({" ".join(one.split()) for one in value} - {""}))
+    if any(not tag.isprintable() or len(tag) > MAX_TAG_CHARS for tag in tags):
+        raise refuse(field, "registry.field_long", f"a tag has at most {MAX_TAG_CHARS} characters", limit=MAX_TAG_CHARS)
+    if len(tags) > MAX_TAGS:
+        raise refuse(field, "registry.many_tags", f"a camera has at most {MAX_TAGS} tags", most=MAX_TAGS)
+    return tags
 
 
 def changed_channel(channel: ChannelRecord, changes: Mapping[str, Any]) -> ChannelRecord:
@@ -223,7 +240,7 @@ def merge_catalog(
         if channel is None:
             added.append(_discovered(next(new_ids), item, device))
             continue
-        updated = _updated(channel, item)
+        updated = _updated(channel, item, is_complete=is_complete)
         if channel.gone_at is not None:
             returned.append(replace(updated, gone_at=None))
         elif updated != channel:
@@ -253,9 +270,12 @@ def _discovered(channel_id: str, item: CatalogEntry, device: NewChannel) -> Chan
     )
 
 
-def _updated(channel: ChannelRecord, item: CatalogEntry) -> ChannelRecord:
+def _updated(channel: ChannelRecord, item: CatalogEntry, *, is_complete: bool) -> ChannelRecord:
     before = channel.catalog
     changes: dict[str, Any] = {"catalog": _kept(item), "status": _status(item, channel.status)}
+    if not is_complete and not item.parent_id and before.get("parent_id"):
+        # A part names one channel without what it hangs under: that stays until the whole is read.
+        changes["catalog"]["parent_id"] = before["parent_id"]
     if "position" in before:  # it moves: a catalogue knows where it was when it was entered
         here = {name: before[name] for name in ("position", "lon", "lat") if name in before}
         changes["catalog"] = {**changes["catalog"], **here}

@@ -15,6 +15,7 @@ from tocsin.base.words import Words
 from tocsin.domain import fields
 from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt
+from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.fields import refuse
 
 KINDS: Final = ("panel", "camera", "platform", "intercom", "terminal", "sensor")
@@ -575,3 +576,6 @@ class DeviceReports(Protocol):
 
     async def catalog(self, device_id: str, items: Sequence[CatalogEntry], complete: bool) -> CatalogResult:
         """Add and change channels; the absent ones are gone only when the set is complete. Returns after COMMIT."""
+
+    async def directories(self, device_id: str, nodes: Sequence[CatalogNode], complete: bool) -> None:
+        """Keep what a catalogue names above its channels; the absent ones go only when the set is complete."""

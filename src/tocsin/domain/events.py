@@ -1059,6 +1059,38 @@ class ChannelChanged(ChannelFact):
     ACTION: ClassVar[str] = "channel.changed"
 
     place_id: str = ""
+    moved_from: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRestored(ChannelFact):
+    """A change of many channels was taken back: this one is as it was before."""
+
+    ACTION: ClassVar[str] = "channel.restored"
+
+    stage: str
+    stage_before: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraGroupSaved(Fact):
+    """A group of cameras was made, renamed or hung elsewhere."""
+
+    ACTION: ClassVar[str] = "camera_group.saved"
+    SUBJECT: ClassVar[str] = "camera_group"
+
+    parent_id: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraGroupRemoved(Fact):
+    """A group of cameras was dissolved; its cameras stay."""
+
+    ACTION: ClassVar[str] = "camera_group.removed"
+    SUBJECT: ClassVar[str] = "camera_group"
+
+    cameras: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

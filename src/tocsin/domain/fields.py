@@ -43,6 +43,7 @@ WORDS: Final = Words(
             "The camera cannot go into service: {missing} is missing.",
             "摄像机不能投入使用：缺少 {missing_zh}。",
         ),
+        "registry.many_tags": ("A camera has at most {most} tags.", "每台摄像机最多 {most} 个标签。"),
         "registry.field_form": ("{field} has the wrong form: {form}.", "{field} 格式不正确：{form}。"),
     }
 )

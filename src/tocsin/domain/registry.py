@@ -21,6 +21,7 @@ from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.devices import Device, DeviceState, Zone, taken
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
+from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
@@ -258,22 +259,43 @@ class DeviceService(UseCases):
         text: str = "",
         jurisdiction_id: str = "",
         place_id: str = "",
+        maker: str = "",
         with_retired: bool = False,
+        order: str = "newest",
         after: str = "",
         limit: int = 100,
     ) -> Page[Device]:
-        """Return devices newest first, with their open faults."""
+        """Return devices with their open faults, newest first unless `order` says `name` or `state`."""
         size = bounded(limit)
         narrowed = {
             "kind": kind,
             "state": state,
             "text": text,
             "place_id": place_id,
+            "maker": maker,
             "with_retired": with_retired,
-            "before": after,
+            "order": checked_order(order),
+            "after": sort_values(order, after),
         }
         found = await self._store.read(_find_devices, actor, jurisdiction_id, narrowed, size + 1)
-        return page(found, size, lambda device: device.id)
+        return page(found, size, lambda one: cursor(order, _sorted_by(one, order)))
+
+    async def marks(
+        self,
+        actor: Actor,
+        *,
+        kind: str = "",
+        state: str = "",
+        text: str = "",
+        jurisdiction_id: str = "",
+        maker: str = "",
+        order: str = "newest",
+        size: int = 100,
+    ) -> Marks:
+        """Return how many devices such a list has and where its pages begin. Errors: INVALID."""
+        narrowed = {"kind": kind, "state": state, "text": text, "maker": maker, "order": checked_order(order)}
+        found: Marks = await self._store.read(_mark_devices, actor, jurisdiction_id, narrowed, size)
+        return found
 
     async def device(self, device_id: str, *, actor: Actor) -> Device:
         """Return one device. Errors: NOT_FOUND."""
@@ -379,6 +401,17 @@ class DeviceService(UseCases):
         return await self._act(asked, "device", device_id, actor, work, actor, now, *args)
 
 
+def _sorted_by(device: Device, order: str) -> tuple[str, ...]:
+    rank = {"offline": "0", "online": "2"}.get(device.state, "1")
+    return values_of(order, device.name, device.id, rank)
+
+
+def _mark_devices(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], size: int) -> Marks:
+    code = subtree_code(tx, actor, jurisdiction_id)
+    found: Marks = tx.devices.marks(visible_to=scope(actor, READ), size=size, code=code, **narrowed)
+    return found
+
+
 def _find_devices(tx: Any, actor: Actor, jurisdiction_id: str, narrowed: Mapping[str, Any], limit: int) -> list[Device]:
     code = subtree_code(tx, actor, jurisdiction_id)
     found: list[Device] = tx.devices.find(visible_to=scope(actor, READ), limit=limit, code=code, **narrowed)
@@ -447,6 +480,7 @@ def change_device(
         moved = [
             replace(channel, jurisdiction_id=home.id, jurisdiction_code=home.code)
             for channel in tx.devices.channels_of([device_id])
+            if channel.jurisdiction_code == known.jurisdiction_code  # one put elsewhere by itself stays there
         ]
         end_views(tx, tx.views.live_of_channels([c.id for c in moved]), reason="moved", by=actor.ref)
         for channel in tx.devices.save_channels(moved):

@@ -11,6 +11,7 @@ from tocsin.base.ids import new_id
 from tocsin.base.times import to_us
 from tocsin.domain import events
 from tocsin.domain.attempts import Attempt, PendingDevice
+from tocsin.domain.camera_tree import CatalogNode, merged_nodes
 from tocsin.domain.channels import ChannelRecord, NewChannel, merge_catalog, moved
 from tocsin.domain.device_events import note_clocks
 from tocsin.domain.device_profiles import TRAITS, Finding
@@ -142,6 +143,11 @@ class StoredReports:
         if is_changed:
             await self._directory.refresh(device_id)
         return result
+
+    async def directories(self, device_id: str, nodes: Sequence[CatalogNode], complete: bool) -> None:
+        """Keep what a catalogue names above its channels; the absent ones go only when the set is complete."""
+        if nodes or complete:
+            await self._store.run(_take_directories, device_id, tuple(nodes), complete)
 
     async def inputs(self, device_id: str, numbers: Sequence[str]) -> None:
         """Enter alarm inputs a camera named as zones; those that are there already stay as they are."""
@@ -276,6 +282,12 @@ def _take_catalog(tx: Any, device_id: str, items: Sequence[CatalogEntry], comple
         )
     result = CatalogResult(len(merge.added), len(merge.changed), len(merge.returned), len(merge.gone))
     return result, any((merge.added, merge.changed, merge.returned, merge.gone))
+
+
+def _take_directories(tx: Any, device_id: str, nodes: Sequence[CatalogNode], complete: bool) -> None:
+    if device_id in tx.devices.load([device_id]):
+        written, gone = merged_nodes(tx.tree.nodes_of(device_id), nodes, is_complete=complete)
+        tx.tree.write_nodes(device_id, written, gone)
 
 
 def _take_inputs(tx: Any, device_id: str, numbers: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ import structlog
 
 from tocsin.base.clock import Clock
 from tocsin.domain.attempts import AttemptKind
+from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.devices import CatalogEntry, DeviceReports
 from tocsin.gateways.gb28181_devices import AttemptLog, DeviceTable, RegisteredDevice
 from tocsin.gateways.sip import SipGateway
@@ -38,6 +39,13 @@ TOLD: Final = frozenset({ItemEvent.ON, ItemEvent.OFF, ItemEvent.VLOST, ItemEvent
 NOT_PICTURES: Final = frozenset(
     {Role.GROUP, Role.ORGANISATION, Role.DIVISION, Role.PLATFORM, Role.ALARM_INPUT, Role.ALARM_OUTPUT, Role.VOICE}
 )
+_DIRECTORIES: Final = {
+    Role.GROUP: "group",
+    Role.ORGANISATION: "organisation",
+    Role.DIVISION: "division",
+    Role.PLATFORM: "platform",
+    Role.DEVICE: "device",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +308,9 @@ class CatalogReader:
         voices = [item.gb_id for item in found.items if type_of(item.gb_id) == VOICE_OUTPUT]
         if voices:
             self._reports.learned(device.device_id, voice_ids=",".join(voices[:16]))
+        nodes = nodes_of(found.items, device.gb_id, self._asker.identity.server_id)
         result = await self._reports.catalog(device.device_id, entries, found.is_complete)
+        await self._reports.directories(device.device_id, nodes, found.is_complete)
         timeline.ok(
             "catalog.stored",
             self._clock.monotonic(),
@@ -310,10 +320,12 @@ class CatalogReader:
         )
         return found.is_complete
 
-    async def _upsert(self, device: RegisteredDevice, items: Iterable[CatalogItem]) -> None:
+    async def _upsert(self, device: RegisteredDevice, items: Sequence[CatalogItem]) -> None:
         entries = entries_of(items, device.gb_id, self._asker.identity.server_id)
         if entries:
             await self._reports.catalog(device.device_id, entries, False)
+        if nodes := nodes_of(items, device.gb_id, self._asker.identity.server_id):
+            await self._reports.directories(device.device_id, nodes, False)
 
     def _settle(self, found: CatalogSet) -> None:
         future = self._sets.get((found.peer, found.sn or 0))
@@ -354,6 +366,21 @@ def entries_of(items: Iterable[CatalogItem], device_id: str, own_id: str) -> lis
         for item in rows
         if is_picture(item)
     ]
+
+
+def nodes_of(items: Iterable[CatalogItem], device_id: str, own_id: str) -> list[CatalogNode]:
+    """Return the items channels hang under: business groups, organisations, divisions, platforms, recorders."""
+    rows = tuple(items)
+    parents = place(rows, device_id, own_id)
+    found = []
+    for item in rows:
+        kind = _DIRECTORIES.get(role_of(item.gb_id), "")
+        told = item.event in TOLD
+        if not kind or is_picture(item) or item.gb_id == device_id or (told and item.event is not ItemEvent.DEL):
+            continue
+        name = item.name.strip()[:200] or item.gb_id
+        found.append(CatalogNode(item.gb_id, kind, name, parents.get(item.gb_id, ""), is_deleted=told))
+    return found
 
 
 def is_picture(item: CatalogItem) -> bool:

@@ -20,7 +20,7 @@ from tocsin.base.geo import wgs84_from_gcj02
 from tocsin.domain.channels import STATUS_EVENTS
 from tocsin.domain.devices import CatalogEntry, DeviceReports, PositionReport
 from tocsin.domain.directory import SipDevice
-from tocsin.gateways.gb28181_catalog import entries_of
+from tocsin.gateways.gb28181_catalog import entries_of, nodes_of
 from tocsin.gateways.gb28181_commands import AlarmCommands
 from tocsin.gateways.gb28181_devices import RegisteredDevice
 from tocsin.protocols.gb28181.catalog import items_of
@@ -99,6 +99,8 @@ class Notices:
             entries = await self._checked(device, entries, asks=mode == "check")
         if entries:
             await self._reports.catalog(device.device_id, entries, False)
+        if nodes := nodes_of(items, device.gb_id, self._own_id):
+            await self._reports.directories(device.device_id, nodes, False)
 
     async def _checked(
         self, device: RegisteredDevice, entries: list[CatalogEntry], *, asks: bool

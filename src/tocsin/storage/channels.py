@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, insert, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.pinyin import search_text
 from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
+from tocsin.domain.camera_tree import TreeKey
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.directory import Channel
 from tocsin.domain.streams import has_sub_stream
+from tocsin.storage.camera_tree import in_node, is_online, tags_of, tags_text
+from tocsin.storage.lists import Keys, Marks, marks_of
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import matches
@@ -52,7 +55,10 @@ def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ChannelFilter:
-    """What a list of channels is narrowed to; empty fields narrow nothing. `before` is the cursor, a channel id."""
+    """What a list of channels is narrowed to; empty fields narrow nothing.
+
+    `order` is one of `lists.ORDERS`, `after` the sort values of the row before.
+    """
 
     text: str = ""
     stage: str = ""
@@ -60,7 +66,11 @@ class ChannelFilter:
     code: str = ""
     place_id: str = ""
     device_id: str = ""
-    before: str = ""
+    maker: str = ""
+    tag: str = ""
+    node: TreeKey | None = None
+    order: str = "newest"
+    after: tuple[str, ...] | None = None
 
 
 class ChannelPart:
@@ -102,29 +112,23 @@ class ChannelPart:
     def find_channels(self, *, visible_to: Scope, limit: int = 100, **narrowed: Any) -> list[ChannelRecord]:
         """Return channels newest first, retired ones only when asked for; `narrowed` are fields of `ChannelFilter`."""
         wanted = ChannelFilter(**narrowed)
-        column = channels.c
-        query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
-        query = query.where(column.stage == wanted.stage) if wanted.stage else query.where(column.stage != "retired")
-        if wanted.text:
-            query = query.where(matches(wanted.text, column.search))
-        if wanted.state:
-            is_online = (
-                (devices.c.state == "online")
-                & (column.status != "OFF")
-                & column.gone_at_us.is_(None)
-                & (column.parent_off == 0)
-            )
-            query = query.where(is_online if wanted.state == "online" else ~is_online)
-        if wanted.code:
-            query = query.where(below(column.jurisdiction_code, wanted.code))
-        if wanted.place_id:
-            query = query.where(column.place_id == wanted.place_id)
-        if wanted.device_id:
-            query = query.where(column.device_id == wanted.device_id)
-        if wanted.before:
-            query = query.where(column.id < wanted.before)
-        rows = self._connection.execute(query.order_by(column.id.desc()).limit(limit))
+        found = (
+            select(channels.c.id)
+            .select_from(channels.join(devices, devices.c.id == channels.c.device_id))
+            .where(_narrowed(wanted, visible_to))
+        )
+        keys = _keys(wanted.order)
+        found = found.order_by(*keys.by).limit(limit)
+        if wanted.after is not None:
+            found = found.where(keys.after(wanted.after))
+        rows = self._connection.execute(_COLUMNS.where(channels.c.id.in_(found)).order_by(*keys.by))
         return [_channel(row) for row in rows]
+
+    def channel_marks(self, *, visible_to: Scope, size: int, **narrowed: Any) -> Marks:
+        """Return how many channels `find_channels` would list, and the sort values of every `size`th."""
+        wanted = ChannelFilter(**narrowed)
+        listed = channels.join(devices, devices.c.id == channels.c.device_id)
+        return marks_of(self._connection, listed, _narrowed(wanted, visible_to), _keys(wanted.order), is_online(), size)
 
     def to_commission(self, code: str, after: str, limit: int, *, visible_to: Scope) -> list[ChannelRecord]:
         """Return discovered channels of a subtree in the order of their ids, after one of them."""
@@ -184,7 +188,7 @@ class ChannelPart:
                         "b_lon": item.lon,
                         "b_lat": item.lat,
                         "b_status": item.status,
-                        "b_catalog": _encode(item.catalog).decode(),
+                        **{f"b_{name}": value for name, value in _from_catalog(item).items()},
                         "b_gone_at_us": optional_us(item.gone_at),
                     }
                     for item in changed
@@ -229,8 +233,51 @@ class ChannelPart:
                 )
 
 
+def _narrowed(wanted: ChannelFilter, visible_to: Scope) -> ColumnElement[bool]:
+    """Return the condition of a list of channels."""
+    column = channels.c
+    stage = column.stage == wanted.stage if wanted.stage else column.stage != "retired"
+    clauses: list[ColumnElement[bool]] = [within(column.jurisdiction_code, visible_to, column.id), stage]
+    if wanted.text:
+        clauses.append(matches(wanted.text, column.search))
+    if wanted.state:
+        clauses.append(is_online() if wanted.state == "online" else ~is_online())
+    if wanted.code:
+        clauses.append(below(column.jurisdiction_code, wanted.code))
+    if wanted.place_id:
+        clauses.append(column.place_id == wanted.place_id)
+    if wanted.device_id:
+        clauses.append(column.device_id == wanted.device_id)
+    if wanted.maker:
+        clauses.append(devices.c.maker == wanted.maker)
+    if wanted.tag:
+        clauses.append(column.tags.contains(f"\n{wanted.tag}\n", autoescape=True))
+    if wanted.node is not None:
+        clauses.append(in_node(wanted.node))
+    return and_(*clauses)
+
+
+def _keys(order: str) -> Keys:
+    if order == "name":
+        return Keys((channels.c.name, channels.c.id))
+    if order == "state":
+        return Keys((case((is_online(), "1"), else_="0"), channels.c.name, channels.c.id))
+    return Keys((channels.c.id,), is_falling=True)
+
+
 def _search_text(channel: ChannelRecord) -> str:
-    return search_text(channel.name, channel.name_en, channel.gb_id, str(channel.catalog.get("address", "")))
+    address = str(channel.catalog.get("address", ""))
+    return search_text(channel.name, channel.name_en, channel.gb_id, address, *channel.tags)
+
+
+def _from_catalog(channel: ChannelRecord) -> dict[str, Any]:
+    """Return what of the catalogue's words has columns of its own."""
+    item = channel.catalog
+    return {
+        "catalog": _encode(item).decode(),
+        "catalog_parent": str(item.get("parent_id", ""))[:64],
+        "civil_code": str(item.get("civil_code", ""))[:20],
+    }
 
 
 def _values(channel: ChannelRecord) -> dict[str, Any]:
@@ -251,7 +298,8 @@ def _values(channel: ChannelRecord) -> dict[str, Any]:
         "stage": channel.stage,
         "status": channel.status,
         "loss_policy": channel.loss_policy,
-        "catalog": _encode(channel.catalog).decode(),
+        "tags": tags_text(channel.tags),
+        **_from_catalog(channel),
         "gone_at_us": optional_us(channel.gone_at),
         "retired_at_us": optional_us(channel.retired_at),
     }
@@ -274,10 +322,14 @@ _WRITTEN = (
     "stage",
     "status",
     "loss_policy",
+    "tags",
     "catalog",
+    "catalog_parent",
+    "civil_code",
     "gone_at_us",
     "retired_at_us",
 )
+_REPORTED = ("name", "search", "lon", "lat", "status", "catalog", "catalog_parent", "civil_code", "gone_at_us")
 _SAVE = (
     update(channels)
     .where(channels.c.id == bindparam("b_id"))
@@ -286,9 +338,7 @@ _SAVE = (
 _NOTE_REPORTED = (
     update(channels)
     .where(channels.c.id == bindparam("b_id"))
-    .values(
-        {name: bindparam(f"b_{name}") for name in ("name", "search", "lon", "lat", "status", "catalog", "gone_at_us")}
-    )
+    .values({name: bindparam(f"b_{name}") for name in _REPORTED})
 )
 
 
@@ -318,4 +368,5 @@ def _channel(row: Row[Any]) -> ChannelRecord:
         version=row.version,
         is_device_online=row.device_state == "online",
         is_parent_off=bool(row.parent_off),
+        tags=tags_of(row.tags),
     )

@@ -7,7 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Row, Select, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.pinyin import search_text
@@ -17,6 +32,7 @@ from tocsin.domain.devices import Device, Fault, Zone
 from tocsin.domain.directory import DirectoryDevice, Heard
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.channels import ChannelPart, chunks
+from tocsin.storage.lists import Keys, Marks, marks_of
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import SearchPart, matches
@@ -36,7 +52,10 @@ _COLUMNS: Select[Any] = select(
 
 @dataclass(frozen=True, slots=True)
 class DeviceFilter:
-    """What a list of devices is narrowed to; empty fields narrow nothing. `before` is the cursor, a device id."""
+    """What a list of devices is narrowed to; empty fields narrow nothing.
+
+    `state` may be `faults`; `order` is one of `lists.ORDERS`, `after` the sort values of the row before.
+    """
 
     kind: str = ""
     state: str = ""
@@ -44,8 +63,10 @@ class DeviceFilter:
     code: str = ""
     place_id: str = ""
     protocol: str = ""
+    maker: str = ""
     with_retired: bool = False
-    before: str = ""
+    order: str = "newest"
+    after: tuple[str, ...] | None = None
 
 
 class DeviceRepository(ChannelPart, SearchPart):
@@ -75,21 +96,18 @@ class DeviceRepository(ChannelPart, SearchPart):
     def find(self, *, visible_to: Scope, limit: int = 100, **narrowed: Any) -> list[Device]:
         """Return devices newest first; `narrowed` are fields of `DeviceFilter`."""
         wanted = DeviceFilter(**narrowed)
-        column = devices.c
-        query = _COLUMNS.where(within(column.jurisdiction_code, visible_to, column.id))
-        for name in ("kind", "state", "place_id", "protocol"):
-            if getattr(wanted, name):
-                query = query.where(column[name] == getattr(wanted, name))
-        if wanted.text:
-            query = query.where(matches(wanted.text, column.search))
-        if wanted.code:
-            query = query.where(below(column.jurisdiction_code, wanted.code))
-        if not wanted.with_retired:
-            query = query.where(column.retired_at_us.is_(None))
-        if wanted.before:
-            query = query.where(column.id < wanted.before)
-        rows = self._connection.execute(query.order_by(column.id.desc()).limit(limit))
+        keys = _keys(wanted.order)
+        query = _COLUMNS.where(_narrowed(wanted, visible_to))
+        if wanted.after is not None:
+            query = query.where(keys.after(wanted.after))
+        rows = self._connection.execute(query.order_by(*keys.by).limit(limit))
         return self._with_faults([_device(row) for row in rows])
+
+    def marks(self, *, visible_to: Scope, size: int, **narrowed: Any) -> Marks:
+        """Return how many devices `find` would list, and the sort values of every `size`th."""
+        wanted = DeviceFilter(**narrowed)
+        is_online = devices.c.state == "online"
+        return marks_of(self._connection, devices, _narrowed(wanted, visible_to), _keys(wanted.order), is_online, size)
 
     def of_account(self, account: str, prefix: str, receiver: str) -> str | None:
         """Return the device in use that has exactly this account, prefix and receiver."""
@@ -421,6 +439,38 @@ class DeviceRepository(ChannelPart, SearchPart):
         result = self._connection.execute(update(marks).where(marks.c.name == name).values(at_us=at_us))
         if result.rowcount == 0:
             self._connection.execute(insert(marks).values(name=name, at_us=at_us))
+
+
+def _narrowed(wanted: DeviceFilter, visible_to: Scope) -> ColumnElement[bool]:
+    """Return the condition of a list of devices."""
+    column = devices.c
+    clauses: list[ColumnElement[bool]] = [within(column.jurisdiction_code, visible_to, column.id)]
+    clauses.extend(
+        column[name] == getattr(wanted, name)
+        for name in ("kind", "place_id", "protocol", "maker")
+        if getattr(wanted, name)
+    )
+    if wanted.state == "faults":
+        fault = device_faults.c
+        clauses.append(exists().where(fault.device_id == column.id, fault.closed_at_us.is_(None)))
+    elif wanted.state:
+        clauses.append(column.state == wanted.state)
+    if wanted.text:
+        clauses.append(matches(wanted.text, column.search))
+    if wanted.code:
+        clauses.append(below(column.jurisdiction_code, wanted.code))
+    if not wanted.with_retired:
+        clauses.append(column.retired_at_us.is_(None))
+    return and_(*clauses)
+
+
+def _keys(order: str) -> Keys:
+    if order == "name":
+        return Keys((devices.c.name, devices.c.id))
+    if order == "state":
+        rank = case((devices.c.state == "offline", "0"), (devices.c.state == "online", "2"), else_="1")
+        return Keys((rank, devices.c.name, devices.c.id))
+    return Keys((devices.c.id,), is_falling=True)
 
 
 def _or_kept(name: str, column: Column[str]) -> ColumnElement[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, select
 
 from tocsin.base.pinyin import folded, search_words
 from tocsin.domain.access import Scope
 from tocsin.domain.finding import CameraCount, CameraPoint, Named
+from tocsin.storage.camera_tree import is_online
 from tocsin.storage.scope import within
 from tocsin.storage.tables import channels, devices, places
 
@@ -60,7 +60,7 @@ class SearchPart:
                 column.bearing_deg,
                 column.fov_deg,
                 column.range_m,
-                _is_online().label("is_online"),
+                is_online().label("is_online"),
                 column.stage,
                 column.name,
                 column.name_en,
@@ -94,14 +94,10 @@ class SearchPart:
         """Return how many cameras are in use at each place of each jurisdiction, and how many are online."""
         column = channels.c
         rows = self._connection.execute(
-            select(column.jurisdiction_id, column.place_id, func.count(), func.count().filter(_is_online()))
+            select(column.jurisdiction_id, column.place_id, func.count(), func.count().filter(is_online()))
             .select_from(channels.join(devices, devices.c.id == column.device_id))
             .where(column.stage != "retired", within(column.jurisdiction_code, visible_to, column.id))
             .group_by(column.jurisdiction_id, column.place_id)
             .order_by(column.jurisdiction_id, column.place_id)
         )
         return [CameraCount(row[0], row[1], int(row[2]), int(row[3])) for row in rows]
-
-
-def _is_online() -> ColumnElement[Any]:
-    return (devices.c.state == "online") & (channels.c.status != "OFF") & channels.c.gone_at_us.is_(None)

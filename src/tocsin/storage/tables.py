@@ -264,6 +264,9 @@ channels = Table(
     Column("status", String(8), nullable=False, server_default="", comment="the device's own word: ON | OFF"),
     Column("loss_policy", String(8), nullable=False, server_default="drop", comment="drop until key | tolerate"),
     Column("catalog", Text, nullable=False, server_default="{}", comment="JSON: the catalogue item as received"),
+    Column("catalog_parent", String(64), nullable=False, server_default="", comment="what it hangs under there"),
+    Column("civil_code", String(20), nullable=False, server_default="", comment="its division as the catalogue says"),
+    Column("tags", Text, nullable=False, server_default="", comment="people's own words, each between line feeds"),
     Column("gone_at_us", Micros, comment="absent from the last complete catalogue since"),
     Column(
         "parent_off", Integer, nullable=False, server_default="0", comment="1: what stands above it says that it is off"
@@ -276,6 +279,7 @@ channels = Table(
     comment="a picture of a camera or recorder",
 )
 Index("ix_channels_scope", channels.c.jurisdiction_code, channels.c.stage)
+Index("ix_channels_name", channels.c.name, channels.c.id)
 
 channel_health = Table(
     "channel_health",
@@ -912,4 +916,5 @@ Index(
 
 from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  further tables of the same schema
 from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402
+from tocsin.storage import tables_tree as tables_tree  # noqa: E402
 from tocsin.storage import tables_wall as tables_wall  # noqa: E402

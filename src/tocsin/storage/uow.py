@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tocsin.storage.alarms import AlarmRepository
     from tocsin.storage.attempts import AttemptRepository
     from tocsin.storage.audit import AuditRepository
+    from tocsin.storage.camera_groups import CameraGroupRepository
+    from tocsin.storage.camera_tree import TreeRepository
     from tocsin.storage.cascade import CascadeRepository
     from tocsin.storage.channel_health import ChannelHealthRepository
     from tocsin.storage.control import ControlRepository
@@ -242,6 +244,20 @@ class Transaction:
         from tocsin.storage.devices import DeviceRepository
 
         return DeviceRepository(self.connection)
+
+    @cached_property
+    def tree(self) -> TreeRepository:
+        """What the trees of cameras are made of."""
+        from tocsin.storage.camera_tree import TreeRepository
+
+        return TreeRepository(self.connection)
+
+    @cached_property
+    def groups(self) -> CameraGroupRepository:
+        """People's own groups of cameras."""
+        from tocsin.storage.camera_groups import CameraGroupRepository
+
+        return CameraGroupRepository(self.connection)
 
     @cached_property
     def profiles(self) -> ProfileRepository:

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import (
+    camera_groups,
     cascade_words,
     channel_health,
     control,
@@ -78,6 +79,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         control.WORDS,
         speaking.WORDS,
         device_profiles.WORDS,
+        camera_groups.WORDS,
         cascade_words.WORDS,
         devices.WORDS,
         guarding.WORDS,

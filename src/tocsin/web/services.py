@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.camera_bulk import CameraBulk
+from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
@@ -166,6 +167,7 @@ class Services:
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     imports: ImportService | None = None
     bulk: CameraBulk | None = None
+    camera_groups: CameraGroupService | None = None
     desk: DeviceDesk | None = None
     snapshots: SnapshotService | None = None
     images: ImageService | None = None

@@ -148,6 +148,8 @@ export interface Camera {
   state: 'online' | 'offline';
   /** False for a fixed camera. */
   can_move: boolean;
+  /** People's own words. */
+  tags: string[];
   /** When a moving camera last said where it is. */
   position?: { at: string; speed_kmh?: number; direction_deg?: number } | null;
   live: Live;

@@ -20,6 +20,9 @@ router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
 Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
 Id = Annotated[str, Field(min_length=1, max_length=80)]
 
+Tags = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
+Groups = Annotated[list[Id], Field(max_length=100)]
+
 
 class BulkChanges(In):
     """What many cameras may get."""
@@ -28,6 +31,26 @@ class BulkChanges(In):
     purpose: Text = ""
     place_id: Annotated[str | None, Field(max_length=36)] = None
     loss_policy: Annotated[str, Field(pattern="^(drop|tolerate)$")] = "drop"
+    jurisdiction_id: Id = ""
+    tags: Tags = []
+    add_tags: Tags = []
+    remove_tags: Tags = []
+    groups: Groups = []
+    add_groups: Groups = []
+    remove_groups: Groups = []
+
+
+class Restored(In):
+    """What a camera had before, as `before` told it."""
+
+    owner: Text = ""
+    purpose: Text = ""
+    place_id: Annotated[str | None, Field(max_length=36)] = None
+    loss_policy: Annotated[str, Field(pattern="^(drop|tolerate)$")] = "drop"
+    jurisdiction_id: Id = ""
+    tags: Tags = []
+    groups: Groups = []
+    stage: Annotated[str, Field(pattern="^(discovered|in_service|retired)$")] = "discovered"
 
 
 class BulkItem(In):
@@ -35,7 +58,7 @@ class BulkItem(In):
 
     id: Id
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    changes: BulkChanges = BulkChanges()
+    changes: BulkChanges | Restored = BulkChanges()
 
 
 class BulkFilter(In):
@@ -47,12 +70,15 @@ class BulkFilter(In):
     jurisdiction_id: Annotated[str, Field(max_length=40)] = ""
     place_id: Annotated[str, Field(max_length=40)] = ""
     device_id: Annotated[str, Field(max_length=40)] = ""
+    maker: Annotated[str, Field(max_length=100)] = ""
+    tag: Annotated[str, Field(max_length=100)] = ""
+    node: Annotated[str, Field(max_length=120)] = ""
 
 
 class BulkIn(In):
     """At most 200 cameras: by `ids`, by `items` with changes of their own, or by `filter` and the cursor `after`."""
 
-    act: Literal["change", "commission", "retire"] = "change"
+    act: Literal["change", "commission", "retire", "restore"] = "change"
     ids: Annotated[list[Id], Field(max_length=GROUP)] = []
     items: Annotated[list[BulkItem], Field(max_length=GROUP)] = []
     filter: BulkFilter | None = None
@@ -62,12 +88,13 @@ class BulkIn(In):
 
 
 class BulkChanged(Out):
-    """A camera that was changed: its version now, and what was before."""
+    """A camera that was changed: its version now, and the values before and after."""
 
     id: str
     name: str
     version: int
     before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class BulkRefused(Out):
@@ -91,7 +118,8 @@ class BulkDone(Out):
 async def change_many(house: House, actor: Keeper, language: Language, body: BulkIn) -> Response:
     """Change up to 200 cameras in one transaction, or with `preview` say what it would do; those that cannot are left.
 
-    Each has its own audit record. `before` sent back as `items` takes the change back where `version` still fits.
+    Each has its own audit record. With `"act": "restore"`, `before` sent back as the `changes` of `items` takes it back
+    where `version` still fits.
     Errors: invalid, naming the field.
     """
     if house.bulk is None:

@@ -16,7 +16,7 @@ from tocsin.domain.video import LiveState
 from tocsin.web.api import objects
 from tocsin.web.api.devices import attempt_form
 from tocsin.web.api.places import VersionIn
-from tocsin.web.api.shapes import After, Filter, In, Limit, Out, Page, Text, Version, listed, reply
+from tocsin.web.api.shapes import Cursor, Filter, In, Limit, Node, Order, Out, Page, Text, Version, listed, reply
 from tocsin.web.deps import House, Language, allowed
 from tocsin.web.services import Services
 
@@ -41,6 +41,8 @@ class CameraPatch(In):
     purpose: Text = ""
     stage: Annotated[str, Field(pattern="^in_service$")] = "in_service"
     loss_policy: Annotated[str, Field(pattern="^(drop|tolerate)$")] = "drop"
+    jurisdiction_id: Annotated[str, Field(min_length=1, max_length=36)] = ""
+    tags: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)] = []
 
 
 class CommissionIn(In):
@@ -75,10 +77,17 @@ async def list_cameras(
     jurisdiction_id: Filter = "",
     place_id: Filter = "",
     device_id: Filter = "",
-    after: After = "",
+    maker: Filter = "",
+    tag: Filter = "",
+    node: Node = "",
+    order: Order = "newest",
+    after: Cursor = "",
     limit: Limit = 100,
 ) -> Response:
-    """List cameras, newest first; retired ones only with `stage=retired`."""
+    """List cameras, newest first; retired ones only with `stage=retired`.
+
+    `order` may be `name`, or `state`: off line first. `node` is the key of a node of `/camera-tree`. Errors: invalid.
+    """
     found = await house.cameras.cameras(
         actor,
         text=q,
@@ -87,6 +96,10 @@ async def list_cameras(
         jurisdiction_id=jurisdiction_id,
         place_id=place_id,
         device_id=device_id,
+        maker=maker,
+        tag=tag,
+        node=node,
+        order=order,
         after=after,
         limit=limit,
     )

@@ -18,7 +18,7 @@ from tocsin.domain.forms import optional_iso
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.web.api import objects
 from tocsin.web.api.places import VersionIn
-from tocsin.web.api.shapes import After, Filter, In, Limit, Page, Text, Version, listed, reply, spoken
+from tocsin.web.api.shapes import After, Cursor, Filter, In, Limit, Order, Page, Text, Version, listed, reply, spoken
 from tocsin.web.api.signals import signal_page
 from tocsin.web.deps import House, Language, allowed
 
@@ -135,7 +135,9 @@ async def list_devices(
     jurisdiction_id: Filter = "",
     place_id: Filter = "",
     retired: bool = False,
-    after: After = "",
+    maker: Filter = "",
+    order: Order = "newest",
+    after: Cursor = "",
     limit: Limit = 100,
 ) -> Response:
     """List devices, newest first; `q` looks in names, account and id, `jurisdiction_id` covers its subtree."""
@@ -147,6 +149,8 @@ async def list_devices(
         jurisdiction_id=jurisdiction_id,
         place_id=place_id,
         with_retired=retired,
+        maker=maker,
+        order=order,
         after=after,
         limit=limit,
     )

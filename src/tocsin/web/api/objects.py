@@ -313,6 +313,7 @@ class Camera(Out):
     stage: Literal["discovered", "in_service", "retired"]
     missing: list[str]
     state: Literal["online", "offline"]
+    tags: list[str]
     can_move: bool
     live: Live
     version: int

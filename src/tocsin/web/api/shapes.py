@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -12,6 +10,8 @@ from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
+from tocsin.base.cursors import pack as pack
+from tocsin.base.cursors import unpack as unpack
 from tocsin.base.errors import ErrorCode, TocsinError
 
 T = TypeVar("T")
@@ -61,6 +61,9 @@ class Page(Out, Generic[T]):
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="version of the object as the caller knows it")]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MOST, description="most items of a page")]
 After = Annotated[str, Query(max_length=80, description="cursor: `next` of the page before")]
+Cursor = Annotated[str, Query(max_length=4000, description="cursor: `next` of the page before, or one of the marks")]
+Order = Annotated[str, Query(pattern="^(newest|name|state)$", description="newest | name | state: the worst first")]
+Node = Annotated[str, Query(max_length=120, description="key of a node of a tree")]
 Filter = Annotated[str, Query(max_length=100)]
 Words_ = Annotated[str, Query(max_length=200, description="one or more, separated by commas")]
 Text = Annotated[str, Field(max_length=4000)]
@@ -90,24 +93,6 @@ def whole_number(cursor: str) -> int | None:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise TocsinError(ErrorCode.INVALID, "the cursor is not one of ours", key="cursor", field="after")
     return int(cursor)
-
-
-def pack(*parts: str) -> str:
-    """Return a cursor that stands for several sort values."""
-    return base64.urlsafe_b64encode(_encode(parts)).decode().rstrip("=")
-
-
-def unpack(cursor: str, count: int) -> tuple[str, ...] | None:
-    """Return the sort values of a cursor; None without one. Errors: INVALID."""
-    if not cursor:
-        return None
-    try:
-        parts = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        parts = ()
-    if len(parts) != count:
-        raise TocsinError(ErrorCode.INVALID, "the cursor is not one of ours", key="cursor", field="after")
-    return parts
 
 
 def words_of(listed: str) -> tuple[str, ...]:
