@@ -73,6 +73,7 @@ def _specs(plan: dict[str, Any]) -> dict[str, PictureSpec]:
             height=plan["height"],
             bitrate_bps=plan["bitrate_bps"],
             live_encoder=plan["live"],
+            stamped=not plan["live"],
         )
         for number, gb_id in enumerate(channel_ids(plan["channels"]))
     }

@@ -9,6 +9,8 @@ import time
 from urllib.parse import urlsplit
 
 from bench.feeds import FeedClient
+from bench.harness import percentile
+from tocsin.sim.picture import STAMP_DIGITS, STAMP_MARK
 
 
 class Viewer(FeedClient):
@@ -20,12 +22,18 @@ class Viewer(FeedClient):
         self.first_fragment_s: float | None = None
         self.fragments = 0
         self.skipped = 0
+        self.delays_ms: list[float] = []
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def heard(self, kind: int, frame: bytes) -> None:
         """Take one WebSocket frame."""
         if kind == 2 and frame[4:8] == b"moof":
             self.fragments += 1
+            at = frame.find(STAMP_MARK)
+            while at >= 0:
+                digits = frame[at + len(STAMP_MARK) : at + len(STAMP_MARK) + STAMP_DIGITS]
+                self.delays_ms.append(time.monotonic() * 1e3 - int(digits, 16) / 1e6)
+                at = frame.find(STAMP_MARK, at + len(STAMP_MARK))
             if self.first_fragment_s is None:
                 self.first_fragment_s = time.monotonic()
                 if not self.first.done():
@@ -57,6 +65,9 @@ async def _main() -> None:
     viewers = [await watch(url) for url in urls]
     print("ready", flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
+        delays_ms = [delay for viewer in viewers for delay in viewer.delays_ms]
+        for viewer in viewers:
+            viewer.delays_ms.clear()
         print(
             json.dumps(
                 {
@@ -64,6 +75,9 @@ async def _main() -> None:
                     "fragments": sum(viewer.fragments for viewer in viewers),
                     "bytes": sum(viewer.received_bytes for viewer in viewers),
                     "gaps": sum(viewer.skipped for viewer in viewers),
+                    "delays": len(delays_ms),
+                    "delay_p50_ms": percentile(delays_ms, 0.5),
+                    "delay_p95_ms": percentile(delays_ms, 0.95),
                 }
             ),
             flush=True,

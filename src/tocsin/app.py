@@ -76,6 +76,7 @@ from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.sip import SipConfig, SipGateway
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
+from tocsin.media.delay import BUCKETS_S as DELAY_BUCKETS_S
 from tocsin.media.downloads import Downloads
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
@@ -83,6 +84,7 @@ from tocsin.media.link_words import MediaSettings as LinkSettings
 from tocsin.media.playback import Playbacks
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
+from tocsin.media.worker_figures import WorkerFigures
 from tocsin.protocols.gb28181 import timeline
 from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force
@@ -91,7 +93,7 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
-from tocsin.web.metrics import counter, gauge
+from tocsin.web.metrics import counter, gauge, histogram
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
 
@@ -651,6 +653,16 @@ def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
         yield counter(f"onvif_events_{name}", f"ONVIF events: {name}", value)
 
 
+def _worker_metrics(figures: WorkerFigures) -> Iterable[Metric]:
+    yield gauge("media_viewers", "Viewers of live pictures and recordings", figures.viewers)
+    yield gauge("media_viewers_keys_only", "Viewers that get key frames alone", figures.keys_only)
+    yield gauge("media_queue_bytes", "Bytes that wait for viewers to take them", figures.queue_bytes)
+    yield counter("media_viewer_gaps", "Times a viewer fell behind and skipped to the next key frame", figures.gaps)
+    yield counter("media_skipped_fragments", "Pieces of picture slow viewers did not get", figures.skipped)
+    text = "From a picture's last packet to the write for its viewers, sampled"
+    yield histogram("media_delay_seconds", text, DELAY_BUCKETS_S, figures.delays, figures.delay_sum_s)
+
+
 def _metrics(
     dc09: Dc09Gateway, gb28181: Gb28181Gateway, sip: SipGateway, streams: LiveStreams, link: MediaLink | ZlmLink
 ) -> Iterable[Metric]:
@@ -669,4 +681,6 @@ def _metrics(
     yield counter("sip_bad_messages", "SIP messages that could not be read", sip.health().counts["bad_messages"])
     unknown, named = link.unknown_sources()
     yield counter("media_unknown_packets", "Packets on the shared port that belong to no stream", unknown)
+    if isinstance(link, MediaLink):
+        yield from _worker_metrics(link.figures())
     yield gauge("media_unknown_sources", "Stream numbers on the shared port that belong to no stream", len(named))

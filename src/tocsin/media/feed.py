@@ -50,13 +50,16 @@ class Feed:
     """Fragments, cache and viewers of one stream.
 
     `tolerates_loss` forwards damaged pictures; otherwise pictures are withheld from the damage to the next key.
-    `is_grouped` joins delta pictures into fragments of up to `fragment_ms`, for workers with many streams.
+    While `is_in_round`, pictures that arrived together wait for `flush` and leave as one fragment. `is_grouped` lets
+    them wait for each other across rounds, up to `fragment_ms`: for workers that do not keep up.
     """
 
     def __init__(self, stream_id: str, *, tolerates_loss: bool = False, fragment_ms: int = FRAGMENT_MS) -> None:
         self.stream_id = stream_id
         self.tolerates_loss = tolerates_loss
         self.is_grouped = False
+        self.is_in_round = False
+        self.fragments = 0  # sent to somebody
         self.is_throttled = False  # the worker is overloaded: who joins gets the key picture, not all since it
         self._fragment_ticks = fragment_ms * 90
         self.is_converted = False
@@ -165,7 +168,7 @@ class Feed:
         self._pending_is_key = is_key
         if (
             is_key
-            or not self.is_grouped
+            or not (self.is_grouped or self.is_in_round)
             or time + 3 * self._duration // 2 - self._pending_times[0] > self._fragment_ticks
         ):
             self.flush()
@@ -352,6 +355,7 @@ class Feed:
 
     def _send(self, samples: list[Sample], time: int, is_key: bool) -> None:
         self._sequence += 1
+        self.fragments += 1
         plain = b""
         with_sound = b""
         for outlet in self.outlets:

@@ -56,6 +56,7 @@ class Gallery:
         self._tickets = TicketBox()
         self._closing: set[asyncio.Task[None]] = set()
         self.viewers: set[Viewer] = set()
+        self._past_gaps = self._past_skipped = 0  # of viewers that left
 
     def table(self) -> dict[str, Callable[[Message], Awaitable[object]]]:
         """Return the verbs by name."""
@@ -83,6 +84,17 @@ class Gallery:
         for viewer in list(self.viewers):
             if viewer.is_stuck(self._pace.now_s):
                 viewer.end("slow", CLOSE_SLOW)
+
+    def figures(self) -> Message:
+        """Return what `WorkerFigures` holds of viewers."""
+        viewers = self.viewers
+        return {
+            "viewers": sum(viewer.is_seated for viewer in viewers),
+            "keys_only": sum(viewer.told_keys_only for viewer in viewers),
+            "queue_bytes": sum(viewer.waiting_bytes for viewer in viewers),
+            "gaps": self._past_gaps + sum(viewer.gaps for viewer in viewers),
+            "skipped": self._past_skipped + sum(viewer.skipped for viewer in viewers),
+        }
 
     def throttle(self, is_overloaded: bool) -> None:
         """Send key frames only to viewers without an alarm, or everything again."""
@@ -179,6 +191,9 @@ class Gallery:
 
     def left(self, viewer: Viewer) -> None:
         """Take a viewer off its stage."""
+        if viewer in self.viewers:
+            self._past_gaps += viewer.gaps
+            self._past_skipped += viewer.skipped
         self.viewers.discard(viewer)
         ticket = viewer.ticket
         if ticket is None or not viewer.is_seated:

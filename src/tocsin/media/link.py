@@ -19,6 +19,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.domain.video import Endpoint
 from tocsin.media.link_words import LossReport, MediaEvents, MediaSettings, StreamStats, WorkerHealth, read_stats
 from tocsin.media.wire import Message
+from tocsin.media.worker_figures import WorkerFigures, read_figures, summed
 from tocsin.media.workers import CALL_TIMEOUT_S, WorkerProcess, Workers
 
 log = structlog.get_logger(__name__)
@@ -345,6 +346,10 @@ class MediaLink:
                 named[ssrc] = named.get(ssrc, 0) + count
         return sum(worker.unknown_packets for worker in self._workers.all), named
 
+    def figures(self) -> WorkerFigures:
+        """Return what the workers last said of themselves, together; a second old at most."""
+        return summed(worker.figures for worker in self._workers.alive)
+
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return what was last said of a stream, a second old at most while its worker lives."""
         return self._stats.get(stream_id)
@@ -370,6 +375,7 @@ class MediaLink:
         match message["event"]:
             case "stats":
                 worker.unknown = dict(message.get("unknown", {}))
+                worker.figures = read_figures(message.get("worker", {}))
                 worker.unknown_packets = int(message.get("unknown_packets", 0))
                 for row in message["streams"]:
                     self._stats[row["stream_id"]] = read_stats(row)

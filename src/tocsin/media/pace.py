@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 
 from tocsin.base.clock import Clock
+from tocsin.media.delay import DelayGauge
 from tocsin.media.load import LoadGauge
 from tocsin.media.ports import UdpWatch
 from tocsin.media.stages import Stages
 
 TICK_S = 0.010
 FEW_STREAMS = 20
-GROUP_ABOVE_STREAMS = 32
 
 
 class Pace:
@@ -25,10 +25,28 @@ class Pace:
         self._clock = clock
         self.watch = UdpWatch()
         self.load = LoadGauge()
+        self.delays = DelayGauge()
+        self._arrivals_s: list[float] = []  # of pictures whose bytes the loop has not written yet
         self.now_s = clock.monotonic()
         self.is_shared = False  # one port carries many streams
         self.is_ticking = False
         self._is_reading = False
+
+    def note_arrival(self, arrived_s: float) -> None:
+        """Measure a picture that goes to its viewers now; `arrived_s`: when its last packet came, epoch seconds.
+
+        The loop writes what was queued once its round is over: only then is the delay known.
+        """
+        if not self._arrivals_s:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._settle)
+        self._arrivals_s.append(arrived_s)
+
+    def _settle(self) -> None:
+        now = self._clock.now().timestamp()
+        for arrived_s in self._arrivals_s:
+            self.delays.note(now - arrived_s)
+        self._arrivals_s.clear()
 
     def look(self) -> float:
         """Read the clock; return and keep the time."""
@@ -36,7 +54,7 @@ class Pace:
         return self.now_s
 
     def choose(self) -> None:
-        """With few ports react to each; with many, look at all of them every 10 ms and group pictures."""
+        """With few ports react to each; with many, look at all of them every 10 ms."""
         loop = asyncio.get_running_loop()
         many = self._stages.sending > FEW_STREAMS
         wants_tick = len(self.watch) > FEW_STREAMS or (self.is_shared and many)
@@ -52,9 +70,6 @@ class Pace:
             loop.call_later(TICK_S, self._tick, loop.time() + TICK_S)
         elif not wants_tick:
             self.is_ticking = False
-        is_grouped = self._stages.sending > GROUP_ABOVE_STREAMS
-        for stage in self._stages:
-            stage.feed.is_grouped = is_grouped
 
     def _drain_now(self) -> None:
         self.now_s = self._clock.monotonic()

@@ -69,6 +69,7 @@ class PlaybackFeed(Feed):
             self.file.take(stamped, media, line.record_ms)
         if line.version != self._told:
             self._told = line.version
+            self.flush()  # what came with it belongs to the former clock
             self.say(self._clock_frame())
         return super().take(stamped, now_ms)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import random
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +37,10 @@ CONNECT_TRIES = 3
 CONNECT_TIMEOUT_S = 3.0
 CONNECT_PAUSE_S = 1.0
 LISTEN_BACKLOG = 4
+SIOCGSTAMP = 0x8906
+
+_stamp = struct.Struct("ll").unpack
+_stamp_size = struct.calcsize("ll")
 
 Deliver = Callable[[list[bytes]], None]
 
@@ -132,6 +138,11 @@ class UdpPort:
                 self._deliver(packets)
         else:
             self._drain_unlatched(now_s)
+
+    def arrived_s(self) -> float:
+        """Return when the kernel got the packet taken last, epoch seconds. Source: socket(7), SIOCGSTAMP."""
+        seconds, microseconds = _stamp(fcntl.ioctl(self.socket.fileno(), SIOCGSTAMP, bytes(_stamp_size)))
+        return int(seconds) + int(microseconds) / 1e6
 
     def reopen(self) -> None:
         """Listen to any sender again on the same port; the caller has to watch the new socket."""

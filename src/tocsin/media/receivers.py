@@ -194,10 +194,20 @@ class Receivers:
         now_ms = (self._pace.now_s if stage.transport == "udp" else self._clock.monotonic()) * 1000.0
         if source.first_packet_ms < 0:
             self._stages.event("source_up", stage.stream_id)
+        fragments = stage.feed.fragments
         source.receive(packets, now_ms)
+        if stage.feed.fragments != fragments and self._pace.delays.is_due():
+            self._measure(stage, packets[-1], now_ms)
         if source.has_news:
             source.has_news = False
             self._parameters_changed(stage)
+
+    def _measure(self, stage: Stage, last: bytes, now_ms: float) -> None:
+        """Say when the last packet of a picture came: over UDP by the kernel's stamp, over TCP when it was read."""
+        if stage.udp is None:
+            self._pace.note_arrival(self._clock.now().timestamp() - (self._clock.monotonic() - now_ms / 1000.0))
+        elif len(last) > 1 and last[1] & 0x80:
+            self._pace.note_arrival(stage.udp.arrived_s())
 
     def _parameters_changed(self, stage: Stage) -> None:
         feed = stage.feed

@@ -76,11 +76,16 @@ class Source:
         size = 0
         for forward in tuple(self.forwards):
             forward.take_packets(packets, now_ms)
+        feed = self.feed
+        feed.is_in_round = True
         for packet in packets:
             size += len(packet)
             units = receive(packet, now_ms)
             if units:
                 self._take(units, now_ms)
+        feed.is_in_round = False
+        if feed.has_pending and not feed.is_grouped:
+            feed.flush()
         self.received_bytes += size
 
     def receive_sound(self, packets: list[bytes], now_ms: float) -> None:

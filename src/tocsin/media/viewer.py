@@ -82,6 +82,7 @@ class Viewer(asyncio.Protocol):
         self.gaps = 0
         self.step = StepDown()
         self.is_throttled = False
+        self.asks_keys_only = False  # the page cannot show more
         self.told_keys_only = False
         self.skipped = 0
         self.sent_bytes = 0
@@ -135,7 +136,9 @@ class Viewer(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.ended:
             return
-        if (self.told_keys_only or self.is_throttled or self.step.is_down) and not self._is_wanted(is_key):
+        if (
+            self.told_keys_only or self.is_throttled or self.asks_keys_only or self.step.is_down
+        ) and not self._is_wanted(is_key):
             self.skipped += 1
             return
         if self.state is QueueState.RUN:
@@ -159,11 +162,11 @@ class Viewer(asyncio.Protocol):
         if not is_key:
             return False
         self.step.may_step_up(asyncio.get_running_loop().time())
-        keys_only = self.is_throttled or self.step.is_down
+        keys_only = self.is_throttled or self.step.is_down or self.asks_keys_only
         if keys_only != self.told_keys_only:
             self.told_keys_only = keys_only
             mode = "key_frames" if keys_only else "all"
-            reason = ("overload" if self.is_throttled else "slow") if keys_only else ""
+            reason = "overload" if self.is_throttled else "slow" if self.step.is_down else "page" if keys_only else ""
             self.send_text(text_frame({"type": "quality", "mode": mode, "reason": reason}))
         return True
 
@@ -205,6 +208,11 @@ class Viewer(asyncio.Protocol):
         else:
             self.ended = reason
             transport.abort()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits for the client to take it."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def is_stuck(self, now_s: float) -> bool:
         """Tell whether nothing left the queue for 15 s; call it about once a second."""
@@ -250,6 +258,8 @@ class Viewer(asyncio.Protocol):
         kind = message.get("type")
         if kind == "stat":
             self.client = {str(key)[:20]: value for key, value in list(message.items())[:10]}
+        elif kind == "quality":
+            self.asks_keys_only = message.get("mode") == "key_frames"
         elif kind == "pause":
             self.state = QueueState.PAUSED
         elif kind == "resume" and self.state is QueueState.PAUSED:

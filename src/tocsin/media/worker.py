@@ -200,7 +200,7 @@ class Worker:
             self._receivers.shared.tidy(asyncio.get_running_loop().time())
         if self._seconds % REPORT_EVERY_S == 0:
             self._report_losses()
-        self._say({"event": "stats", "streams": self._all_stats(), **self._shared_stats()})
+        self._say({"event": "stats", "streams": self._all_stats(), "worker": self._figures(), **self._shared_stats()})
         if self._seconds % COLLECT_ALL_EVERY_S == 0:
             gc.collect()
         elif self._seconds % COLLECT_EVERY_S == 0:
@@ -215,7 +215,7 @@ class Worker:
             return
         self._is_throttled = is_overloaded
         for stage in self._stages:
-            stage.feed.is_throttled = is_overloaded
+            stage.feed.is_throttled = stage.feed.is_grouped = is_overloaded
         self._gallery.throttle(is_overloaded)
 
     def _report_losses(self) -> None:
@@ -233,6 +233,10 @@ class Worker:
     def _all_stats(self) -> list[Message]:
         now, now_ms = self._clock.now().timestamp(), self._clock.monotonic() * 1000.0
         return [stage.stats(now, now_ms) for stage in self._stages]
+
+    def _figures(self) -> Message:
+        delays = self._pace.delays
+        return {**self._gallery.figures(), "delays": delays.counts, "delay_sum_s": delays.sum_s}
 
     def _shared_stats(self) -> Message:
         shared = self._receivers.shared

@@ -19,6 +19,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.media.link_words import MediaSettings
 from tocsin.media.wire import VERSION, Message, WireError, pack_message, read_message
+from tocsin.media.worker_figures import WorkerFigures
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class WorkerProcess:
     calls: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     unknown_packets: int = 0
+    figures: WorkerFigures = field(default_factory=WorkerFigures)
 
 
 class Workers:
@@ -215,6 +217,7 @@ class Workers:
         was_ready = worker.ready.is_set()
         worker.ready.clear()
         worker.writer = None
+        worker.figures = WorkerFigures()
         for call in worker.calls.values():
             if not call.done():
                 call.set_result({"error": "worker_lost", "detail": "the media worker ended"})

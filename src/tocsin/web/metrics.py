@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -38,13 +38,8 @@ class RequestMetrics:
         for (method, route, status), count in sorted(self._counts.items()):
             requests.add_metric((method, route, str(status)), count)
         yield requests
-        below, buckets = 0, []
-        for bound_s, count in zip((*map(str, BUCKETS_S), "+Inf"), self._buckets, strict=True):
-            below += count
-            buckets.append((bound_s, below))
-        durations = HistogramMetricFamily("tocsin_http_request_duration_seconds", "Time to answer a request")
-        durations.add_metric((), buckets, self._sum_s)
-        yield durations
+        text = "Time to answer a request"
+        yield histogram("http_request_duration_seconds", text, BUCKETS_S, self._buckets, self._sum_s)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -61,6 +56,17 @@ def counter(name: str, text: str, value: float) -> Metric:
     """Return a counter without labels; `name` without prefix and `_total`."""
     family = CounterMetricFamily(f"tocsin_{name}", text)
     family.add_metric((), value)
+    return family
+
+
+def histogram(name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float) -> Metric:
+    """Return a histogram; `counts` has one entry for each bound and one for what lies beyond."""
+    below, buckets = 0, []
+    for bound, count in zip((*map(str, bounds), "+Inf"), counts, strict=True):
+        below += count
+        buckets.append((bound, below))
+    family = HistogramMetricFamily(f"tocsin_{name}", text)
+    family.add_metric((), buckets, total)
     return family
 
 
