@@ -10,6 +10,7 @@ from bench import (
     gb_catalogue,
     gb_devices,
     relay,
+    relay_core,
     sip_keepalive,
     start,
 )
@@ -24,6 +25,7 @@ BENCHES: dict[str, Bench] = {
         gb_devices.BENCH,
         gb_catalogue.BENCH,
         relay.BENCH,
+        relay_core.BENCH,
         first_picture.BENCH,
         camera_registry.BENCH,
         start.BENCH,

@@ -39,7 +39,7 @@ class Pace:
         """
         if not self._arrivals_s:
             loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._settle)
+            loop.call_soon(self._settle)
         self._arrivals_s.append(arrived_s)
 
     def _settle(self) -> None:
@@ -78,6 +78,10 @@ class Pace:
     def _tick(self, due_s: float) -> None:
         if not self.is_ticking:
             return
+        # Not here: what the loop has ready, such as measuring the round before, comes first.
+        asyncio.get_running_loop().call_soon(self._round, due_s)
+
+    def _round(self, due_s: float) -> None:
         loop = asyncio.get_running_loop()
         late_s = loop.time() - due_s
         self.load.note(late_s, loop.time())
