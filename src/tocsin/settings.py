@@ -312,7 +312,11 @@ class MediaSettings(_Section):
         unit="seconds",
     )
     fragment_ms: int = _setting(
-        200, ge=40, le=1000, description="Longest piece of picture sent at once.", unit="milliseconds"
+        200,
+        ge=40,
+        le=1000,
+        description="Longest piece of picture a worker sends at once when it does not keep up.",
+        unit="milliseconds",
     )
     receive_buffer_bytes: int = _setting(
         4 * 1024 * 1024,

@@ -163,7 +163,7 @@ class Viewer(asyncio.Protocol):
             return False
         self.step.may_step_up(asyncio.get_running_loop().time())
         keys_only = self.is_throttled or self.step.is_down or self.asks_keys_only
-        if keys_only != self.told_keys_only:
+        if keys_only != self.told_keys_only and self.waiting_bytes <= self.queue_bytes:  # else it would not be heard
             self.told_keys_only = keys_only
             mode = "key_frames" if keys_only else "all"
             reason = "overload" if self.is_throttled else "slow" if self.step.is_down else "page" if keys_only else ""

@@ -50,7 +50,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "media.port": "用户取图的端口；其余进程依次使用后续端口；0 表示自动选用空闲端口。",
     "media.rtp_ports": "设备送图的端口范围（起-止），由各进程分用。",
     "media.stop_after_s": "最后一名观看者离开后，过这么久请求摄像机停止送图。",
-    "media.fragment_ms": "一次发送的图像片段的最长时长。",
+    "media.fragment_ms": "图像进程跟不上时，合并发送的图像片段的最长时长。",
     "media.receive_buffer_bytes": "每个套接字申请的接收缓冲；系统有上限（net.core.rmem_max），实际值见日志。",
     "media.viewer_queue_bytes": "观看者积压超过此值时跳到下一关键帧，并告知有缺口。",
     "media.rtp_mode": "设备送图的端口方式：ports 为每路一个端口（rtp_ports）；shared 为所有流共用 rtp_shared_port"
