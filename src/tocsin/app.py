@@ -29,6 +29,7 @@ from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
 from tocsin.domain.camera_bulk import CameraBulk
+from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
@@ -36,6 +37,7 @@ from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control import FixedMover, RoutedMover
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.device_acts import DeviceActs
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
 from tocsin.domain.downloads import DownloadService
@@ -281,6 +283,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     cameras = ChannelService(store, clock, directory)
     imports = ImportService(store, clock, places, devices, cameras)
     stack.push_async_callback(imports.stop)
+    camera_desk = CameraDesk(store, gb28181.camera_desk, clock, directory)
+    acts = DeviceActs(store, gb28181.camera_desk)
+    gb28181.camera_desk.on_upgraded = acts.upgraded
     services = Services(
         store=store,
         clock=clock,
@@ -293,6 +298,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_groups=CameraGroupService(store),
         guarding=GuardService(store, gb28181),
         desk=DeviceDesk(store, gb28181.desk),
+        camera_desk=camera_desk,
+        acts=acts,
         snapshots=snapshots,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
@@ -355,6 +362,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     await health.start()
     await snapshots.start()
+    await acts.start()
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
     server = make_server(app)
@@ -376,6 +384,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         users=users,
         health=health,
         snapshots=snapshots,
+        camera_desk=camera_desk,
     )
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)

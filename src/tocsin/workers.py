@@ -13,6 +13,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.tasks import Supervisor
 from tocsin.base.times import to_us
 from tocsin.domain import incident_clock
+from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.downloads import DownloadService
@@ -67,6 +68,7 @@ def spawn_all(
     health: ChannelHealthService,
     snapshots: SnapshotService,
     users: UserService | None = None,
+    camera_desk: CameraDesk | None = None,
 ) -> None:
     """Start every timed job under `supervisor`."""
     watch = ClockWatch(notices, clock)
@@ -86,6 +88,8 @@ def spawn_all(
         Timed("snapshots", FLUSH_S, snapshots.check),
         Timed("trim", TRIM_S, lambda: trim(store)),
     ]
+    if camera_desk is not None:
+        jobs.append(Timed("storage cards", TRIM_S, camera_desk.check_cards))
     if users is not None:
         jobs.append(Timed("users", SEEN_S, users.flush_seen))
     for job in jobs:

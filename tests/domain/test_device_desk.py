@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from tests.support.registry import INSTALLER_A, OPERATOR, House, small_house
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain.device_desk import DeviceCondition, DeviceDesk, checked
+from tocsin.domain.device_desk import DeviceCondition, DeviceDesk
+from tocsin.domain.device_settings import MAX_CHANGES, changes_of, checked
 from tocsin.domain.guarding import CommandOutcome
 
 __all__ = ["small_house"]
+
+OSD = {"Length": 704, "Width": 576, "TimeX": 16, "TimeY": 16}
+MASK = {"Seq": 1, "Point": "20,30,50,60"}
+PLAN = {"RecordEnable": 1, "StreamNumber": 0, "RecordSchedule": []}
+
+
+def segment(begin: int, end: int) -> dict[str, int]:
+    return {"StartHour": begin, "StartMin": 0, "StartSec": 0, "StopHour": end, "StopMin": 0, "StopSec": 0}
 
 
 class Line:
@@ -28,12 +38,12 @@ class Line:
         return self.outcome, DeviceCondition(model="X") if self.outcome is CommandOutcome.DONE else None
 
     async def configuration(
-        self, device_id: str, target_id: str
+        self, device_id: str, target_id: str, types: Sequence[str] = ()
     ) -> tuple[CommandOutcome, dict[str, dict[str, str]] | None]:
         return self.outcome, {"BasicParam": {"Name": "x"}} if self.outcome is CommandOutcome.DONE else None
 
     async def configure(
-        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, str | int]
+        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, Any]
     ) -> CommandOutcome:
         self.sent.append((device_id, target_id, config_type, dict(values)))
         self.recorded_before = await self.house.audited()
@@ -49,7 +59,14 @@ async def test_the_record_stands_before_the_change_leaves_and_the_answer_after(s
     assert line.recorded_before[-1] == ("device.config_asked", "done")
     records = await small_house.store.read(lambda tx: list(tx.audit.all()))
     assert [(record.action, json.loads(record.detail)) for record in records[-2:]] == [
-        ("device.config_asked", {"config_type": "BasicParam", "fields_set": ["HeartBeatInterval", "Name"]}),
+        (
+            "device.config_asked",
+            {
+                "config_type": "BasicParam",
+                "fields_set": ["HeartBeatInterval", "Name"],
+                "changes": ["HeartBeatInterval:  -> 30", "Name: x -> 东门"],
+            },
+        ),
         ("device.config_answered", {"config_type": "BasicParam", "result": "done"}),
     ]
 
@@ -81,6 +98,20 @@ async def test_what_failed_is_said_and_recorded(small_house: House, outcome: Com
     ("config_type", "values"),
     [
         ("OSDConfig", {"x": 1}),
+        ("OSDConfig", {"Length": 704, "Width": 576, "TimeX": 0}),
+        ("OSDConfig", {**OSD, "Item": [{"Text": "x" * 33, "X": 1, "Y": 1}]}),
+        ("OSDConfig", {**OSD, "Item": [{"Text": "x", "X": 1, "Y": 1}] * 9}),
+        ("PictureMask", {"On": 2}),
+        ("PictureMask", {"On": 1, "RegionList": [{"Seq": 1, "Point": "30,20,10,60"}]}),
+        ("PictureMask", {"On": 1, "RegionList": [{"Seq": 1, "Point": "<x>"}]}),
+        ("PictureMask", {"On": 1, "RegionList": [MASK, MASK]}),
+        ("AlarmReport", {"MotionDetection": 1}),
+        ("VideoRecordPlan", {"RecordEnable": 1, "StreamNumber": 0}),
+        ("VideoRecordPlan", {**PLAN, "RecordSchedule": [{"WeekDayNum": 8, "TimeSegment": []}]}),
+        ("VideoRecordPlan", {**PLAN, "RecordSchedule": [{"WeekDayNum": 1, "TimeSegment": [segment(9, 8)]}]}),
+        ("VideoRecordPlan", {**PLAN, "RecordSchedule": [{"WeekDayNum": 1, "TimeSegment": [segment(8, 9)] * 9}]}),
+        ("VideoParamAttribute", {"Item": [{"StreamNumber": 0}]}),
+        ("SnapShot", {"SnapNum": 1}),
         ("BasicParam", {}),
         ("BasicParam", {"HeartBeatInterval": 1}),
         ("BasicParam", {"Other": 1}),
@@ -98,3 +129,37 @@ async def test_a_channel_is_mirrored_and_never_the_device(small_house: House) ->
     with pytest.raises(TocsinError) as refused:
         await DeviceDesk(small_house.store, line).configure(camera.id, "FrameMirror", {"": 1}, actor=INSTALLER_A)
     assert (refused.value.code, line.sent) == (ErrorCode.INVALID, [])
+
+
+def test_counts_are_ours_and_days_without_a_stretch_are_left_out() -> None:
+    days = [
+        {"WeekDayNum": 7, "TimeSegment": [segment(8, 12), segment(14, 24)]},
+        {"WeekDayNum": 2, "TimeSegment": []},
+        {"WeekDayNum": 1, "TimeSegment": [segment(0, 24)]},
+    ]
+    found = checked("VideoRecordPlan", {**PLAN, "RecordSchedule": days})
+    assert found["RecordScheduleSumNum"] == 2
+    assert [(day["WeekDayNum"], day["TimeSegmentSumNum"]) for day in found["RecordSchedule"]] == [(1, 1), (7, 2)]
+    assert checked("PictureMask", {"On": 1, "RegionList": [{"Seq": 1, "Point": " 20, 30,50,60 "}]}) == {
+        "On": 1,
+        "SumNum": 1,
+        "RegionList": {"Item": [MASK]},
+    }
+    assert checked("PictureMask", {"On": 0, "RegionList": []}) == {"On": 0, "SumNum": 0}
+    assert checked("OSDConfig", OSD) == {**OSD, "SumNum": 0}
+
+
+def test_a_change_is_told_field_by_field_with_what_stood_there_and_what_is_taken_away() -> None:
+    before = {"On": "1", "SumNum": "2", "RegionList.Item.1.Point": "1,1,9,9", "RegionList.Item.2.Point": "2,2,8,8"}
+    after = {"On": 1, "SumNum": 1, "RegionList": {"Item": [{"Point": "1,1,9,9"}]}}
+    assert changes_of(before, after) == (
+        "SumNum: 2 -> 1",
+        "RegionList.Item.Point:  -> 1,1,9,9",
+        "RegionList.Item.1.Point: 1,1,9,9 -> ",
+        "RegionList.Item.2.Point: 2,2,8,8 -> ",
+    )
+    assert changes_of({"": "0"}, {"": 2}) == ("value: 0 -> 2",)
+    assert changes_of(None, {"": 2}) == ("value: ? -> 2",)
+    assert changes_of({"A": "1"}, {"A": 1}) == ()
+    many = {"Item": [{"Text": "x" * 32, "X": number, "Y": 1} for number in range(99)]}
+    assert len(changes_of({}, many)) == MAX_CHANGES

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tocsin.protocols.gb28181.configuration import MAX_VALUES, read_condition, read_configuration
+from tocsin.protocols.gb28181.configuration import MAX_VALUES, device_config, read_condition, read_configuration
 from tocsin.protocols.gb28181.manscdp import Document, build_document, parse_document, result_response
 
 NOW = datetime(2026, 11, 22, 3, 36, 26, tzinfo=UTC)
@@ -26,3 +26,7 @@ def run_one(data: bytes) -> None:
             read_condition(document, document, NOW)
             found = read_configuration(document)
             assert sum(len(values) for values in found.values()) <= MAX_VALUES
+    tree = {"Length": 704, "SumNum": 2, "Item": [{"Text": text, "X": 1}, {"Text": "b", "X": 2}]}
+    again = parse_document(device_config(1, _ID, "OSDConfig", tree))
+    assert isinstance(again, Document)
+    assert read_configuration(again)["OSDConfig"]["Item.2.Text"] == "b"

@@ -16,6 +16,7 @@ from tocsin.base.words import Words
 from tocsin.domain.channels import ChannelRecord
 
 OFFLINE: Final = "offline."
+STORAGE: Final = "storage."
 MAX_PARENTS: Final = 16
 
 WORDS: Final = Words(
@@ -46,6 +47,14 @@ WORDS: Final = Words(
         "picture.thin": (
             "It sends only {kbps} kbit/s. Its stream is set too small, or the line gives no more.",
             "码率仅 {kbps} kbit/s。码流设置过小，或线路带宽不足。",
+        ),
+        "storage.error": (
+            "Storage card {cards} reports an error: nothing can be relied upon to be recorded on it. Replace it.",
+            "存储卡 {cards} 报告错误，录像可能未保存。请更换存储卡。",
+        ),
+        "storage.unformatted": (
+            "Storage card {cards} is not formatted: nothing is recorded on it. Format it from the camera's page.",
+            "存储卡 {cards} 未格式化，无法录像。请在摄像机页面格式化。",
         ),
         "health.days": ("The period is 1 to 366 days.", "统计周期为 1 至 366 天。"),
         "health.checking": (

@@ -19,6 +19,7 @@ from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, guard, page
 from tocsin.domain.channel_health import (
+    STORAGE,
     Bounds,
     ChannelFault,
     GroupHealth,
@@ -354,9 +355,9 @@ def _compare(
     now: datetime,
     difference: _Difference,
 ) -> None:
-    """Add what has to open and close for a channel to be as `wanted`; its picture faults are not looked at."""
+    """Add what has to open and close for a channel to be as `wanted`; faults of picture and card are not looked at."""
     for key, fault in is_open.items():
-        if not key.startswith(PICTURE) and key not in wanted:
+        if not key.startswith((PICTURE, STORAGE)) and key not in wanted:
             difference.closed.append(fault.id)
     for key, params in wanted.items():
         if key not in is_open:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.words import Words
-from tocsin.domain import events, fields
+from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import guard
+from tocsin.domain.device_settings import changes_of, check_target, checked
 from tocsin.domain.devices import Device
-from tocsin.domain.fields import refuse
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
@@ -44,29 +44,19 @@ class DeskLine(Protocol):
         """Ask how a device is."""
 
     async def configuration(
-        self, device_id: str, target_id: str
+        self, device_id: str, target_id: str, types: Sequence[str] = ()
     ) -> tuple[CommandOutcome, dict[str, dict[str, str]] | None]:
-        """Ask how it is set."""
+        """Ask how it is set; without `types` everything its edition knows."""
 
     async def configure(
-        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, str | int]
+        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, Any]
     ) -> CommandOutcome:
-        """Set it."""
+        """Set it; `values` is a tree, a list in it an element that repeats."""
 
 
 WORDS: Final = Words(
     {"desk.not_possible": ("This device cannot be asked or set from here.", "无法从平台查询或配置该设备。")}
 )
-_TO_CHANNEL: Final = frozenset({"FrameMirror"})
-_RULES: Final[Mapping[str, Mapping[str, fields.Rule]]] = {
-    "BasicParam": {
-        "Name": fields.text(64, required=True),
-        "Expiration": fields.number(3_600, 86_400, optional=False),
-        "HeartBeatInterval": fields.number(5, 3_600, optional=False),
-        "HeartBeatCount": fields.number(1, 255, optional=False),
-    },
-    "FrameMirror": {"": fields.number(0, 3, optional=False)},
-}
 
 
 class DeviceDesk(UseCases):
@@ -97,14 +87,18 @@ class DeviceDesk(UseCases):
     ) -> CommandOutcome:
         """Set a device. `unconfirmed`: it took the command and said nothing of the result.
 
+        What stood there is asked first, so that the record has both.
+
         Errors: INVALID naming the field; NOT_FOUND; FORBIDDEN; CONFLICT when it refuses; UNAVAILABLE. Nothing is sent
         when the record cannot be written.
         """
         values = checked(config_type, given)
-        if (config_type in _TO_CHANNEL) != bool(channel_id):
-            raise refuse("channel_id", "registry.field_form", "this is set on the other kind", form=config_type)
-        target = await self._act(
-            "device.config_asked", "device", device_id, actor, _ask, device_id, channel_id, config_type, values, actor
+        check_target(config_type, channel_id)
+        asked = "device.config_asked"
+        target = await self._act(asked, "device", device_id, actor, _allowed, device_id, channel_id, actor)
+        changes = changes_of(await self._before(device_id, target, config_type), values)
+        await self._act(
+            asked, "device", device_id, actor, _ask, device_id, channel_id, config_type, values, changes, actor
         )
         outcome = await self._line.configure(device_id, target, config_type, values)
         await self._store.run(_note, device_id, config_type, outcome, actor)
@@ -112,16 +106,12 @@ class DeviceDesk(UseCases):
             raise _failed(outcome)
         return outcome
 
-
-def checked(config_type: str, given: Mapping[str, Any]) -> dict[str, str | int]:
-    """Return the values of a type that may be set. Errors: INVALID naming what is wrong."""
-    rules = _RULES.get(config_type)
-    if rules is None:
-        raise refuse("type", "registry.field_form", f"{config_type} cannot be set", form=", ".join(_RULES))
-    if not given:
-        raise refuse("values", "registry.field_required", "values must not be empty")
-    found = fields.read(given, rules)
-    return {name: int(value) if isinstance(value, float) else value for name, value in found.items()}
+    async def _before(self, device_id: str, target: str, config_type: str) -> Mapping[str, str] | None:
+        """Return what stands there now, under whatever name the device answers; None when it does not say."""
+        _, found = await self._line.configuration(device_id, target, (config_type,))
+        if not found:
+            return None
+        return found.get(config_type) or (next(iter(found.values())) if len(found) == 1 else None)
 
 
 def _failed(outcome: CommandOutcome) -> TocsinError:
@@ -154,12 +144,23 @@ def _target(tx: Any, device_id: str, channel_id: str, actor: Actor) -> str:
     raise TocsinError(ErrorCode.NOT_FOUND, f"no camera {channel_id} of this device")
 
 
-def _ask(
-    tx: Any, device_id: str, channel_id: str, config_type: str, values: Mapping[str, str | int], actor: Actor
-) -> str:
+def _allowed(tx: Any, device_id: str, channel_id: str, actor: Actor) -> str:
     device = _device(tx, device_id, actor)
     guard(actor, Permission.MANAGE_REGISTRY, "device", device.id, device.jurisdiction_code)
-    target = _target(tx, device_id, channel_id, actor)
+    return _target(tx, device_id, channel_id, actor)
+
+
+def _ask(
+    tx: Any,
+    device_id: str,
+    channel_id: str,
+    config_type: str,
+    values: Mapping[str, Any],
+    changes: tuple[str, ...],
+    actor: Actor,
+) -> None:
+    _allowed(tx, device_id, channel_id, actor)
+    device = _device(tx, device_id, actor)
     tx.record(
         events.ConfigAsked(
             subject_id=device.id,
@@ -169,9 +170,9 @@ def _ask(
             config_type=config_type,
             fields_set=tuple(name for name in sorted(values) if name),
             channel_id=channel_id,
+            changes=changes,
         )
     )
-    return target
 
 
 def _note(tx: Any, device_id: str, config_type: str, outcome: CommandOutcome, actor: Actor) -> None:

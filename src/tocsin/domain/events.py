@@ -938,7 +938,7 @@ class ImportEnded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigAsked(Fact):
-    """Somebody sets a device; recorded before anything is sent. Names of the fields, never their values."""
+    """Somebody sets a device; recorded before anything is sent. `changes` has what stood there and what shall."""
 
     ACTION: ClassVar[str] = "device.config_asked"
     SUBJECT: ClassVar[str] = "device"
@@ -946,6 +946,7 @@ class ConfigAsked(Fact):
     config_type: str
     fields_set: tuple[str, ...] = ()
     channel_id: str = ""
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.video import MediaPorts
 from tocsin.gateways.gb28181_alarms import AlarmKeeper, Intake
 from tocsin.gateways.gb28181_calls import CallJournal, LiveConfig, MediaCaller
+from tocsin.gateways.gb28181_camera_desk import GbCameraDesk
 from tocsin.gateways.gb28181_catalog import Asker, CatalogReader, Identity
 from tocsin.gateways.gb28181_clock_form import ClockForms
 from tocsin.gateways.gb28181_commands import AlarmCommands
@@ -184,6 +185,7 @@ class Gb28181Gateway:
             per_s=config.catalogs_per_s,
         )
         self.desk = GbDesk(self._asker, self.commands, self.table, reports, clock)
+        self.camera_desk = GbCameraDesk(self._asker, self.commands, self.table, self._attempts, clock)
         self.download_speeds = GbDownloadSpeeds(self.desk, self.table, clock)
         self.snapshots = GbSnapshots(self._asker, self.commands, self.table)
         self._notices = Notices(
@@ -574,6 +576,8 @@ class Gb28181Gateway:
             return None
         if is_video_upload(document):
             self._alarms.keep_upload(device, document, request.body, peer, partial(self._sip.answer, request, peer))
+            return None
+        if self.camera_desk.take_result(device, document, partial(self._sip.answer, request, peer)):
             return None
         if document.kind == "notify" and (topic := topic_of(document)) is not None:
             if not self._notices.take(device, document, topic):

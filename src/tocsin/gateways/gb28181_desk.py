@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from tocsin.base.clock import Clock
 from tocsin.domain.device_desk import DeviceCondition
@@ -10,7 +11,7 @@ from tocsin.domain.devices import DeviceReports
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.gateways.gb28181_catalog import Asker
 from tocsin.gateways.gb28181_commands import AlarmCommands
-from tocsin.gateways.gb28181_devices import DeviceTable
+from tocsin.gateways.gb28181_devices import DeviceTable, RegisteredDevice
 from tocsin.protocols.gb28181.alarm_commands import device_status_query
 from tocsin.protocols.gb28181.configuration import (
     CONFIG_DOWNLOAD,
@@ -24,6 +25,8 @@ from tocsin.protocols.gb28181.configuration import (
 )
 from tocsin.protocols.gb28181.manscdp import device_info_query
 from tocsin.protocols.sip.message import readable
+
+MOST_SILENT: Final = 2
 
 
 class GbDesk:
@@ -70,20 +73,41 @@ class GbDesk:
         )
 
     async def configuration(
-        self, device_id: str, target_id: str
+        self, device_id: str, target_id: str, types: Sequence[str] = ()
     ) -> tuple[CommandOutcome, dict[str, dict[str, str]] | None]:
-        """Ask a device, or a channel of it, how it is set; older editions are asked for less."""
+        """Ask a device, or a channel of it, how it is set; older editions are asked for less.
+
+        Who refuses or passes over a question for several types is asked for each alone, until two stay unanswered.
+        """
         device = self._table.by_id(device_id)
         if device is None:
             return CommandOutcome.NOT_CONNECTED, None
-        types = READ_2022 if device.version.strip().startswith("3") else READ_2016
+        wanted = types or (READ_2022 if device.version.strip().startswith("3") else READ_2016)
+        outcome, found = await self._types(device, target_id, wanted)
+        if len(wanted) == 1 or outcome not in (CommandOutcome.REFUSED, CommandOutcome.UNCONFIRMED):
+            return outcome, found
+        joined: dict[str, dict[str, str]] = {}
+        silent = 0
+        for one in wanted:
+            single, values = await self._types(device, target_id, (one,))
+            if single is CommandOutcome.DONE and values is not None:
+                joined.update(values)
+            elif single is not CommandOutcome.REFUSED:
+                silent += 1
+                if silent == MOST_SILENT:
+                    break
+        return (CommandOutcome.DONE, joined) if joined else (outcome, None)
+
+    async def _types(
+        self, device: RegisteredDevice, target_id: str, types: Sequence[str]
+    ) -> tuple[CommandOutcome, dict[str, dict[str, str]] | None]:
         sn = self._asker.next_sn()
         body = config_query(sn, target_id or device.gb_id, types, self._commands.label_of(device))
         outcome, document = await self._commands.ask(device, CONFIG_DOWNLOAD, sn, body)
         return outcome, read_configuration(document) if document is not None else None
 
     async def configure(
-        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, str | int]
+        self, device_id: str, target_id: str, config_type: str, values: Mapping[str, Any]
     ) -> CommandOutcome:
         """Set a device, or a channel of it, and wait for its answer."""
         device = self._table.by_id(device_id)

@@ -59,6 +59,7 @@ from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
 from tocsin.protocols.sip.transaction import Send
 from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
+from tocsin.sim.camera_maintenance import SimMaintenance
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
 from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
@@ -112,6 +113,7 @@ class SimCamera:
         self.recorder = SimRecorder(self, recordings)
         self.watched = SimWatched(self)
         self.settings = SimSettings(self)
+        self.maintenance = SimMaintenance(self)
         self.voice = SimVoice(self)
         wire.attach(plan.gb_id, self)
         for channel in plan.channels:
@@ -333,7 +335,7 @@ class SimCamera:
 
     def _receive_document(self, document: Document) -> None:
         command = document.cmd_type.lower()
-        if self.settings.take(document):
+        if self.settings.take(document) or self.maintenance.take(document):
             return
         if document.kind == "query" and command == "catalog" and Quirk.NO_CATALOG not in self.plan.quirks:
             self.start(self._send_catalog(document))
@@ -341,7 +343,7 @@ class SimCamera:
             fields: list[Pair] = [
                 ("Manufacturer", "Tocsin"),
                 ("Model", "Sim"),
-                ("Firmware", "1.0"),
+                ("Firmware", self.maintenance.firmware),
                 ("Channel", len(self.plan.channels)),
             ]
             body = result_response("DeviceInfo", document.sn or 1, self.plan.gb_id, fields, label=self._label)

@@ -121,6 +121,19 @@ class CameraHead:
             self._aim = self.presets.get(self._home.preset, self._aim)
         return self._aim
 
+    @property
+    def home(self) -> HomePosition | None:
+        """The home position, None while it is off."""
+        return self._home
+
+    @property
+    def tours(self) -> dict[int, list[tuple[int, int, int]]]:
+        """The tours by number: preset, seconds of stay and speed (1-15) of each stop."""
+        return {
+            number: [(preset, cruise.dwell_s, max(1, cruise.speed * 15 // 4095)) for preset in cruise.points]
+            for number, cruise in sorted(self._cruises.items())
+        }
+
     def listed(self) -> tuple[PresetItem, ...]:
         """Return the presets as a PresetQuery is answered."""
         return tuple(PresetItem(number, self._names.get(number, "")) for number in sorted(self.presets))

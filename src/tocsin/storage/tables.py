@@ -338,7 +338,9 @@ attempts = Table(
     Column("id", ID, primary_key=True),
     Column("device_id", ID, ForeignKey("devices.id"), nullable=False),
     Column("channel_id", ID),
-    Column("kind", String(16), nullable=False, comment="registration | catalog | play | subscription | control"),
+    Column(
+        "kind", String(16), nullable=False, comment="registration | catalog | play | subscription | control | report"
+    ),
     Column("started_at_us", Micros, nullable=False),
     Column("ended_at_us", Micros),
     Column("outcome", String(8), nullable=False, comment="ok | failed | running"),
@@ -914,6 +916,7 @@ Index(
     postgresql_where=notices.c.cleared_at_us.is_(None),
 )
 
+from tocsin.storage import tables_acts as tables_acts  # noqa: E402
 from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  further tables of the same schema
 from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402
 from tocsin.storage import tables_tree as tables_tree  # noqa: E402

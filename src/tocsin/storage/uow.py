@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tocsin.storage.cascade import CascadeRepository
     from tocsin.storage.channel_health import ChannelHealthRepository
     from tocsin.storage.control import ControlRepository
+    from tocsin.storage.device_acts import DeviceActRepository
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.downloads import DownloadRepository
     from tocsin.storage.incidents import IncidentRepository
@@ -209,6 +210,13 @@ class Transaction:
         from tocsin.storage.snapshots import SnapshotRepository
 
         return SnapshotRepository(self.connection)
+
+    @cached_property
+    def device_acts(self) -> DeviceActRepository:
+        """Acts that cannot be taken back: erased cards, firmware."""
+        from tocsin.storage.device_acts import DeviceActRepository
+
+        return DeviceActRepository(self.connection)
 
     @cached_property
     def speeches(self) -> SpeechRepository:

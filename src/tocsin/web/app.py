@@ -18,12 +18,15 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import (
+    camera_desk,
     camera_groups,
     cascade_words,
     channel_health,
     control,
+    device_acts,
     device_desk,
     device_profiles,
+    device_settings,
     devices,
     fields,
     guarding,
@@ -85,6 +88,9 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         guarding.WORDS,
         channel_health.WORDS,
         device_desk.WORDS,
+        camera_desk.WORDS,
+        device_acts.WORDS,
+        device_settings.WORDS,
         snapshots.WORDS,
         imaging.WORDS,
         people.WORDS,

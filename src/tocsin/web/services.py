@@ -13,11 +13,13 @@ from pydantic import SecretStr
 from tocsin.base.clock import Clock
 from tocsin.base.words import Words
 from tocsin.domain.camera_bulk import CameraBulk
+from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
+from tocsin.domain.device_acts import DeviceActs
 from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
@@ -169,6 +171,8 @@ class Services:
     bulk: CameraBulk | None = None
     camera_groups: CameraGroupService | None = None
     desk: DeviceDesk | None = None
+    camera_desk: CameraDesk | None = None
+    acts: DeviceActs | None = None
     snapshots: SnapshotService | None = None
     images: ImageService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

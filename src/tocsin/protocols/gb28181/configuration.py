@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from tocsin.protocols.gb28181.charset import Label
 from tocsin.protocols.gb28181.device_clock import read_clock
@@ -23,7 +23,7 @@ READ_2022: Final = (
     *READ_2016, "VideoParamAttribute", "VideoRecordPlan", "VideoAlarmRecord", "PictureMask", "FrameMirror",
     "AlarmReport", "OSDConfig",
 )  # fmt: skip
-MAX_VALUES: Final = 200
+MAX_VALUES: Final = 600
 MAX_VALUE_CHARS: Final = 256
 _ENVELOPE: Final = frozenset({"cmdtype", "sn", "deviceid", "result", "sumnum"})
 
@@ -82,12 +82,32 @@ def read_configuration(document: Document) -> dict[str, dict[str, str]]:
 
 
 def device_config(
-    sn: int, target_id: str, config_type: str, values: Mapping[str, str | int], label: Label = Label.GB2312
+    sn: int, target_id: str, config_type: str, values: Mapping[str, Any], label: Label = Label.GB2312
 ) -> bytes:
-    """Return the command that sets a device; a bare value has the name `""`."""
-    inner: list[Pair] = list(values.items())
-    content: Pair = (config_type, values[""]) if "" in values else (config_type, inner)
-    return build_document("Control", DEVICE_CONFIG, sn, target_id, [content], label=label)
+    """Return the command that sets a device; a bare value has the name `""`, a list is an element that repeats."""
+    content: Pair = (config_type, values[""]) if "" in values else (config_type, pairs_of(values))
+    body = build_document("Control", DEVICE_CONFIG, sn, target_id, [content], label=label)
+    return _with_counts(body, config_type, values)
+
+
+def pairs_of(values: Mapping[str, Any]) -> list[Pair]:
+    """Return a tree of values as elements in order."""
+    found: list[Pair] = []
+    for name, value in values.items():
+        rows = value if isinstance(value, list) else [value]
+        found += [(name, pairs_of(row) if isinstance(row, Mapping) else row) for row in rows]
+    return found
+
+
+def _with_counts(body: bytes, config_type: str, values: Mapping[str, Any]) -> bytes:
+    """Write the number of regions or streams beside the name of their list, as the standard has it."""
+    regions = values.get("RegionList")
+    if config_type == "PictureMask" and isinstance(regions, Mapping):
+        body = body.replace(b"<RegionList>", b'<RegionList Num="%d">' % len(regions["Item"]), 1)
+    if config_type == "VideoParamAttribute":
+        mark = b'<VideoParamAttribute Num="%d">' % len(values.get("Item", ()))
+        body = body.replace(b"<VideoParamAttribute>", mark, 1)
+    return body
 
 
 def _flatten(element: Element, path: str, values: dict[str, str], left: int) -> None:

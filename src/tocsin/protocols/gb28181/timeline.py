@@ -325,6 +325,37 @@ WORDS: Final = Words(
             "The device {source} asked for its picture to be watched, at {time} of its clock.",
             "设备 {source} 请求平台调看其视频（设备时间 {time}）。",
         ),
+        "format.done": (
+            "The device erased card {card} (0: all) of {target}.",
+            "设备已格式化 {target} 的存储卡 {card}（0 表示全部）。",
+        ),
+        "format.unconfirmed": (
+            "The device took the order to erase card {card} (0: all) of {target}; the card's own state tells the rest.",
+            "设备已接收格式化 {target} 存储卡 {card}（0 表示全部）的命令，结果请看存储卡状态。",
+        ),
+        "format.refused": (
+            "The device refused to erase card {card} of {target}.",
+            "设备拒绝格式化 {target} 的存储卡 {card}。",
+        ),
+        "format.unreachable": (
+            "The order to erase card {card} of {target} did not reach the device.",
+            "格式化 {target} 存储卡 {card} 的命令未送达设备。",
+        ),
+        "upgrade.done": ("The device begins to install firmware {firmware}.", "设备已开始升级固件 {firmware}。"),
+        "upgrade.unconfirmed": (
+            "The device took the order to install firmware {firmware}; its result is awaited.",
+            "设备已接收升级固件 {firmware} 的命令，等待升级结果。",
+        ),
+        "upgrade.refused": ("The device refused to install firmware {firmware}.", "设备拒绝升级固件 {firmware}。"),
+        "upgrade.unreachable": (
+            "The order to install firmware {firmware} did not reach the device.",
+            "升级固件 {firmware} 的命令未送达设备。",
+        ),
+        "upgrade.installed": ("The device says it installed firmware {firmware}.", "设备上报已升级到固件 {firmware}。"),
+        "upgrade.failed": (
+            "The device says that the upgrade failed: {reason}",
+            "设备上报升级失败：{reason}",
+        ),
         "play.leftover_ended": (
             "A call left over from before a restart was ended.",
             "已结束重启前遗留的会话。",

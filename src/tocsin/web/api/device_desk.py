@@ -19,7 +19,11 @@ Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
 
 
 class ConfigIn(In):
-    """What to set: BasicParam of the device, or FrameMirror of one channel (2022)."""
+    """What to set, in the standard's words; lists without their counts.
+
+    Of the device: BasicParam. Of one channel (2022): FrameMirror, AlarmReport, OSDConfig, PictureMask,
+    VideoRecordPlan, VideoAlarmRecord, VideoParamAttribute.
+    """
 
     type: Annotated[str, Field(max_length=32, examples=["BasicParam"])]
     values: Annotated[dict[str, Any], Field(examples=[{"HeartBeatInterval": 30}])]
