@@ -240,7 +240,18 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     rtsp.on_back(streams.device_registered)
     onvif.on_back(streams.device_registered)
     service, media_ip = CascadeService(store, vault), settings.sip_media_ip
-    cascade = _cascade(sip, gb28181, service, streams, playbacks, mover, directory, clock, media_ip=media_ip)
+    cascade = _cascade(
+        sip,
+        gb28181,
+        service,
+        streams,
+        playbacks,
+        mover,
+        directory,
+        clock,
+        media_ip=media_ip,
+        subscriptions_path=settings.data / "upper-subscriptions.json",
+    )
     link.events.on_forward_ended = cascade.calls.forward_ended
     dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
@@ -590,6 +601,7 @@ def _cascade(
     clock: Clock,
     *,
     media_ip: str,
+    subscriptions_path: Path,
 ) -> GbCascade:
     """Join the way up with the devices below."""
     orders = CascadeControl(
@@ -606,7 +618,7 @@ def _cascade(
         clock,
         forwarder=streams,
         control=orders,
-        config=CascadeConfig(media_ip=media_ip, version=__version__),
+        config=CascadeConfig(media_ip=media_ip, version=__version__, subscriptions_path=subscriptions_path),
     )
     made.calls.channel_of = directory.channel
     made.calls.mover = mover
@@ -616,6 +628,7 @@ def _cascade(
     made.recordings.relay = playbacks
     gb28181.uppers = made
     gb28181.on_alarm_kept(made.alarm_kept)
+    gb28181.on_positions(made.positions.heard)
     return made
 
 

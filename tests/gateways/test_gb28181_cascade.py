@@ -22,6 +22,8 @@ from tests.support.cascade import (
 from tests.support.gb28181 import eventually
 from tests.support.registry import ADMINISTRATOR
 from tocsin.domain.video import LiveState
+from tocsin.gateways.gb28181_ways import Ways
+from tocsin.protocols.sip.message import Headers, Request, Response
 from tocsin.protocols.sip.sdp import MediaMode
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.platform import SimPlatform
@@ -376,3 +378,83 @@ async def test_the_end_of_the_agreement_ends_sharing_by_itself(house, platform):
     await eventually(lambda: platform.report.sign_offs == 1, 5)
     assert house.cascade.state(upper)["key"] == "upper.ended"
     await asyncio.sleep(0)
+
+
+# --- ways through several platforms ---
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"{LOCAL_ID}-{RECORDER_ID}", 200),
+        (LOCAL_ID, 200),
+        (f"{OTHER_UPPER_ID}-{RECORDER_ID}", 200),  # not for us: we choose the way
+        (f"{LOCAL_ID}-34029900002000000009", 404),
+    ],
+)
+async def test_a_way_that_does_not_lead_to_the_camera_is_refused(house, platform, path, status):
+    upper = await joined(house, platform)
+    view = await platform.play(LOCAL_ID, FIRST, headers=(("X-PreferredPath", path),))
+    assert view.status == status
+    if status == 404:
+        assert await house.failed(upper) == [("cascade.other_way", 404)]
+
+
+async def test_the_path_of_an_answer_begins_with_us_and_goes_on_with_what_came_from_below(house, platform):
+    await joined(house, platform)
+    below = "34022300002000000005"
+    house.cascade.calls.ways.heard(house.channels[0].id, Response(200, "OK", Headers([("X-RoutePath", below)])))
+    view = await platform.play(LOCAL_ID, FIRST)
+    assert view.response.headers.get("X-RoutePath") == f"{LOCAL_ID}-{below}"
+
+
+async def test_a_picture_that_came_through_us_is_a_loop(house, platform):
+    upper = await joined(house, platform)
+    path = f"34022300002000000005-{LOCAL_ID}"
+    house.cascade.calls.ways.heard(house.channels[0].id, Response(200, "OK", Headers([("X-RoutePath", path)])))
+    assert (await platform.play(LOCAL_ID, FIRST)).status == 508
+    assert await house.failed(upper) == [("cascade.loop", 508)]
+
+
+async def test_an_unknown_id_is_404_and_listed_once(house, platform):
+    upper = await joined(house, platform)
+    for _ in range(3):
+        assert (await platform.play(LOCAL_ID, "34020000001320009999")).status == 404
+    assert await house.failed(upper) == [("cascade.unknown_id", 404)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("play.refused_busy", 486),
+        ("play.refused_unknown_id", 404),
+        ("play.answer_private_format", 488),
+        ("play.no_answer", 480),
+    ],
+)
+async def test_what_the_camera_says_is_answered_at_once_in_the_standards_words(house, platform, reason, status):
+    upper = await joined(house, platform)
+    house.forwarder.live = LiveState("failed", reason)
+    assert (await platform.play(LOCAL_ID, FIRST)).status == status
+    assert await house.failed(upper) == [(reason, status)]
+
+
+async def test_what_is_wanted_of_the_way_goes_along_to_a_platform_below(house, platform):
+    await joined(house, platform)
+    seen: list[Request] = []
+    take = house.camera._receive_invite
+    house.camera._receive_invite = lambda request: (seen.append(request), take(request))
+    channel = house.registry.directory.channel(house.channels[0].id)
+    house.gb.calls.ways.carry(channel.id, (("X-PreferredPath", "34022300002000000005"),))
+    session = await house.gb.open_live(channel, house.media)
+    assert seen[0].headers.get("X-PreferredPath") == "34022300002000000005"
+    await session.close("test")
+
+
+def test_what_goes_along_is_forgotten_after_half_a_minute():
+    now = [0.0]
+    ways = Ways(lambda: now[0])
+    ways.carry("c", (("X-PreferredPath", "a"),))
+    assert ways.headers_for("c") == [("X-PreferredPath", "a")]
+    now[0] = 31.0
+    assert ways.headers_for("c") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -62,14 +61,6 @@ async def playing(house: LowerHouse, platform: SimPlatform, **how: object) -> Si
     return view
 
 
-async def failed(house: LowerHouse, upper: str, count: int = 1) -> list[tuple[object, object]]:
-    """Return why and with which status so many asks failed: they are kept right after the answer left."""
-    async with asyncio.timeout(5):
-        while len(rows := await house.service.failures(upper, actor=ADMINISTRATOR)) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-    return [(row["key"], row["status"]) for row in rows]
-
-
 # --- lists ---
 
 
@@ -100,7 +91,7 @@ async def test_without_the_right_nothing_is_listed_or_played_and_both_are_record
     assert (await platform.play_back(LOCAL_ID, FIRST, *HOUR)).status == 403
     assert house.camera.report.record_queries == 0
     assert house.camera.report.recordings_sent == 0
-    assert ("cascade.no_right", 403) in await failed(house, upper)
+    assert ("cascade.no_right", 403) in await house.failed(upper)
     assert await house.views(upper) == []
 
 
@@ -110,7 +101,7 @@ async def test_a_list_that_cannot_be_had_is_empty_above_and_named_here(house, pl
     found = await platform.records(LOCAL_ID, FIRST, *WHOLE_DAY)
     assert isinstance(found, RecordSet)
     assert found.recordings == ()
-    assert ("recording.device_offline", 200) in await failed(house, upper)
+    assert ("recording.device_offline", 200) in await house.failed(upper)
 
 
 async def test_what_is_not_shared_and_what_is_no_period_is_refused(house, platform):
@@ -263,7 +254,7 @@ async def test_a_recorder_that_is_off_line_is_480_at_once_and_named_on_the_page(
     house.forwarder.live = LiveState("idle")
     assert (await platform.play(LOCAL_ID, CHANNELS[1].gb_id)).status == 480
     assert house.clock.monotonic() - before < 1.0
-    assert [key for key, _ in await failed(house, upper, 2)] == ["cascade.camera_offline"] * 2
+    assert [key for key, _ in await house.failed(upper, 2)] == ["cascade.camera_offline"] * 2
     assert await house.views(upper) == [], "a picture that could not come is no view"
 
 

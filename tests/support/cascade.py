@@ -183,6 +183,13 @@ class LowerHouse:
         """Return what an upper platform opened."""
         return await self.service.history(upper, actor=ADMINISTRATOR)
 
+    async def failed(self, upper: str, count: int = 1) -> list[tuple[object, object]]:
+        """Return why and with which status so many asks failed: they are kept right after the answer left."""
+        async with asyncio.timeout(5):
+            while len(rows := await self.service.failures(upper, actor=ADMINISTRATOR)) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        return [(row["key"], row["status"]) for row in rows]
+
     async def audited(self) -> list[tuple[str, str]]:
         """Return action and outcome of every record."""
         return [tuple(map(str, pair)) for pair in await self.registry.audited()]
@@ -234,6 +241,7 @@ async def lower_house(tmp_path: Path, **config: Any) -> AsyncIterator[LowerHouse
     cascade.calls.ways = gb.calls.ways
     gb.uppers = cascade
     gb.on_alarm_kept(cascade.alarm_kept)
+    gb.on_positions(cascade.positions.heard)
     house = LowerHouse(registry, sip, gb, cascade, service, forwarder, link, playbacks, clock)
     control.is_held = lambda channel_id: channel_id in house.held
     store.on_committed(cascade.hear)

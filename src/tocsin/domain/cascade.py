@@ -25,6 +25,8 @@ RESERVED_FOR: Final = timedelta(days=180)
 LONGEST_AGREEMENT: Final = timedelta(days=366)
 MAX_SELECTED: Final = 2_000
 FIRST_OWN_SERIAL: Final = 900_001
+CARRIER_OF: Final[Mapping[int | None, str]] = {1: "robot", 2: "worn", 3: "worn", 4: "vehicle", 5: "drone"}
+TOLD_CARRIERS: Final = frozenset({"vehicle", "drone", "robot"})
 DIVISION_DIGITS: Final = frozenset({2, 4, 6, 8})
 _GB_ID: Final = re.compile(r"\d{20}\Z", re.ASCII)
 _DOMAIN: Final = re.compile(r"[0-9A-Za-z.:_-]{1,64}\Z", re.ASCII)
@@ -37,6 +39,7 @@ class Verb(StrEnum):
 
     LIVE = "live"
     RECORDINGS = "recordings"
+    POSITIONS = "positions"
     PTZ = "ptz"
     PRESETS = "presets"
     RECORD = "record"
@@ -399,6 +402,13 @@ class ExportedItem:
     streams: tuple[int, ...] = ()
     own_id: str = ""
     protocol: str = ""
+    carrier: str = ""
+    mobile_type: int | None = None
+
+    @property
+    def tells_position(self) -> bool:
+        """Say whether its position may be told: it is on a vehicle, a drone or a robot, and on nobody."""
+        return self.carrier in TOLD_CARRIERS
 
     @property
     def has_recordings(self) -> bool:
@@ -414,6 +424,7 @@ class ExportedItem:
             "camera_id": self.channel_id or None,
             "protocol": self.protocol,
             "has_recordings": self.has_recordings,
+            "tells_position": self.tells_position,
             "civil_code": self.civil_code,
             "parent_id": self.parent_id,
             "group_id": self.group_id,
@@ -447,7 +458,7 @@ def catalogue(
     tree: Mapping[str, Jurisdiction],
     exports: Mapping[str, Export],
     system_name: str = "Tocsin",
-    protocols: Mapping[str, str] | None = None,
+    devices: Mapping[str, tuple[str, str]] | None = None,
 ) -> Catalogue:
     """Return the exported catalogue. Source: the standard's annex on the catalogue tree."""
     local = upper.local_id
@@ -475,11 +486,11 @@ def catalogue(
                     group_id=group.exported_id,
                 )
             )
-    items += [
-        replace(_camera(upper, channel, tree, exports), protocol=(protocols or {}).get(channel.device_id, "gb28181"))
-        for channel in chosen
-        if channel.id in exports
-    ]
+    for channel in chosen:
+        if channel.id in exports:
+            protocol, carrier = (devices or {}).get(channel.device_id, ("gb28181", ""))
+            item = _camera(upper, channel, tree, exports)
+            items.append(replace(item, protocol=protocol, carrier=carrier or CARRIER_OF.get(item.mobile_type, "")))
     return Catalogue(
         tuple(items),
         {item.exported_id: item for item in items},
@@ -494,7 +505,9 @@ def _camera(
     told = channel.catalog
     home = exports.get(channel.jurisdiction_id)
     parent = row.parent_id or (f"{upper.local_id}/{home.exported_id}" if home is not None else upper.local_id)
-    streams = tuple(int(n) for n in str(told.get("stream_numbers", "")).split("/") if n.isdigit() and len(n) < 3)
+    extra = told.get("extra") or {}
+    streams = tuple(int(n) for n in str(extra.get("stream_numbers", "")).split("/") if n.isdigit() and len(n) < 3)
+    mobile = str(extra.get("mobile_type", ""))
     ptz = told.get("ptz_type")
     return ExportedItem(
         row.exported_id,
@@ -513,6 +526,7 @@ def _camera(
         ptz if isinstance(ptz, int) else None,
         streams,
         channel.gb_id,
+        mobile_type=int(mobile) if mobile.isascii() and mobile.isdigit() and len(mobile) < 3 else None,
     )
 
 

@@ -210,6 +210,13 @@ class CascadeService(UseCases):
         """
         await self._store.run(_note_act, upper, channel_id, verb, act, identity)
 
+    async def note_positions(self, upper: str, channel_id: str, interval_s: float, identity: str) -> None:
+        """Record that an upper platform is told positions of a camera, or of all it is shown, from now on.
+
+        Errors: FORBIDDEN without the right.
+        """
+        await self._store.run(_note_positions, upper, channel_id, interval_s, identity)
+
     async def note_refusal(
         self, upper: str, asked: str, subject_id: str, rule: str, identity: str = "", **detail: object
     ) -> None:
@@ -373,8 +380,8 @@ def _built(tx: Any, upper: Upper, chosen: Sequence[ChannelRecord]) -> tuple[Cata
     tree = _tree(tx)
     assigned = rules.assign(upper, rules.subjects(upper, chosen, tree), tx.cascade.exports(upper.id), tx.now)
     home = tree.get(upper.jurisdiction_id)
-    name, protocols = home.name if home else "Tocsin", tx.cascade.protocols(one.device_id for one in chosen)
-    return rules.catalogue(upper, chosen, tree, assigned.by_subject, name, protocols), assigned.changed
+    name, devices = home.name if home else "Tocsin", tx.cascade.devices(one.device_id for one in chosen)
+    return rules.catalogue(upper, chosen, tree, assigned.by_subject, name, devices), assigned.changed
 
 
 def _planned(tx: Any, upper: str) -> tuple[Catalogue, bool]:
@@ -443,16 +450,22 @@ def _history(tx: Any, actor: Actor, upper: str, before: str, limit: int) -> list
 
 def _allowed(tx: Any, upper: str, channel_id: str, verb: Verb) -> tuple[Upper, ChannelRecord]:
     """Return the entry and the camera when the agreement gives that. Errors: FORBIDDEN, NOT_FOUND."""
-    known: Upper | None = tx.cascade.load(upper)
-    if known is None or known.sharing(tx.now) is not Sharing.ACTIVE:
-        raise refused("cascade.not_active")
-    if not known.may(verb):
-        raise refused("cascade.no_right")
+    known = _active(tx, upper, verb)
     channel: ChannelRecord | None = tx.devices.load_channels([channel_id]).get(channel_id)
     chosen = tx.cascade.chosen(known, tx.cascade.selection(upper), only=channel_id)
     if channel is None or channel.stage != IN_SERVICE or not chosen:
         raise refused("cascade.not_shared")
     return known, channel
+
+
+def _active(tx: Any, upper: str, verb: Verb) -> Upper:
+    """Return the entry when its agreement runs and gives that. Errors: FORBIDDEN."""
+    known: Upper | None = tx.cascade.load(upper)
+    if known is None or known.sharing(tx.now) is not Sharing.ACTIVE:
+        raise refused("cascade.not_active")
+    if not known.may(verb):
+        raise refused("cascade.no_right")
+    return known
 
 
 def refused(key: str) -> TocsinError:
@@ -532,6 +545,20 @@ def _note_act(tx: Any, upper: str, channel_id: str, verb: Verb, act: str, identi
         camera_id=channel_id,
         verb=verb.value,
         act=act,
+        user_identity=identity,
+    )
+
+
+def _note_positions(tx: Any, upper: str, channel_id: str, interval_s: float, identity: str) -> None:
+    known = _active(tx, upper, Verb.POSITIONS)
+    _record(
+        tx,
+        events.UpperActed,
+        known,
+        ActorRef("upper", known.id),
+        camera_id=channel_id,
+        verb=Verb.POSITIONS.value,
+        act=f"subscribe every {interval_s:g} s",
         user_identity=identity,
     )
 

@@ -333,6 +333,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "ptz_position_subscription": fields.flag,
     "channel_status": fields.choice("believe", "check", "ignore"),
     "datum": fields.choice("wgs84", "gcj02"),
+    "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
     "certificate": _certificate,
     "transport": fields.choice("", "udp", "tcp"),

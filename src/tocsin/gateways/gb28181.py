@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.base.tasks import Supervisor
 from tocsin.domain.attempts import AttemptKind
-from tocsin.domain.devices import DeviceReports
+from tocsin.domain.devices import DeviceReports, PositionReport
 from tocsin.domain.directory import Channel, Directory, SipDevice
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.video import MediaPorts
@@ -632,6 +632,10 @@ class Gb28181Gateway:
     def on_alarm_kept(self, callback: Callable[[RegisteredDevice, Document, AlarmNotice], None]) -> None:
         """Call back with every alarm that was committed for the first time."""
         self._alarms.on_kept = callback
+
+    def on_positions(self, callback: Callable[[str, Sequence[PositionReport]], None]) -> None:
+        """Call back with every position a device reports: our device id, and where its channels are."""
+        self._notices.on_positions = callback
 
     async def reset_alarm(self, device_id: str, source: str) -> CommandOutcome:
         """Let a registered device report its next device alarm."""

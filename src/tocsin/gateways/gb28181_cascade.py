@@ -11,6 +11,7 @@ import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -23,9 +24,10 @@ from tocsin.domain.cascade import Catalogue, Sharing, Upper
 from tocsin.domain.cascade_service import Account, Announced, CascadeService
 from tocsin.gateways.gb28181_cascade_calls import CascadeCalls, Forwarder
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
+from tocsin.gateways.gb28181_cascade_positions import CascadePositions
 from tocsin.gateways.gb28181_cascade_queries import CascadeQueries
 from tocsin.gateways.gb28181_cascade_recordings import CascadeRecordings
-from tocsin.gateways.gb28181_cascade_subscriptions import Subscriptions
+from tocsin.gateways.gb28181_cascade_subscriptions import Subscriptions, SubscriptionsFile
 from tocsin.gateways.gb28181_devices import RegisteredDevice
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_sockets import Peer
@@ -98,6 +100,7 @@ class CascadeConfig:
     early_answer_s: float = 8.0
     media_ip: str = ""
     version: str = ""
+    subscriptions_path: Path | None = None
 
 
 class UpperLine:
@@ -165,6 +168,8 @@ class GbCascade:
         self.control = control
         self.queries = CascadeQueries(self)
         self.recordings = CascadeRecordings(self)
+        self.positions = CascadePositions(self)
+        self._kept = SubscriptionsFile(config.subscriptions_path)
         self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._started_at = clock.monotonic()
         self._is_stale = asyncio.Event()
@@ -208,6 +213,8 @@ class GbCascade:
         found = {account.upper.id: account for account in await self.service.accounts()}
         for upper, line in list(self.lines.items()):
             account = found.get(upper)
+            if account is None or account.upper.sharing(now) is not Sharing.ACTIVE:
+                self._kept.save(upper, (), 0.0, 0.0)
             if account is None or account.upper.sharing(now) is not Sharing.ACTIVE or account != line.account:
                 await self._close(line)
         for upper, account in found.items():
@@ -265,6 +272,7 @@ class GbCascade:
             await self.reload()
             for upper in self.lines:
                 self._stale_since.setdefault(upper, self.clock.monotonic())
+        self.positions.tick()
         due = self.clock.monotonic() - self.config.debounce_s
         for upper, since in list(self._stale_since.items()):
             line = self.lines.get(upper)
@@ -325,12 +333,27 @@ class GbCascade:
             if not was_online:
                 self._note(line, "upper.online")
                 line.catalogue = await self.service.catalogue(line.upper.id)
+                self._resume(line)
         elif response.status in (301, 302) and (target := _contact(response)) is not None and line.redirect is None:
             line.redirect = target
             self._note(line, "upper.redirected", address=f"{target[0]}:{target[1]}")
             line.registration.again(now)
         else:
             self._explain(line, response)
+
+    def _resume(self, line: UpperLine) -> None:
+        """Go on in the dialogs an earlier run left, as if they had just been asked for."""
+        now = self.clock.monotonic()
+        if line.subscriptions.all(now):
+            return
+        for subscription in self._kept.take(line.upper.id, now, self.clock.now().timestamp()):
+            line.subscriptions.put(subscription)
+            self.queries.begin(line, subscription)
+
+    def keep_subscriptions(self, line: UpperLine) -> None:
+        """Keep what an upper platform has subscribed to, for a restart of ours."""
+        now = self.clock.monotonic()
+        self._kept.save(line.upper.id, line.subscriptions.all(now), now, self.clock.now().timestamp())
 
     async def _send_register(self, line: UpperLine, peer: Peer, expires_s: int) -> Response | None:
         line.register_call_id = line.register_call_id or self.sip.new_word()[:24]

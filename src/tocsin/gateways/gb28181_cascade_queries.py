@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from tocsin.domain.cascade import Catalogue, ExportedItem
+from tocsin.domain.cascade import Catalogue, ExportedItem, Verb
 from tocsin.gateways.gb28181_cascade_subscriptions import (
     DEFAULT_EXPIRES_S,
     KINDS,
@@ -19,6 +19,7 @@ from tocsin.gateways.sip_sockets import Peer
 from tocsin.protocols.gb28181 import cascade as wire
 from tocsin.protocols.gb28181.alarm import AlarmNotice
 from tocsin.protocols.gb28181.catalog import CatalogItem, ItemEvent
+from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.manscdp import (
     CONTENT_TYPE,
     BadDocument,
@@ -28,6 +29,7 @@ from tocsin.protocols.gb28181.manscdp import (
     parse_document,
     result_response,
 )
+from tocsin.protocols.gb28181.subscribe import INTERVAL_S
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.message import Request, Response, expires_of, response_to, tag_of
 
@@ -58,7 +60,14 @@ def item_of(item: ExportedItem) -> CatalogItem:
         lat=item.lat,
         ptz_type=item.ptz_type,
         stream_numbers=item.streams,
+        mobile_type=item.mobile_type,
     )
+
+
+def _interval_s(document: Document) -> float:
+    """Return how often positions are wanted, in seconds: what is asked for, one at least, five when nothing is."""
+    asked = document.root.integer("Interval")
+    return float(min(max(asked, 1), 3600)) if asked is not None else float(INTERVAL_S)
 
 
 def items_of_catalogue(catalogue: Catalogue) -> tuple[CatalogItem, ...]:
@@ -149,17 +158,27 @@ class CascadeQueries:
         document = parse_document(request.body, line.upper.charset)
         asked_s = expires_of(request)
         expires_s = DEFAULT_EXPIRES_S if asked_s is None else min(asked_s, LONGEST_EXPIRES_S)
-        known = next((found for kind in KINDS.values() if (found := line.subscriptions.of(kind, now))
-                      and found.call_id == request.call_id), None)  # fmt: skip
+        known = line.subscriptions.by_call(request.call_id, now)
+        identity = wire.identity_of(request.headers.get(wire.IDENTITY_HEADER))
         kind = known.kind if known is not None else ""
         if not kind and not isinstance(document, BadDocument):
             kind = KINDS.get(document.cmd_type.lower(), "")
         if not kind:
             return sip.reply_to(request, peer, 481 if request.to_tag else 489)
+        asked, interval_s = line.upper.local_id, 0.0
+        if kind == "position":
+            if not isinstance(document, BadDocument):
+                asked, interval_s = document.device_id or asked, _interval_s(document)
+            status, key = self._may_hear_positions(line, asked)
+            if status != 200:
+                self._cascade.note_failure(line, asked, "positions", key, status, identity)
+                return sip.reply_to(request, peer, status)
         tag = tag_of(known.local) if known is not None else sip.new_word()[:10]
         answer = self._granted(line, request, peer, document, expires_s, tag)
         if expires_s == 0:
-            line.subscriptions.end(kind)
+            if known is not None:
+                line.subscriptions.end(known)
+            self._cascade.keep_subscriptions(line)
             return answer
         subscription = known or Subscription(
             kind,
@@ -168,14 +187,30 @@ class CascadeQueries:
             request.headers.get("from"),
             f"sip:{line.upper.upper_id}@{line.upper.domain}",
             request.headers.get("event") or "presence",
-            line.upper.local_id,
+            asked,
             now + expires_s,
         )
         subscription.ends_at = now + expires_s
-        line.subscriptions.put(subscription)
-        if kind == "catalog" and known is None:
-            self._cascade.start_task(self._begin(line, subscription))
+        subscription.interval_s = interval_s or subscription.interval_s
+        if not line.subscriptions.put(subscription):
+            return sip.reply_to(request, peer, 503)
+        self._cascade.keep_subscriptions(line)
+        if known is None:
+            self.begin(line, subscription, identity)
         return answer
+
+    def begin(self, line: UpperLine, subscription: Subscription, identity: str = "") -> None:
+        """Tell a new subscriber what it has to know first; a resumed one is told it again."""
+        if subscription.kind == "catalog":
+            self._cascade.start_task(self._begin(line, subscription))
+        elif subscription.kind == "position":
+            self._cascade.start_task(self._cascade.positions.begin(line, subscription, identity))
+
+    def _may_hear_positions(self, line: UpperLine, asked: str) -> tuple[int, str]:
+        if not line.upper.may(Verb.POSITIONS):
+            return 403, "cascade.no_right"
+        known = asked in line.catalogue.by_exported or role_of(asked) is Role.DIVISION
+        return (200, "") if known or asked == line.upper.local_id else (404, "cascade.unknown_id")
 
     def _granted(
         self, line: UpperLine, request: Request, peer: Peer, document: Document | BadDocument, expires_s: int, tag: str
@@ -226,7 +261,7 @@ class CascadeQueries:
             size = BATCH_TCP if is_tcp else WHOLE_ITEMS_UDP if whole else BATCH_UDP
             batch, changes = changes[:size], changes[size:]
             body = wire.catalog_notify(line.next_sn(), line.upper.local_id, batch, line.label)
-            if not await self._notify(line, subscription, body):
+            if not await self.notify(line, subscription, body):
                 self._cascade.mark_stale(line.upper.id)  # what was not taken is told again
                 return
             told = {item.gb_id: item for item in subscription.told}
@@ -237,12 +272,15 @@ class CascadeQueries:
                     told[change.item.gb_id] = change.item
             subscription.told = tuple(told.values())
 
-    async def _notify(self, line: UpperLine, subscription: Subscription, body: bytes) -> bool:
-        assert line.peer is not None
+    async def notify(self, line: UpperLine, subscription: Subscription, body: bytes) -> bool:
+        """Tell a subscriber; False when it did not take it. One that no longer knows the dialog is forgotten."""
+        if line.peer is None:
+            return False
         fields = [*subscription.fields(self._cascade.clock.monotonic()), ("Content-Type", CONTENT_TYPE)]
         response = await self._cascade.sip.request(line.peer, "NOTIFY", subscription.target, fields=fields, body=body)
         if response is not None and response.status == 481:
-            line.subscriptions.end(subscription.kind)
+            line.subscriptions.end(subscription)
+            self._cascade.keep_subscriptions(line)
         return response is not None and response.status < 300
 
     # --- alarms ---
@@ -267,6 +305,6 @@ class CascadeQueries:
         body = wire.with_ids(told, exported, line.next_sn(), line.label)
         subscription = line.subscriptions.of("alarm", self._cascade.clock.monotonic())
         if subscription is not None:
-            self._cascade.start_task(self._notify(line, subscription, body))
+            self._cascade.start_task(self.notify(line, subscription, body))
         elif line.upper.send_alarms == "always":
             self._cascade.start_task(self._cascade.tell(line, body))

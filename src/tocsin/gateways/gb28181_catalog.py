@@ -395,6 +395,7 @@ def _extra(item: CatalogItem) -> dict[str, str]:
         "business_group_id": item.business_group_id,
         "ip": item.ip,
         "stream_numbers": "/".join(str(number) for number in item.stream_numbers),
+        "mobile_type": str(item.mobile_type) if item.mobile_type is not None else "",
         "coordinates_swapped": "yes" if item.coordinates_swapped else "",
     }
     return {name: value for name, value in extra.items() if value}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -57,6 +57,7 @@ class Notices:
         self._waiting: deque[tuple[RegisteredDevice, Document]] = deque()
         self._of_device: Counter[str] = Counter()
         self._arrived = asyncio.Event()
+        self.on_positions: Callable[[str, Sequence[PositionReport]], None] = lambda device_id, found: None
 
     def take(self, device: RegisteredDevice, document: Document, topic: Topic) -> bool:
         """Take a notification; False when the queue is full: the device is to send it again."""
@@ -127,6 +128,7 @@ class Notices:
         self.counts["no_fix"] += not found
         if found:
             self._reports.positions(device.device_id, found)
+            self.on_positions(device.device_id, found)
 
     def _take_aim(self, device: RegisteredDevice, document: Document) -> None:
         found = read_ptz_position(document)

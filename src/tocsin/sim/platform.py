@@ -203,11 +203,14 @@ class SimPlatform:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             return status, await future
 
-    async def subscribe(self, lower_id: str, command: str, expires_s: int = 600) -> int:
+    async def subscribe(
+        self, lower_id: str, command: str, expires_s: int = 600, *, asked_id: str = "", interval_s: int | None = None
+    ) -> int:
         """Subscribe to Catalog, Alarm or MobilePosition, refresh or end that; return the status."""
-        known = self._dialogs.get((lower_id, command))
+        key = f"{command} {asked_id}" if asked_id else command
+        known = self._dialogs.get((lower_id, key))
         call_id, tag, remote = known or (self._new_word()[:20], self._new_word()[:8], "")
-        body = build_document("Query", command, self._next_sn(), lower_id)
+        body = build_document("Query", command, self._next_sn(), asked_id or lower_id, [("Interval", interval_s)])
         event = "Catalog;id=1894" if command == "Catalog" else "presence"
         fields = [
             ("From", f"<sip:{self.plan.gb_id}@{self.plan.realm}>;tag={tag}"),
@@ -222,7 +225,7 @@ class SimPlatform:
         if response is None:
             return 0
         if response.status == 200:
-            self._dialogs[lower_id, command] = (call_id, tag, tag_of(response.headers.get("to")))
+            self._dialogs[lower_id, key] = (call_id, tag, tag_of(response.headers.get("to")))
         return response.status
 
     async def play(

@@ -128,12 +128,13 @@ class CascadeRepository:
         )
         return [_channel(row) for row in rows]
 
-    def protocols(self, device_ids: Iterable[str]) -> dict[str, str]:
-        """Return by what protocol devices are spoken to."""
-        found: dict[str, str] = {}
+    def devices(self, device_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return by what protocol devices are spoken to, and what people entered that they are carried by."""
+        found: dict[str, tuple[str, str]] = {}
         for chunk in chunks(set(device_ids)):
-            rows = self._connection.execute(select(devices.c.id, devices.c.protocol).where(devices.c.id.in_(chunk)))
-            found.update((row.id, row.protocol) for row in rows)
+            columns = (devices.c.id, devices.c.protocol, devices.c.settings)
+            for row in self._connection.execute(select(*columns).where(devices.c.id.in_(chunk))):
+                found[row.id] = (row.protocol, str(msgspec.json.decode(row.settings).get("carrier", "")))
         return found
 
     # --- ids ---

@@ -4,6 +4,7 @@ import * as m from '$m';
 export interface GbSettings {
   channel_status: string;
   datum: string;
+  carrier: string;
   catalog_subscription: string;
   position_subscription: boolean;
   rtp_ports: string;
@@ -34,6 +35,18 @@ export const GB_CHOICES: readonly {
     values: [
       ['wgs84', () => 'WGS-84'],
       ['gcj02', m.devices_gb_datum_gcj02],
+    ],
+  },
+  {
+    name: 'carrier',
+    label: m.devices_gb_carrier,
+    hint: m.devices_gb_carrier_hint,
+    values: [
+      ['', m.devices_gb_carrier_said],
+      ['vehicle', m.devices_gb_carrier_vehicle],
+      ['drone', m.devices_gb_carrier_drone],
+      ['robot', m.devices_gb_carrier_robot],
+      ['worn', m.devices_gb_carrier_worn],
     ],
   },
   {

@@ -79,6 +79,7 @@ export interface Exported {
   camera_id: string | null;
   protocol: string;
   has_recordings: boolean;
+  tells_position: boolean;
   civil_code: string;
   parent_id: string;
   group_id: string;
@@ -88,6 +89,7 @@ export interface Exported {
 export const RIGHTS: [string, () => string][] = [
   ['live', m.uppers_right_live],
   ['recordings', m.uppers_right_recordings],
+  ['positions', m.uppers_right_positions],
   ['ptz', m.uppers_right_ptz],
   ['presets', m.uppers_right_presets],
   ['record', m.uppers_right_record],
@@ -102,6 +104,7 @@ const KINDS: Record<string, () => string> = {
   playback: m.uppers_kind_playback,
   download: m.uppers_kind_download,
   list: m.uppers_kind_list,
+  positions: m.uppers_kind_positions,
 };
 export const kindOf = (kind: string) => (KINDS[kind] ?? m.uppers_kind_order)();
 

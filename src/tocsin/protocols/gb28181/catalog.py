@@ -58,6 +58,7 @@ class CatalogItem:
     ip: str = ""
     port: int | None = None
     stream_numbers: tuple[int, ...] = ()
+    mobile_type: int | None = None  # 2022: 1 robot, 2 and 3 worn, 4 vehicle, 5 drone, 9 other
     event: ItemEvent = ItemEvent.UPDATE
     coordinates_swapped: bool = False
 
@@ -241,6 +242,7 @@ def parse_item(element: Element) -> CatalogItem | None:
         ip=element.get("IPAddress")[:64],
         port=port if port is not None and 0 < port < 65_536 else None,
         stream_numbers=_stream_numbers(info.get("StreamNumberList")),
+        mobile_type=info.integer("MobileDeviceType"),
         event=_event(element.get("Event")),
         coordinates_swapped=swapped,
     )
@@ -253,6 +255,8 @@ def item_fields(item: CatalogItem) -> list[Pair]:
         info.append(("PTZType", item.ptz_type))
     if item.stream_numbers:
         info.append(("StreamNumberList", "/".join(str(number) for number in item.stream_numbers)))
+    if item.mobile_type is not None:
+        info.append(("MobileDeviceType", item.mobile_type))
     fields: list[Pair] = [
         ("DeviceID", item.gb_id),
         ("Name", item.name),

@@ -19,6 +19,7 @@ from tocsin.protocols.gb28181.alarm_commands import alarm_query
 from tocsin.protocols.gb28181.charset import Label
 from tocsin.protocols.gb28181.ids import is_acceptable
 from tocsin.protocols.gb28181.manscdp import Document, Element, Pair, build_document
+from tocsin.protocols.gb28181.recordings import gb_time
 
 INTERVAL_S: Final = 5
 MAX_POSITIONS: Final = 2_000
@@ -163,7 +164,7 @@ def _position(element: Element, default_id: str, near: datetime) -> Position | N
 
 def _fields(position: Position, time_name: str, time_text: str) -> list[Pair]:
     return [
-        (time_name, time_text),
+        (time_name, gb_time(position.at) if position.at is not None else time_text),
         ("Longitude", f"{position.lon:.6f}"),
         ("Latitude", f"{position.lat:.6f}"),
         ("Speed", position.speed_kmh),

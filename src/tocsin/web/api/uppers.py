@@ -123,6 +123,7 @@ class Preview(Out):
     civil_code: str
     protocol: str
     has_recordings: bool
+    tells_position: bool
 
 
 class UpperView(Out):
