@@ -32,9 +32,9 @@ class Stage:
 
 
 @contextlib.contextmanager
-def recorder(plan: Mapping[str, object]) -> Iterator[tuple[Server, str, str]]:
+def recorder(plan: Mapping[str, object], extra: Mapping[str, str] | None = None) -> Iterator[tuple[Server, str, str]]:
     """Start a server and a recorder by `plan` (see bench/cameras.py); yield the server, the device's id, the town's."""
-    with server() as running:
+    with server(extra=extra) as running:
         town = running.call("GET", "/jurisdictions")["items"][0]
         defaults = {"owner": "Bench", "purpose": "measuring"}
         running.call("PATCH", f"/jurisdictions/{town['id']}", {"defaults": defaults, "version": town["version"]})
@@ -74,11 +74,17 @@ def recorder(plan: Mapping[str, object]) -> Iterator[tuple[Server, str, str]]:
 
 @contextlib.contextmanager
 def stage(
-    channels: int, *, live: bool, width: int = 1280, height: int = 720, bitrate_bps: int = 2_000_000
+    channels: int,
+    *,
+    live: bool,
+    width: int = 1280,
+    height: int = 720,
+    bitrate_bps: int = 2_000_000,
+    extra: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
     """Start a server and a recorder with `channels`; `live` encodes each picture when due, else a loop is replayed."""
     plan = {"channels": channels, "bitrate_bps": bitrate_bps, "live": live, "width": width, "height": height}
-    with recorder(plan) as (running, _, town_id):
+    with recorder(plan, extra) as (running, _, town_id):
         yield Stage(running, _commission(running, town_id, channels))
 
 
