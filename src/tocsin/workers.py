@@ -152,6 +152,7 @@ def _trim(tx: Any) -> int:
     return int(
         tx.outbox.trim(to_us(tx.now - FEED_KEPT))
         + tx.attempts.trim()
+        + tx.imports.trim(tx.now)
         + tx.devices.trim_faults(to_us(tx.now - CLOSED_KEPT))
         + tx.health.trim(to_us(tx.now - HISTORY_KEPT))
         + tx.notices.trim(tx.now - CLOSED_KEPT)

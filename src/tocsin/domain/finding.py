@@ -38,22 +38,6 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraPoint:
-    """A camera on the map: degrees (WGS-84), metres, and whether a picture can be expected."""
-
-    id: str
-    lon: float
-    lat: float
-    bearing_deg: float | None
-    fov_deg: float | None
-    range_m: float | None
-    is_online: bool
-    stage: str
-    name: str
-    name_en: str
-
-
-@dataclass(frozen=True, slots=True)
 class CameraCount:
     """How many cameras are in use at a place of a jurisdiction, and how many of them are online."""
 
@@ -91,21 +75,13 @@ def find_named(tx: Any, actor: Actor, text: str, kinds: Sequence[str], limit: in
     return sorted(found, key=lambda one: (one.rank, len(one.name)))[:size]
 
 
-def points(tx: Any, actor: Actor) -> dict[str, list[object]]:
-    """Return the cameras the actor may see that have a position, in columns of equal length."""
-    found: Sequence[CameraPoint] = tx.devices.points(visible_to=scope(actor, READ))
-    return {
-        "id": [one.id for one in found],
-        "lon": [round(one.lon, 6) for one in found],
-        "lat": [round(one.lat, 6) for one in found],
-        "bearing_deg": [one.bearing_deg for one in found],
-        "fov_deg": [one.fov_deg for one in found],
-        "range_m": [one.range_m for one in found],
-        "online": [int(one.is_online) for one in found],
-        "in_service": [int(one.stage == "in_service") for one in found],
-        "name": [one.name for one in found],
-        "name_en": [one.name_en for one in found],
-    }
+def points(tx: Any, actor: Actor) -> dict[str, str]:
+    """Return the cameras the actor may see that have a position: columns as JSON lists of equal length.
+
+    id, lon, lat (degrees, WGS-84), bearing_deg, fov_deg, range_m, online and in_service (1 for yes), name, name_en.
+    """
+    found: dict[str, str] = tx.devices.points(visible_to=scope(actor, READ))
+    return found
 
 
 def camera_counts(tx: Any, actor: Actor) -> list[CameraCount]:

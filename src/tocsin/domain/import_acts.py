@@ -22,7 +22,7 @@ class Act:
     """A use case of one object. `work` returns what it saved; `asked`, `kind` and `subject_id` name a refusal of it.
 
     `of` and `before` are for taking it back: what kind of object it is (place, device, channel or zone) and the values
-    it had. `device_id` is the device that the gateways must read again, empty when they need not.
+    it had. `code` is where it lies. `device_id` is the device that the gateways must read again, empty when they need not.
     """
 
     asked: str
@@ -31,13 +31,14 @@ class Act:
     work: Work
     of: str
     before: Mapping[str, object] = field(default_factory=dict)
+    code: str = ""
     device_id: str = ""
 
 
 def change_place(known: Place, changes: Mapping[str, Any]) -> Act:
     """Return the change of a place."""
     work = _of(registry.change_place, known.id, changes, known.version)
-    return Act("place.changed", "place", known.id, work, "place", _before(known, changes))
+    return Act("place.changed", "place", known.id, work, "place", _before(known, changes), known.jurisdiction_code)
 
 
 def change_device(known: Device, changes: Mapping[str, Any], sealed: bytes | None) -> Act:
@@ -52,31 +53,32 @@ def change_device(known: Device, changes: Mapping[str, Any], sealed: bytes | Non
         return saved
 
     before = _before(known, changes) | ({} if sealed is None else {"secret": None})
-    return Act("device.changed", "device", known.id, _work, "device", before, known.id)
+    return Act("device.changed", "device", known.id, _work, "device", before, known.jurisdiction_code, known.id)
 
 
 def change_camera(known: ChannelRecord, changes: Mapping[str, Any]) -> Act:
     """Return the change of a camera; it may put the camera into service."""
     work = _of(change_channel, known.id, changes, known.version)
     before = _before(known, changes) | {"stage": known.stage}
-    return Act("channel.changed", "channel", known.id, work, "channel", before, known.device_id)
+    return Act("channel.changed", "channel", known.id, work, "channel", before, known.jurisdiction_code, known.device_id)
 
 
 def add_zone(device: Device, given: Mapping[str, Any]) -> Act:
     """Return the entry of a zone."""
-    return Act("zone.added", "device", device.id, _of(registry.add_zone, device.id, given), "zone")
+    work = _of(registry.add_zone, device.id, given)
+    return Act("zone.added", "device", device.id, work, "zone", {}, device.jurisdiction_code)
 
 
-def change_zone(known: Zone, changes: Mapping[str, Any]) -> Act:
+def change_zone(known: Zone, changes: Mapping[str, Any], code: str) -> Act:
     """Return the change of a zone."""
     work = _of(registry.change_zone, known.device_id, known.number, changes, known.version)
-    return Act("zone.changed", "device", known.device_id, work, "zone", _before(known, changes))
+    return Act("zone.changed", "device", known.device_id, work, "zone", _before(known, changes), code)
 
 
-def link_cameras(known: Zone, cameras: tuple[str, ...]) -> Act:
+def link_cameras(known: Zone, cameras: tuple[str, ...], code: str) -> Act:
     """Return the setting of the cameras of a zone."""
     work = _of(registry.link_cameras, known.device_id, known.number, cameras, known.version)
-    return Act("zone.linked", "device", known.device_id, work, "zone", {"cameras": list(known.cameras)})
+    return Act("zone.linked", "device", known.device_id, work, "zone", {"cameras": list(known.cameras)}, code)
 
 
 def _before(known: Any, changes: Mapping[str, Any]) -> dict[str, object]:

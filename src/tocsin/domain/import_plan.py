@@ -238,7 +238,7 @@ class Importer:
         changes = _changes(known.form(), given)
         if not changes:
             return Planned(row.line, name, "same")
-        return Planned(row.line, name, "change", acts.change_zone(known, changes))
+        return Planned(row.line, name, "change", acts.change_zone(known, changes, device.jurisdiction_code))
 
     def _link(self, row: Row) -> Planned:
         device = self._device_of(row)
@@ -255,7 +255,7 @@ class Importer:
         name = f"{device.name} {number}"
         if cameras == known.cameras:
             return Planned(row.line, name, "same")
-        return Planned(row.line, name, "change", acts.link_cameras(known, cameras))
+        return Planned(row.line, name, "change", acts.link_cameras(known, cameras, device.jurisdiction_code))
 
     # --- what they share ---
 

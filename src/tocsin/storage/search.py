@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Numeric, Table, Text, and_, case, cast, func, select
 
 from tocsin.base.pinyin import folded, search_words
 from tocsin.domain.access import Scope
-from tocsin.domain.finding import CameraCount, CameraPoint, Named
+from tocsin.domain.finding import CameraCount, Named
 from tocsin.storage.camera_tree import is_online
 from tocsin.storage.scope import within
 from tocsin.storage.tables import channels, devices, places
@@ -49,19 +48,22 @@ class SearchPart:
         )
         return [Named(kind, row.id, row.name, row.name_en, row.jurisdiction_id, int(row.rank)) for row in rows]
 
-    def points(self, *, visible_to: Scope) -> Sequence[CameraPoint]:
-        """Return every camera in use that has a position."""
+    def points(self, *, visible_to: Scope) -> dict[str, str]:
+        """Return every camera in use that has a position: its columns as JSON lists of equal length.
+
+        The database writes the lists. Row by row, the interpreter would be given up and waited for 30,000 times.
+        """
         column = channels.c
-        rows = self._connection.execute(
+        found = (
             select(
                 column.id,
-                column.lon,
-                column.lat,
+                func.round(cast(column.lon, Numeric), 6).label("lon"),
+                func.round(cast(column.lat, Numeric), 6).label("lat"),
                 column.bearing_deg,
                 column.fov_deg,
                 column.range_m,
-                is_online().label("is_online"),
-                column.stage,
+                case((is_online(), 1), else_=0).label("online"),
+                case((column.stage == "in_service", 1), else_=0).label("in_service"),
                 column.name,
                 column.name_en,
             )
@@ -73,22 +75,13 @@ class SearchPart:
                 within(column.jurisdiction_code, visible_to, column.id),
             )
             .order_by(column.id)
+            .subquery()
         )
-        return [
-            CameraPoint(
-                row.id,
-                row.lon,
-                row.lat,
-                row.bearing_deg,
-                row.fov_deg,
-                row.range_m,
-                bool(row.is_online),
-                row.stage,
-                row.name,
-                row.name_en,
-            )
-            for row in rows
-        ]
+        listed = func.json_group_array if self._connection.dialect.name == "sqlite" else func.json_agg
+        row = self._connection.execute(
+            select(*(func.coalesce(cast(listed(one), Text), "[]").label(one.name) for one in found.c))
+        ).one()
+        return dict(row._mapping)
 
     def camera_counts(self, *, visible_to: Scope) -> list[CameraCount]:
         """Return how many cameras are in use at each place of each jurisdiction, and how many are online."""

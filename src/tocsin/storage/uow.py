@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tocsin.storage.device_acts import DeviceActRepository
     from tocsin.storage.devices import DeviceRepository
     from tocsin.storage.downloads import DownloadRepository
+    from tocsin.storage.imports import ImportRepository
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.layouts import LayoutRepository
     from tocsin.storage.notices import NoticeRepository
@@ -173,6 +174,13 @@ class Transaction:
         from tocsin.storage.incidents import IncidentRepository
 
         return IncidentRepository(self.connection)
+
+    @cached_property
+    def imports(self) -> ImportRepository:
+        """What was entered from files in the last day."""
+        from tocsin.storage.imports import ImportRepository
+
+        return ImportRepository(self.connection)
 
     @cached_property
     def plans(self) -> PlanRepository:

@@ -6,7 +6,9 @@ import type { MapColours } from './style';
 
 /** From this zoom on every camera stands for itself. */
 export const SINGLE_ZOOM = 16;
-const CLUSTER_RADIUS_PX = 52;
+const CLUSTER_RADIUS_PX = 56;
+/** A cluster's ring is cut into so many parts, so that few images are drawn. */
+const RING_PARTS = 12;
 
 export function pointsSource(data: FeatureCollection): GeoJSONSourceSpecification {
   return {
@@ -19,6 +21,7 @@ export function pointsSource(data: FeatureCollection): GeoJSONSourceSpecificatio
     clusterProperties: {
       rank: ['max', ['get', 'rank']],
       lost: ['+', ['case', ['==', ['get', 'rank'], OFFLINE], 1, 0]],
+      fresh: ['+', ['case', ['==', ['get', 'rank'], DISCOVERED], 1, 0]],
     },
     maxzoom: 18,
     buffer: 32,
@@ -40,7 +43,17 @@ export function pointLayers(colours: MapColours): LayerSpecification[] {
       imageOf('diamond', size_px, colours.soon, colours.panel),
       imageOf('triangle', size_px, colours.act, colours.panel),
     );
-  const steps = ['step', ['get', 'point_count'], marks(26), 100, marks(32), 1_000, marks(40)] as unknown as string;
+  /** How many of the ring's parts a share of the cluster takes; one as soon as there is any. */
+  const parts = (name: string) => ['to-string', ['ceil', ['/', ['*', RING_PARTS, ['get', name]], ['get', 'point_count']]]];
+  const ring = [
+    'concat',
+    'ring|',
+    ['step', ['get', 'point_count'], '30', 100, '36', 1_000, '44'],
+    `|${colours.panel}|${colours.info}|${colours.act}|${colours.soon}|`,
+    parts('lost'),
+    '|',
+    parts('fresh'),
+  ] as unknown as string;
   const always: SymbolLayerSpecification['layout'] = { 'icon-allow-overlap': true, 'icon-ignore-placement': true };
   const wedge = [
     'match',
@@ -72,20 +85,20 @@ export function pointLayers(colours: MapColours): LayerSpecification[] {
       filter: ['has', 'point_count'],
       layout: {
         ...always,
-        'icon-image': steps,
+        'icon-image': ring,
         'text-field': ['get', 'point_count_abbreviated'],
         'text-size': 11,
-        'text-offset': ['match', ['get', 'rank'], OFFLINE, ['literal', [0, 0.35]], ['literal', [0, 0]]],
         'text-allow-overlap': true,
         'text-ignore-placement': true,
       },
-      paint: { 'text-color': colours.panel },
+      paint: { 'text-color': colours.text },
     },
   ];
 }
 
 /** Draws the image of that name; null when the name is none of ours. */
 export function drawImage(name: string, scale: number): ImageData | null {
+  if (name.startsWith('ring|')) return drawRing(name, scale);
   const [shape, size, fill, edge] = name.split('|');
   if (!shape || !size || !fill || !edge) return null;
   const size_px = Number(size);
@@ -123,4 +136,51 @@ export function drawImage(name: string, scale: number): ImageData | null {
 function corners(pen: CanvasRenderingContext2D, path: readonly (readonly [number, number])[]): void {
   for (const [x, y] of path) pen.lineTo(x, y);
   pen.closePath();
+}
+
+/** A cluster: its ring is red for the share that is offline, amber for what is not in service yet; a triangle says red. */
+function drawRing(name: string, scale: number): ImageData | null {
+  const [, size, fill, well, act, soon, lost, fresh] = name.split('|');
+  if (!size || !fill || !well || !act || !soon) return null;
+  const size_px = Number(size);
+  const margin_px = 4;
+  const width_px = size_px >= 36 ? 5 : 4;
+  const side_px = Math.ceil((size_px + 2 * margin_px) * scale);
+  const image = document.createElement('canvas');
+  image.width = image.height = side_px;
+  const pen = image.getContext('2d');
+  if (!pen) return null;
+  pen.scale(scale, scale);
+  const middle = margin_px + size_px / 2;
+  const radius = size_px / 2;
+  const part = (2 * Math.PI) / RING_PARTS;
+  pen.beginPath();
+  pen.arc(middle, middle, radius + 1.5, 0, 2 * Math.PI);
+  pen.fillStyle = fill;
+  pen.fill();
+  const arc = (from: number, count: number, colour: string) => {
+    if (count <= 0) return;
+    pen.beginPath();
+    pen.arc(middle, middle, radius - width_px / 2, -Math.PI / 2 + from * part, -Math.PI / 2 + (from + count) * part);
+    pen.lineWidth = width_px;
+    pen.strokeStyle = colour;
+    pen.stroke();
+  };
+  const red = Number(lost);
+  const amber = Math.min(Number(fresh), RING_PARTS - red);
+  arc(red + amber, RING_PARTS - red - amber, well);
+  arc(red, amber, soon);
+  arc(0, red, act);
+  if (red > 0) {
+    const [x, y, side] = [size_px + 2 * margin_px - 13, 1, 12];
+    pen.beginPath();
+    corners(pen, [[x + side / 2, y], [x + side, y + side * 0.92], [x, y + side * 0.92]]);
+    pen.lineWidth = 2;
+    pen.lineJoin = 'round';
+    pen.strokeStyle = fill;
+    pen.stroke();
+    pen.fillStyle = act;
+    pen.fill();
+  }
+  return pen.getImageData(0, 0, side_px, side_px);
 }

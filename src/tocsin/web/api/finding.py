@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -68,7 +67,8 @@ async def search(
 @router.get("/camera-points", response_model=CameraPoints)
 async def read_points(request: Request, house: House, actor: Reader) -> Response:
     """Read every camera that has a position, in columns. `If-None-Match` with the last `ETag` spares the body."""
-    body = msgspec.json.encode(await house.store.read(finding.points, actor))
+    columns = await house.store.read(finding.points, actor)
+    body = ("{" + ",".join(f'"{name}":{values}' for name, values in columns.items()) + "}").encode()
     tag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
