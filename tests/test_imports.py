@@ -15,7 +15,7 @@ from tocsin.domain.acts import house_actor
 from tocsin.domain.import_columns import KINDS
 from tocsin.domain.registry import PlaceService
 from tocsin.folder import FolderLock, prepare_folder
-from tocsin.imports import import_file, read_rows, write_template
+from tocsin.imports import import_file, list_imports, read_rows, undo_import, write_template
 from tocsin.settings import Settings, load_settings
 from tocsin.user_commands import UserDesk, at_the_desk
 
@@ -163,3 +163,16 @@ def test_a_user_nobody_knows_is_named(settings: Settings) -> None:
 def test_a_jurisdiction_nobody_knows_is_named(settings: Settings) -> None:
     with pytest.raises(TocsinError, match="no jurisdiction 77; there are 3402"):
         at_the_desk(settings, lambda desk: desk.add("a.b", "A", ["operator"], ["77"], "long enough 1"))
+
+
+def test_an_import_is_listed_and_taken_back_at_the_command_line(settings: Settings, tmp_path: Path) -> None:
+    import_file(settings, written(tmp_path, PLACES))
+    [listed] = list_imports(settings)
+    assert (listed["file"], listed["lines"]) == ("in.csv", 2)
+    import_id = str(listed["id"])
+    assert undo_import(settings, import_id, is_check=True) == [{"taken_back": 2, "left": 0}]
+    assert asyncio.run(names_of_places(settings)) == {"新华学校", "市场"}
+    assert undo_import(settings, import_id) == [{"taken_back": 2, "left": 0}]
+    assert asyncio.run(names_of_places(settings)) == set()
+    with pytest.raises(TocsinError, match="no import"):
+        undo_import(settings, "no-such")

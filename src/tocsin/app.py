@@ -44,6 +44,7 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
+from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
@@ -297,6 +298,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     camera_desk = CameraDesk(store, gb28181.camera_desk, clock, directory)
     acts = DeviceActs(store, gb28181.camera_desk)
     gb28181.camera_desk.on_upgraded = acts.upgraded
+    import_undo = ImportUndo(store, devices, imports.is_entered)
+    stack.push_async_callback(import_undo.stop)
     services = Services(
         store=store,
         clock=clock,
@@ -305,6 +308,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         devices=devices,
         cameras=cameras,
         imports=imports,
+        import_undo=import_undo,
         bulk=CameraBulk(store, cameras),
         camera_groups=CameraGroupService(store),
         guarding=GuardService(store, gb28181),

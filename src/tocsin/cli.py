@@ -230,7 +230,14 @@ def _add_import(commands: Any) -> None:
         "first line names the columns, in English or Chinese. What is there and differs is changed; the same file "
         "twice does nothing. Nothing is kept when a line is wrong. The columns are in the guide: registry.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE.csv|xlsx")
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE.csv|xlsx")
+    parser.add_argument("--list", action="store_true", help="list the imports of the last day that can be taken back")
+    parser.add_argument(
+        "--undo",
+        metavar="ID",
+        help="take an import back: what it made is retired, what it changed is as before; what was changed or used "
+        "since is left and named; with --check only said",
+    )
     parser.add_argument(
         "--check", "--dry-run", dest="check", action="store_true", help="say what would be done, change nothing"
     )
@@ -247,8 +254,24 @@ def _add_import(commands: Any) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from tocsin.imports import import_file, write_template
+    from tocsin.imports import import_file, list_imports, undo_import, write_template
 
+    if arguments.list:
+        columns = ("id", "file", "kind", "by", "entered_at", "until", "lines", "taken_back")
+        print_rows(list_imports(_settings(arguments)), columns, as_json=arguments.json)
+        return 0
+    if arguments.undo:
+        *left, counts = undo_import(_settings(arguments), arguments.undo, is_check=arguments.check)
+        if arguments.json:
+            print(json.dumps({**counts, "lines": left}, ensure_ascii=False))
+            return 0
+        if left:
+            print_rows(left, ("line", "kind", "name", "why"), as_json=False)
+        verb = "would be taken back" if arguments.check else "taken back"
+        print(f"{counts['taken_back']:,} {verb}, {counts['left']:,} left")
+        return 0
+    if arguments.file is None:
+        raise TocsinError(ErrorCode.INVALID, "name the file to read: tocsin import FILE.csv|xlsx")
     if arguments.template:
         write_template(arguments.file, arguments.template, arguments.language)
         return 0

@@ -7,24 +7,30 @@ time. The data folder must be free: a running server would not hear of the new d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from tocsin.app import open_store, open_vault
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.ids import new_id
 from tocsin.base.sheets import write_csv, write_xlsx
+from tocsin.domain.access import Actor
 from tocsin.domain.acts import house_actor
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
 from tocsin.domain.import_columns import template
 from tocsin.domain.import_entry import Entry
 from tocsin.domain.import_files import Progress, WrongLine, error_rows, plan_all, rows_of
-from tocsin.domain.import_plan import Importer, Row
+from tocsin.domain.import_keeping import begun
+from tocsin.domain.import_plan import Importer, Planned, Row
+from tocsin.domain.import_undo import WORDS
+from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.folder import FolderLock, prepare_folder
 from tocsin.settings import Settings
+from tocsin.storage.store import AnyStore
 
 MAX_ERRORS_SHOWN: Final = 20
 
@@ -53,7 +59,7 @@ def import_file(
     kind, rows = read_rows(path)
     prepare_folder(settings.data)
     with FolderLock(settings.data):
-        return asyncio.run(_import(settings, kind, rows, is_check, errors_to, progress))
+        return asyncio.run(_import(settings, path.name, kind, rows, is_check, errors_to, progress))
 
 
 def read_rows(path: Path) -> tuple[str, list[Row]]:
@@ -74,7 +80,13 @@ def write_template(path: Path, kind: str, language: str) -> None:
 
 
 async def _import(
-    settings: Settings, kind: str, rows: list[Row], is_check: bool, errors_to: Path | None, progress: Progress
+    settings: Settings,
+    file: str,
+    kind: str,
+    rows: list[Row],
+    is_check: bool,
+    errors_to: Path | None,
+    progress: Progress,
 ) -> list[dict[str, object]]:
     async with open_store(settings) as store:
         vault = await open_vault(settings.secret_key_path, store)
@@ -90,7 +102,7 @@ async def _import(
                 _write(errors_to, error_rows(wrong))
             raise _refused(wrong, errors_to)
         if not is_check:
-            refused = await Entry(store, clock, devices, actor).run(plans, progress)
+            refused = await _enter(store, devices, actor, file, kind, plans, progress)
             if refused:
                 raise _refused(refused, None, head="these lines were refused, all others are entered")
         words = (
@@ -100,6 +112,67 @@ async def _import(
             {"line": plan.line, "kind": kind, "name": plan.name, "outcome": words.get(plan.act, "unchanged")}
             for plan in plans
         ]
+
+
+async def _enter(
+    store: AnyStore,
+    devices: DeviceService,
+    actor: Actor,
+    file: str,
+    kind: str,
+    plans: list[Planned],
+    progress: Progress,
+) -> list[WrongLine]:
+    import_id = new_id()
+    if any(plan.step is not None for plan in plans):
+        await store.run(lambda tx: tx.imports.add(begun(import_id, file, kind, plans, actor, tx.now)))
+    return await Entry(store, devices, actor, import_id).run(plans, progress)
+
+
+def list_imports(settings: Settings) -> list[dict[str, object]]:
+    """Return the imports of the last day that can be taken back. Errors: CONFLICT while a server works there."""
+    return _at_rest(settings, _listed)
+
+
+def undo_import(settings: Settings, import_id: str, *, is_check: bool = False) -> list[dict[str, object]]:
+    """Take an import back, or say what that would do; return what stays, and a last entry with the counts.
+
+    Errors: NOT_FOUND, CONFLICT while a server works in the data folder.
+    """
+    return _at_rest(settings, lambda undo, actor: _undone(undo, actor, import_id, is_check))
+
+
+def _at_rest(
+    settings: Settings, work: Callable[[ImportUndo, Actor], Awaitable[list[dict[str, object]]]]
+) -> list[dict[str, object]]:
+    async def _work() -> list[dict[str, object]]:
+        async with open_store(settings) as store:
+            vault = await open_vault(settings.secret_key_path, store)
+            devices = DeviceService(store, SystemClock(), vault, _NobodyAsks(store, vault))
+            return await work(ImportUndo(store, devices), house_actor("import"))
+
+    prepare_folder(settings.data)
+    with FolderLock(settings.data):
+        return asyncio.run(_work())
+
+
+async def _listed(undo: ImportUndo, actor: Actor) -> list[dict[str, object]]:
+    return [one.form() for one in await undo.recent(actor=actor)]
+
+
+async def _undone(undo: ImportUndo, actor: Actor, import_id: str, is_check: bool) -> list[dict[str, object]]:
+    if is_check:
+        run = await undo.look(import_id, actor=actor)
+    else:
+        run = await undo.begin(import_id, actor=actor)
+        await undo.finished()
+        if run.state == "failed":
+            raise TocsinError(ErrorCode.UNAVAILABLE, "the import was not taken back whole: try again", key=run.reason)
+    left: list[dict[str, object]] = [
+        {"line": one.line, "kind": one.kind, "name": one.name, "why": WORDS.text(f"import.left.{one.why}", "en", {})}
+        for one in run.left
+    ]
+    return [*left, {"taken_back": run.free, "left": run.left_count}]
 
 
 def _refused(wrong: list[WrongLine], errors_to: Path | None, *, head: str = "nothing was entered") -> TocsinError:

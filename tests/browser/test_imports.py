@@ -19,11 +19,19 @@ WORDS = {
 }  # fmt: skip
 
 
+UNDO = {
+    "en": ("Take back…", "3 lines are taken back.", "Take 3 lines back", "3 lines taken back, 0 stayed.", "Close",
+           "All taken back"),
+    "zh-CN": ("撤回…", "将撤回 3 行。", "撤回 3 行", "已撤回 3 行，0 行保持不变。", "关闭", "已全部撤回"),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh-CN", "dark")])
 def test_a_file_is_checked_mended_by_leaving_out_and_entered(
     language: str, theme: Theme, town: Town, open_seat: OpenSeat
 ) -> None:
     link, leave_out, enter, done, other, nothing, cure, templates = WORDS[language]
+    take_back, ready, go, undone, close, all_back = UNDO[language]
     code = min((str(one["code"]) for one in town.ask("GET", "/jurisdictions")["items"]), key=len)
     good = [(code, f"{'Depot' if language == 'en' else '仓库'} {number}", "120.1", "30.2") for number in range(3)]
     head = ("jurisdiction", "name", "lon", "lat")
@@ -60,3 +68,16 @@ def test_a_file_is_checked_mended_by_leaving_out_and_entered(
     page.locator("input[type=file]").set_input_files({"name": "x.xls", "mimeType": "", "buffer": b"\xd0\xcf\x11\xe0"})
     expect(page.get_by_role("alert")).to_contain_text(".xlsx" if language == "en" else "")
     page.screenshot(path=SCREENSHOTS / f"import-refused-{language}.png")
+
+    page.get_by_role("button", name=take_back).first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(ready)
+    page.screenshot(path=SCREENSHOTS / f"import-undo-{language}.png")
+    assert seat.violations() == []
+    dialog.get_by_role("button", name=go).click()
+    expect(dialog).to_contain_text(undone)
+    page.screenshot(path=SCREENSHOTS / f"import-undone-{language}.png")
+    dialog.get_by_role("button", name=close, exact=True).first.click()
+    expect(page.get_by_text(all_back).first).to_be_visible()
+    names = [one["name"] for one in town.ask("GET", "/places?limit=200")["items"]]
+    assert [name for name in names if name in [row[1] for row in good]] == []

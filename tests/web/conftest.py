@@ -32,6 +32,7 @@ from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.import_service import ImportService
+from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.layouts import LayoutService
@@ -214,6 +215,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         places=places,
         devices=devices,
         imports=imports,
+        import_undo=ImportUndo(store, devices, imports.is_entered),
         bulk=CameraBulk(store, cameras),
         camera_groups=CameraGroupService(store),
         profiles=ProfileService(store, directory),

@@ -221,3 +221,34 @@ async def test_entering_ends_when_nothing_can_be_stored(house: WebHouse, monkeyp
         await house.services.imports.finished()
         ended = (await client.get(f"{API}/{checked['id']}")).json()
     assert (ended["state"], ended["reason"]) == ("failed", "store.failing")
+
+
+async def test_an_import_is_listed_looked_at_and_taken_back_with_reasons_in_the_callers_language(
+    house: WebHouse,
+) -> None:
+    code = await _code(house)
+    undo = house.services.import_undo
+    assert undo is not None
+    assert house.services.imports is not None
+    async with house.client("admin", **{"Accept-Language": "zh-CN"}) as client, house.client("li") as other:
+        checked = await _check(client, write_csv([HEAD, (code, "水厂", "", ""), (code, "市场", "", "")]))
+        await client.post(f"{API}/{checked['id']}/apply", json={})
+        await house.services.imports.finished()
+        [listed] = (await client.get(API)).json()["items"]
+        assert (listed["id"], listed["lines"], listed["taken_back"]) == (checked["id"], 2, 0)
+        assert (await other.get(API)).status_code == 403
+        assert (await other.post(f"{API}/{checked['id']}/undo")).status_code == 403
+        [place] = (await client.get("/api/v1/places", params={"q": "水厂"})).json()["items"]
+        await client.patch(f"/api/v1/places/{place['id']}", json={"version": place["version"], "notes": "x"})
+        looked = (await client.get(f"{API}/{checked['id']}/undo")).json()
+        assert (looked["state"], looked["free"], looked["left_count"]) == ("ready", 1, 1)
+        assert looked["left"][0]["why"] == "导入后已被修改，请在其页面中处理。"
+        assert (await client.post(f"{API}/{checked['id']}/undo")).json()["state"] == "running"
+        await undo.finished()
+        done = (await client.get(f"{API}/{checked['id']}/undo")).json()
+        assert (done["state"], done["free"], [one["name"] for one in done["left"]]) == ("done", 1, ["水厂"])
+        names = [one["name"] for one in (await client.get("/api/v1/places")).json()["items"]]
+        assert "水厂" in names
+        assert "市场" not in names
+        gone = await client.post(f"{API}/no-such/undo")
+        assert (gone.status_code, "已不能撤回" in gone.json()["detail"]) == (404, True)

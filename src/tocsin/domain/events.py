@@ -937,6 +937,30 @@ class ImportEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportUndoBegun(Fact):
+    """An import begins to be taken back; each object has a record of its own."""
+
+    ACTION: ClassVar[str] = "import.undo_begun"
+    SUBJECT: ClassVar[str] = "import"
+
+    file: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportUndone(Fact):
+    """An import was taken back, but for `left` lines. `outcome` is done, failed or stopped (the server ended)."""
+
+    ACTION: ClassVar[str] = "import.undone"
+    SUBJECT: ClassVar[str] = "import"
+
+    file: str
+    outcome: str
+    taken_back: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigAsked(Fact):
     """Somebody sets a device; recorded before anything is sent. `changes` has what stood there and what shall."""
 
@@ -1014,6 +1038,16 @@ class NetSearched(Fact):
 
     ACTION: ClassVar[str] = "net.searched"
     SUBJECT: ClassVar[str] = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRemoved(DeviceFact):
+    """A zone was removed: the import that entered it was taken back."""
+
+    ACTION: ClassVar[str] = "zone.removed"
+
+    zone_id: str
+    number: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ class Act:
     """A use case of one object. `work` returns what it saved; `asked`, `kind` and `subject_id` name a refusal of it.
 
     `of` and `before` are for taking it back: what kind of object it is (place, device, channel or zone) and the values
-    it had. `code` is where it lies. `device_id` is the device that the gateways must read again, empty when they need not.
+    it had. `code` is where it lies. `device_id` is the device that the gateways must read again, empty when none.
     """
 
     asked: str
@@ -60,7 +60,9 @@ def change_camera(known: ChannelRecord, changes: Mapping[str, Any]) -> Act:
     """Return the change of a camera; it may put the camera into service."""
     work = _of(change_channel, known.id, changes, known.version)
     before = _before(known, changes) | {"stage": known.stage}
-    return Act("channel.changed", "channel", known.id, work, "channel", before, known.jurisdiction_code, known.device_id)
+    return Act(
+        "channel.changed", "channel", known.id, work, "channel", before, known.jurisdiction_code, known.device_id
+    )
 
 
 def add_zone(device: Device, given: Mapping[str, Any]) -> Act:

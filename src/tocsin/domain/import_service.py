@@ -19,6 +19,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.import_entry import Entry
 from tocsin.domain.import_files import WrongLine, plan_all, rows_of
+from tocsin.domain.import_keeping import begun
 from tocsin.domain.import_plan import Importer, Planned
 from tocsin.domain.refusals import UseCases, require
 from tocsin.domain.registry import DeviceService, PlaceService
@@ -147,6 +148,11 @@ class ImportService(UseCases):
         found.is_cancelled = found.state == APPLYING
         return found
 
+    def is_entered(self, import_id: str) -> bool:
+        """Say whether an import is not being entered just now."""
+        found = self._kept.get(import_id)
+        return found is None or found.state != APPLYING
+
     async def finished(self) -> None:
         """Wait for the import that is being entered."""
         if self._task is not None:
@@ -162,7 +168,7 @@ class ImportService(UseCases):
         refused: list[WrongLine] = []
         outcome = "failed"
         try:
-            entry = Entry(self._store, self._clock, self._services[1], actor)
+            entry = Entry(self._store, self._services[1], actor, found.id)
             refused = await entry.run(found.plans, found.note, lambda: found.is_cancelled)
             outcome = "cancelled" if found.done < found.total else "done"
         except TocsinError as error:
@@ -190,6 +196,7 @@ class ImportService(UseCases):
 
 
 def _begin(tx: Any, found: Import, actor: Actor) -> None:
+    tx.imports.add(begun(found.id, found.file, found.kind, found.plans, actor, tx.now))
     tx.record(
         events.ImportBegun(
             subject_id=found.id,

@@ -93,9 +93,7 @@ class ImportRepository:
             delete(import_items).where(column.import_id == import_id, column.line.in_(sorted(lines)))
         )
         self._connection.execute(
-            update(imports)
-            .where(imports.c.id == import_id)
-            .values(taken_back=imports.c.taken_back + len(lines))
+            update(imports).where(imports.c.id == import_id).values(taken_back=imports.c.taken_back + len(lines))
         )
 
     def trim(self, now: datetime) -> int:
@@ -142,7 +140,9 @@ class ImportRepository:
         """Return device and number of zones."""
         found: dict[str, tuple[str, str]] = {}
         for chunk in chunks(zone_ids):
-            rows = self._connection.execute(select(zones.c.id, zones.c.device_id, zones.c.number).where(zones.c.id.in_(chunk)))
+            rows = self._connection.execute(
+                select(zones.c.id, zones.c.device_id, zones.c.number).where(zones.c.id.in_(chunk))
+            )
             found.update((row.id, (row.device_id, row.number)) for row in rows)
         return found
 

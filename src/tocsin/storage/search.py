@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from sqlalchemy import ColumnElement, Connection, Numeric, Table, Text, and_, case, cast, func, select
 
 from tocsin.base.pinyin import folded, search_words

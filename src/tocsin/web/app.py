@@ -32,6 +32,7 @@ from tocsin.domain import (
     guarding,
     imaging,
     import_plan,
+    import_undo,
     notices,
     people,
     snapshots,
@@ -79,6 +80,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
     services.words = services.words.merged(
         fields.WORDS,
         import_plan.WORDS,
+        import_undo.WORDS,
         control.WORDS,
         speaking.WORDS,
         device_profiles.WORDS,

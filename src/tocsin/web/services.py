@@ -25,6 +25,7 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
 from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
+from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
@@ -168,6 +169,7 @@ class Services:
     guarding: GuardService | None = None
     entry: Callable[[], Mapping[str, Any]] = lambda: NO_ENTRY
     imports: ImportService | None = None
+    import_undo: ImportUndo | None = None
     bulk: CameraBulk | None = None
     camera_groups: CameraGroupService | None = None
     desk: DeviceDesk | None = None

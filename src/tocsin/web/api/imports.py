@@ -15,7 +15,9 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.import_columns import CHINESE, template
 from tocsin.domain.import_files import WrongLine, error_rows
 from tocsin.domain.import_service import MAX_UPLOAD_BYTES, Import, ImportService
-from tocsin.web.api.shapes import After, In, Limit, Out, reply, whole_number
+from tocsin.domain.import_undo import WORDS
+from tocsin.domain.import_undo_service import ImportUndo, Undo
+from tocsin.web.api.shapes import After, In, Limit, Out, Page, listed, reply, whole_number
 from tocsin.web.deps import House, Language, allowed
 from tocsin.web.errors import told
 from tocsin.web.services import Services
@@ -69,6 +71,41 @@ class ImportShown(Out):
     next: str | None = None
 
 
+class ImportEntered(Out):
+    """An import of the last day: `lines` can still be taken back."""
+
+    id: str
+    file: str
+    kind: Kind
+    by: str
+    entered_at: str
+    until: str
+    lines: int
+    taken_back: int
+
+
+class ImportLeft(Out):
+    """A line that stays: what it is about, and why."""
+
+    line: int
+    kind: Literal["place", "device", "channel", "zone"]
+    id: str
+    name: str
+    why: str
+
+
+class ImportUndoShown(ImportEntered):
+    """What taking an import back would do (`ready`), or how far it is. The first thousand lines that stay are named."""
+
+    state: Literal["ready", "running", "done", "failed"]
+    reason: str
+    free: int
+    left_count: int
+    done: int
+    total: int
+    left: list[ImportLeft]
+
+
 class ApplyIn(In):
     """With `skip_wrong` the wrong lines are left out; without it they keep all others out."""
 
@@ -93,6 +130,27 @@ async def check_file(
         if len(raw) > MAX_UPLOAD_BYTES:
             raise TocsinError(ErrorCode.INVALID, "the file is over 16 MiB: split it")
     return reply(_shown(await _imports(house).check(bytes(raw), unquote(file), actor=actor), house, language))
+
+
+@router.get("", response_model=Page[ImportEntered])
+async def list_imports(house: House, actor: Keeper) -> Response:
+    """List the imports of the last 24 hours that can be taken back, newest first."""
+    return listed([one.form() for one in await _undo(house).recent(actor=actor)], None)
+
+
+@router.get("/{import_id}/undo", response_model=ImportUndoShown)
+async def look_at_undo(import_id: str, house: House, actor: Keeper, language: Language) -> Response:
+    """Say what would be taken back of an import and what would stay, or how far it is. Errors: not_found."""
+    return reply(_undo_shown(await _undo(house).look(import_id, actor=actor), language))
+
+
+@router.post("/{import_id}/undo", response_model=ImportUndoShown)
+async def undo_import(import_id: str, house: House, actor: Keeper, language: Language) -> Response:
+    """Begin to take an import back: what it made and nobody used since is retired, what it changed is as before.
+
+    Errors: not_found, conflict while another is taken back.
+    """
+    return reply(_undo_shown(await _undo(house).begin(import_id, actor=actor), language))
 
 
 @router.get("/template/{kind}.{form}", response_class=Response, responses=_FILE)
@@ -136,6 +194,26 @@ def _imports(house: Services) -> ImportService:
     if house.imports is None:
         raise TocsinError(ErrorCode.UNAVAILABLE, "imports are not served here")
     return house.imports
+
+
+def _undo(house: Services) -> ImportUndo:
+    if house.import_undo is None:
+        raise TocsinError(ErrorCode.UNAVAILABLE, "imports are not served here")
+    return house.import_undo
+
+
+def _undo_shown(found: Undo, language: str) -> dict[str, object]:
+    left = [
+        {
+            "line": one.line,
+            "kind": one.kind,
+            "id": one.id,
+            "name": one.name,
+            "why": WORDS.text(f"import.left.{one.why}", language[:2], {}),
+        }
+        for one in found.left
+    ]
+    return {**found.form(), "left": left}
 
 
 def _shown(found: Import, house: Services, language: str, start: int = 0, limit: int = 100) -> dict[str, object]:

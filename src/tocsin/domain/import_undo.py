@@ -1,0 +1,252 @@
+"""Taking an import back: what it made and nobody has used since is retired, what it changed is as it was before.
+
+Each line is judged by itself: what was changed or used since, or lies where the actor may not act, is left and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.words import Words
+from tocsin.domain import channels as channel_rules
+from tocsin.domain import events, registry
+from tocsin.domain.access import Actor
+from tocsin.domain.acts import guard
+from tocsin.domain.cameras import managed_channel
+from tocsin.domain.devices import Device, DeviceState
+from tocsin.domain.import_keeping import Kept
+from tocsin.domain.registry import MANAGE
+
+WORDS: Final = Words(
+    {
+        "import.left.changed": (
+            "It was changed since. Change or retire it on its page.",
+            "导入后已被修改，请在其页面中处理。",
+        ),
+        "import.left.used": (
+            "It is in use: it has called, is being viewed, or has channels, zones or alarms. See its page.",
+            "导入后已使用（设备已上线、正在查看，或已有通道、防区、警情），请在其页面中处理。",
+        ),
+        "import.left.occupied": (
+            "Devices, cameras or zones stand there. Take those back first.",
+            "仍有设备、摄像机或防区位于此处，请先撤回它们。",
+        ),
+        "import.left.gone": ("It is retired already.", "已停用，无需撤回。"),
+        "import.left.forbidden": ("It lies outside your area.", "不在您的辖区内。"),
+        "import.undo_gone": (
+            "This import cannot be taken back any more: a day has passed, or all of it was taken back.",
+            "该导入已不能撤回：已超过一天，或已全部撤回。",
+        ),
+        "import.undo_runs": (
+            "An import is being taken back. Wait until it has ended.",
+            "正在撤回一次导入，请等其结束。",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A line that stays: `why` is a key of `WORDS` without its beginning."""
+
+    line: int
+    kind: str
+    id: str
+    name: str
+    why: str
+
+
+@dataclass(slots=True)
+class Judged:
+    """What can be taken back of some lines, with what is there now, and what stays."""
+
+    free: list[tuple[Kept, Any]]
+    left: list[Left]
+
+
+def judge(tx: Any, actor: Actor, lines: Sequence[Kept]) -> Judged:
+    """Say of each line whether it can be taken back now; nothing is changed."""
+    found = _found(tx, lines)
+    in_use = _in_use(tx, lines)
+    judged = Judged([], [])
+    for one in lines:
+        known = found.get(one.subject_id)
+        why = _why(actor, one, known, in_use)
+        if why:
+            judged.left.append(Left(one.line, one.kind, one.subject_id, _name(known), why))
+        else:
+            judged.free.append((one, known))
+    return judged
+
+
+def take_back(tx: Any, actor: Actor, import_id: str, lines: Sequence[Kept]) -> tuple[Judged, set[str]]:
+    """Take lines back with a record for each object; return what was judged, and the devices to read again."""
+    judged = judge(tx, actor, lines)
+    new = [known for one, known in judged.free if (one.kind, one.act) == ("device", "create")]
+    _retire(tx, actor, new)
+    again = {device.id for device in new}
+    done = []
+    for one, known in judged.free:
+        try:
+            if (one.kind, one.act) != ("device", "create"):
+                again |= _restore(tx, actor, one, known)
+        except TocsinError as error:  # raised before anything of it was written
+            if error.code is ErrorCode.UNAVAILABLE:
+                raise
+            judged.left.append(Left(one.line, one.kind, one.subject_id, _name(known), "refused"))
+        else:
+            done.append((one, known))
+    judged.free = done
+    tx.imports.drop(import_id, [one.line for one, _ in done])
+    return judged, again
+
+
+def _found(tx: Any, lines: Sequence[Kept]) -> Mapping[str, Any]:
+    """Return what is there now of the things that lines name; of a zone, its device with it."""
+    ids: dict[str, set[str]] = {"place": set(), "device": set(), "channel": set(), "zone": set()}
+    for one in lines:
+        ids[one.kind].add(one.subject_id)
+    found: dict[str, Any] = {**tx.places.load(ids["place"]), **tx.devices.load(ids["device"])}
+    found |= tx.devices.load_channels(ids["channel"])
+    where: Mapping[str, tuple[str, str]] = tx.imports.zone_places(ids["zone"])
+    devices = tx.devices.load({device_id for device_id, _ in where.values()})
+    for zone_id, (device_id, number) in where.items():
+        found[zone_id] = (devices[device_id], tx.devices.zone(device_id, number))
+    return found
+
+
+def _in_use(tx: Any, lines: Sequence[Kept]) -> set[str]:
+    made = {
+        kind: [one.subject_id for one in lines if one.act == "create" and one.kind == kind]
+        for kind in ("device", "place", "zone")
+    }
+    viewed = [one.subject_id for one in lines if one.kind == "channel"]
+    found: set[str] = set(tx.imports.devices_in_use(made["device"]))
+    found |= tx.imports.places_in_use(made["place"])
+    found |= tx.imports.zones_in_use(made["zone"])
+    found.update(channel for view in tx.views.live_of_channels(viewed) for channel in view.channels)
+    return found
+
+
+def _why(actor: Actor, one: Kept, known: Any, in_use: Collection[str]) -> str:
+    """Return why a line stays; empty when it can be taken back."""
+    if known is None:
+        return "gone"
+    holder, thing = known if isinstance(known, tuple) else (known, known)
+    if holder.retired_at is not None:
+        return "gone"
+    try:
+        guard(actor, MANAGE, one.kind, one.subject_id, holder.jurisdiction_code)
+    except TocsinError:
+        return "forbidden"
+    if thing.version != one.version:
+        return "changed"
+    if one.subject_id in in_use:
+        return "occupied" if one.kind == "place" else "used"
+    return ""
+
+
+def _name(known: Any) -> str:
+    if known is None:
+        return ""
+    if isinstance(known, tuple):
+        return f"{known[0].name} {known[1].number}"
+    return str(known.name)
+
+
+def _retire(tx: Any, actor: Actor, devices: Sequence[Device]) -> None:
+    """Retire devices that were never used: one statement, a record for each."""
+    if not devices:
+        return
+    tx.imports.retire_devices([device.id for device in devices], tx.now)
+    tx.devices.close_faults(
+        [fault.id for device in devices for fault in device.faults], round(tx.now.timestamp() * 1e6)
+    )
+    for known in devices:
+        device = replace(
+            known,
+            retired_at=tx.now,
+            state=DeviceState.OFFLINE,
+            state_since=tx.now,
+            version=known.version + 1,
+            is_keyed=False,
+            is_rolling_over=False,
+            faults=(),
+        )
+        tx.record(
+            events.DeviceRetired(
+                subject_id=device.id,
+                at=tx.now,
+                jurisdiction_code=device.jurisdiction_code,
+                actor=actor.ref,
+                data=device.form(),
+            )
+        )
+
+
+def _restore(tx: Any, actor: Actor, one: Kept, known: Any) -> set[str]:
+    """Take one line back; return the devices the gateways must read again."""
+    before = dict(one.before)
+    if one.kind == "place":
+        if one.act == "create":
+            registry.retire_place(tx, actor, tx.now, known.id, known.version)
+        else:
+            registry.change_place(tx, actor, tx.now, known.id, before, known.version)
+        return set()
+    if one.kind == "zone":
+        _restore_zone(tx, actor, one, *known)
+        return set()
+    if one.kind == "channel":
+        _restore_channel(tx, actor, known, before)
+        return {known.device_id}
+    is_secret_new = "secret" in before
+    before.pop("secret", None)
+    if before:
+        known = registry.change_device(tx, actor, tx.now, known.id, before, known.version)
+    if is_secret_new:
+        registry.put_secret(tx, actor, tx.now, known, None)
+    return {known.id}
+
+
+def _restore_zone(tx: Any, actor: Actor, one: Kept, device: Device, zone: Any) -> None:
+    if one.act == "create":
+        tx.imports.remove_zone(zone.id)
+        tx.record(
+            events.ZoneRemoved(
+                subject_id=device.id,
+                at=tx.now,
+                jurisdiction_code=device.jurisdiction_code,
+                actor=actor.ref,
+                data=device.form(),
+                zone_id=zone.id,
+                number=zone.number,
+            )
+        )
+    elif "cameras" in one.before:
+        cameras: Any = one.before["cameras"]
+        registry.link_cameras(tx, actor, tx.now, device.id, zone.number, tuple(cameras), zone.version)
+    else:
+        registry.change_zone(tx, actor, tx.now, device.id, zone.number, one.before, zone.version)
+
+
+def _restore_channel(tx: Any, actor: Actor, known: Any, before: dict[str, Any]) -> None:
+    """Give a channel its values of before; one that the import put into service is only discovered again."""
+    stage = before.pop("stage", known.stage)
+    channel = managed_channel(tx, actor, known.id, known.version)
+    changed = channel_rules.changed_channel(replace(channel, stage=stage), before)
+    saved = tx.devices.save_channel(changed)
+    names = [*before, *(["stage"] if stage != known.stage else [])]
+    tx.record(
+        events.ChannelChanged(
+            subject_id=saved.id,
+            at=tx.now,
+            jurisdiction_code=saved.jurisdiction_code,
+            actor=actor.ref,
+            data=saved.form(),
+            changed=tuple(sorted(names)),
+            place_id=(saved.place_id or "") if saved.place_id != known.place_id else "",
+        )
+    )
