@@ -26,6 +26,7 @@ from tocsin.gateways.gb28181_ways import Ways
 from tocsin.protocols.sip.message import Headers, Request, Response
 from tocsin.protocols.sip.sdp import MediaMode
 from tocsin.sim.camera_alarms import SimAlarm
+from tocsin.sim.camera_plan import Quirk
 from tocsin.sim.platform import SimPlatform
 
 FIRST = CHANNELS[0].gb_id
@@ -458,3 +459,22 @@ def test_what_goes_along_is_forgotten_after_half_a_minute():
     assert ways.headers_for("c") == [("X-PreferredPath", "a")]
     now[0] = 31.0
     assert ways.headers_for("c") == []
+
+
+async def test_channels_a_recorder_goes_on_naming_on_are_off_with_it_here_and_above(house, platform):
+    await joined(house, platform)
+    cut = (replace(CHANNELS[0], is_online=False), *CHANNELS[1:])
+    house.camera.plan = replace(house.camera.plan, channels=cut, quirks=frozenset({Quirk.CHANNELS_STAY_ON}))
+    assert await house.gb.catalogs.read(house.gb.table.get(RECORDER_ID))
+
+    async def known() -> set[tuple[str, bool]]:
+        page = await house.registry.cameras.cameras(ADMINISTRATOR, stage="in_service")
+        return {(channel.status, channel.is_online) for channel in page.items}
+
+    await settle(house)
+    assert await known() == {("ON", True)}
+    await house.camera.sign_off()
+    await settle(house)
+    assert await known() == {("ON", False)}, "its word stands, and counts for nothing while it is away"
+    found = {item.gb_id: item.is_online for item in (await platform.catalogue(LOCAL_ID)).items}
+    assert {found[gb_id] for gb_id in _ids()} == {False}

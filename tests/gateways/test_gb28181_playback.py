@@ -324,3 +324,25 @@ def test_silence_ends_a_recording_but_not_a_paused_one():
     watch.is_paused = False
     assert watch.reason(9.9, 0.0) == ""
     assert watch.reason(10.0, 0.0) == "recording.silent"
+
+
+@pytest.mark.parametrize(
+    ("quirks", "traits"),
+    [
+        ((Quirk.NEEDS_KIND_3,), {"record_uri": "3"}),
+        ((Quirk.NEEDS_KIND_3, Quirk.REFUSES_TCP_MEDIA), {"record_uri": "3"}),
+        ((Quirk.NEEDS_CHANNEL_ORIGIN,), {"sdp_variant": "channel_origin"}),
+        ((), {}),
+    ],
+)
+async def test_how_a_device_wants_to_be_asked_for_recordings_is_found_kept_and_used_first(quirks, traits):
+    async with House(replace(DEVICE, media_ladder=())) as house:
+        camera = await registered(house, *quirks)
+        wish = RecordingWish(STREAM, DAY, DAY + timedelta(hours=1))
+        await (await house.gb.playback.open_recording(CHANNEL, house.media, wish)).close("test")
+        profile = house.reports.profile.get("camera-1", {})
+        assert {name: profile.get(name) for name in traits} == traits
+        assert ("record_uri" in profile) == ("record_uri" in traits)
+        before = camera.report.invites
+        await (await house.gb.playback.open_recording(CHANNEL, house.media, wish)).close("test")
+        assert camera.report.invites == before + 1, "the second recording needs one question"

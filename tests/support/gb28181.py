@@ -359,7 +359,7 @@ class House:
                 self.directory.change(gb_id, charset=profile["charset"])
             if device.device_id == device_id and "media_ladder" in profile:
                 self.directory.change(gb_id, media_ladder=tuple(profile["media_ladder"].split(",")))
-            for name in ("sdp_variant", "call_target", "date_form", "signalling"):
+            for name in ("sdp_variant", "call_target", "date_form", "signalling", "record_uri"):
                 if device.device_id == device_id and name in profile:
                     self.directory.change(gb_id, **{name: profile[name]})
 

@@ -41,6 +41,7 @@ TRAITS: Final[Mapping[str, tuple[str, ...]]] = {
     "date_form": ("milliseconds", "seconds", "none"),
     "signalling": ("udp", "tcp"),
     "stream_line": ("streamnumber", "stream", "streamprofile", "streammode"),
+    "record_uri": ("0", "3"),
     "ssrc": ("same", "other"),
     "wire": OPEN,
     "alarm_ways": OPEN,
@@ -56,6 +57,7 @@ SETTING_OF: Final[Mapping[str, str]] = {
     "date_form": "date_form",
     "signalling": "signalling",
     "stream_line": "stream_line",
+    "record_uri": "record_uri",
 }
 # what an imported matrix may set before the device has shown it; the rest only tells people what to expect
 GUESSABLE: Final = frozenset(SETTING_OF)
@@ -100,6 +102,11 @@ WORDS: Final = Words(
             "用 a=streamprofile 选择码流。",
         ),
         "profile.stream_line.streammode": ("Streams are chosen by a=streamMode.", "用 a=streamMode 选择码流。"),
+        "profile.record_uri.0": ("Recordings are asked for as u=…:0 (all kinds).", "录像按 u=…:0（全部类型）请求。"),
+        "profile.record_uri.3": (
+            "Recordings are asked for as u=…:3 (by time): it refuses the usual 0.",
+            "录像按 u=…:3（时间录像）请求：设备不接受 0。",
+        ),
         "profile.ssrc.same": ("It sends under the stream number it was given.", "使用平台分配的流标识。"),
         "profile.ssrc.other": (
             "It sends under a stream number of its own; we follow it.",

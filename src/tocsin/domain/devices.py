@@ -343,6 +343,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "call_target": fields.choice("", "channel", "device"),
     "date_form": fields.choice("", "milliseconds", "seconds", "none"),
     "signalling": fields.choice("", "udp", "tcp"),
+    "record_uri": fields.choice("", "0", "3"),
     "stream_line": fields.choice("", "streamnumber", "stream", "streamprofile", "streammode"),
 }
 _ADDRESS_RULES: Final[Mapping[str, fields.Rule]] = {

@@ -19,7 +19,16 @@ from tocsin.domain.store import Store
 
 KEEPALIVE_S: Final = 60
 IP_PROTOCOLS: Final = ("onvif", "rtsp")  # cameras that are called, and never call
-_LEARNED_TEXTS: Final = ("charset", "sdp_variant", "call_target", "date_form", "signalling", "stream_line", "voice")
+_LEARNED_TEXTS: Final = (
+    "charset",
+    "sdp_variant",
+    "call_target",
+    "date_form",
+    "signalling",
+    "stream_line",
+    "record_uri",
+    "voice",
+)
 REFRESH_CHUNK: Final = 500
 
 
@@ -64,6 +73,7 @@ class SipDevice:
     date_form: str = ""
     signalling: str = ""
     stream_line: str = ""
+    record_uri: str = ""
     guessed: tuple[str, ...] = ()  # traits that come from an imported matrix and are not proven yet
     catalog_subscription: str = "auto"
     position_subscription: bool = False

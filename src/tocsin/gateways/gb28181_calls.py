@@ -34,7 +34,15 @@ from tocsin.protocols.gb28181.ladder import order, promote
 from tocsin.protocols.gb28181.manscdp import key_frame_request
 from tocsin.protocols.gb28181.ssrc import SsrcPool
 from tocsin.protocols.gb28181.timeline import MODE_NAMES, Timeline, refusal_key
-from tocsin.protocols.gb28181.tries import CallTarget, SdpVariant, Tries, Try, in_variant
+from tocsin.protocols.gb28181.tries import (
+    URI_KINDS,
+    CallTarget,
+    SdpVariant,
+    Tries,
+    Try,
+    in_uri_kind,
+    in_variant,
+)
 from tocsin.protocols.sip.codes import Transport
 from tocsin.protocols.sip.dialog import InviteClient, Rejected, Unanswered
 from tocsin.protocols.sip.message import Response, readable
@@ -328,7 +336,9 @@ class MediaCaller:
             modes,
             variant=known.sdp_variant if known is not None else "",
             target=known.call_target if known is not None else "",
+            uri_kind=known.record_uri if known is not None else "",
             may_call_device=self._is_sole(channel),
+            is_history=not wanted.is_live,
         )
         last: Try | None = None
         while (way := tries.next()) is not None:
@@ -376,6 +386,8 @@ class MediaCaller:
         now = self._clock.monotonic()
         if way.target is not last.target:
             timeline.ok("play.next_target", now)
+        elif way.uri_kind != last.uri_kind:
+            timeline.ok("play.next_offer", now, mode=MODE_NAMES[way.mode], offer=f"u=…:{way.uri_kind}")
         elif way.variant is not last.variant:
             timeline.ok("play.next_offer", now, mode=MODE_NAMES[way.mode], offer=OFFER_NAMES[way.variant])
         elif way.mode is not last.mode:
@@ -384,18 +396,20 @@ class MediaCaller:
     def _learn(self, attempt: _Try, tries: Tries, modes: tuple[MediaMode, ...]) -> None:
         """Keep what opened this picture where it differs from what was known, and prove what was guessed."""
         known, way = attempt.known, attempt.way
-        ladder, variant, target = "", "", ""
+        ladder, variant, target, uri_kind = "", "", "", ""
         guessed: tuple[str, ...] = ()
         if known is not None:
             ladder = known.media_ladder[0] if known.media_ladder else ""
             variant, target, guessed = known.sdp_variant, known.call_target, known.guessed
+            uri_kind = known.record_uri
         evidence = "picture_opened" if tries.count == 1 else "picture_opened_after"
         for trait, value, is_new in (
             ("media_ladder", ",".join(promote(modes, way.mode)), ladder != way.mode),
             ("sdp_variant", way.variant.value, (variant or SdpVariant.STANDARD) != way.variant),
             ("call_target", way.target.value, (target or CallTarget.CHANNEL) != way.target),
+            ("record_uri", way.uri_kind, bool(way.uri_kind) and (uri_kind or URI_KINDS[0]) != way.uri_kind),
         ):
-            if is_new or trait in guessed:
+            if value and (is_new or trait in guessed):
                 self._found(attempt, trait, value, evidence, tries=tries.count)
 
     def _found(self, attempt: _Try, trait: str, value: str, evidence: str, *, tries: int = 0) -> None:
@@ -426,6 +440,7 @@ class MediaCaller:
             timeline.ok("play.receiver_opened", clock.monotonic(), address=address, mode=MODE_NAMES[attempt.mode])
             asked = attempt.wanted.offer(ip, endpoint.port, attempt.mode, attempt.ssrc)
             offer = in_variant(asked, attempt.way.variant, attempt.channel.gb_id)
+            offer = in_uri_kind(offer, attempt.way.uri_kind)
             if attempt.known is not None and attempt.known.signalling == "tcp":
                 call = await self._invite_over_tcp(attempt, offer) if self._may_retry_over_tcp(attempt.device) else None
             call = call or self._invite(attempt, offer, attempt.device.peer)

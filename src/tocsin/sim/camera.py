@@ -61,7 +61,7 @@ from tocsin.sim.camera_alarms import SimAlarms
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_maintenance import SimMaintenance
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
-from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date
+from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date, listed
 from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
 from tocsin.sim.camera_settings import SimSettings
 from tocsin.sim.camera_voice import SimVoice, read_talk
@@ -106,6 +106,7 @@ class SimCamera:
         self._calls: dict[str, _SimCall] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pages_lost = 0
+        self.leaked: list[PictureSender] = []  # encoders that nobody stops
         self._old_streams: dict[str, str] = {}  # Call-ID -> branch of the BYE that got lost
         self._stops_lost = 0
         self.heads = {gb_id: CameraHead(clock.monotonic) for gb_id in self._channel_ids()}
@@ -248,6 +249,8 @@ class SimCamera:
         """Stop sending without a word, as a power cut does."""
         for call in list(self._calls.values()):
             await call.stop()
+        for sender in self.leaked:
+            await sender.stop()
         await self.voice.close()
         for task in list(self._tasks):
             task.cancel()
@@ -380,7 +383,7 @@ class SimCamera:
 
     async def _send_catalog(self, query: Document) -> None:
         """Send the pages in order, so many at a time as the plan says, the next ones after the answers."""
-        quirks, items = self.plan.quirks, self.plan.channels
+        quirks, items = self.plan.quirks, listed(self.plan)
         sn = None if Quirk.MISSING_SN in quirks else query.sn
         size = max(1, self.plan.page_items)
         pages = [items[at : at + size] for at in range(0, len(items), size)] or [()]
@@ -632,7 +635,9 @@ class _SimCall:
         """Stop the picture and forget the call."""
         self._camera.forget(self._server.invite.call_id)
         sender, self._sender = self._sender, None
-        if sender is not None:
+        if sender is not None and Quirk.KEEPS_SENDING in self._camera.plan.quirks:
+            self._camera.leaked.append(sender)
+        elif sender is not None:
             await sender.stop()
 
     @property
@@ -705,6 +710,10 @@ class _SimCall:
         sender = self._sender = self._new_sender(stream)
         is_tcp = line.is_tcp and Quirk.IGNORES_TCP_MEDIA not in quirks
         port = 15_060
+        camera.report.targets.append((line.port, ssrc))
+        if not is_tcp and camera.leaked and (second := self._new_sender(stream)) is not None:
+            camera.leaked.append(second)  # the encoder that was never stopped is sent along to the new address
+            await second.start_udp(ip, line.port, camera.report.targets[0][1])
         if not is_tcp:
             camera.report.modes.append("udp")
             port = await sender.start_udp(ip, line.port, ssrc) if sender else port

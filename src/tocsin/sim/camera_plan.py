@@ -84,6 +84,16 @@ class Quirk(StrEnum):
     KEEPS_OLD_STREAM = "keeps_old_stream"
     PRIVATE_STREAM = "private_stream"
     STRANGE_HEADERS = "strange_headers"
+    KEEPS_SENDING = "keeps_sending"
+    CHANNELS_STAY_ON = "channels_stay_on"
+    LOSES_PACKETS = "loses_packets"
+    TORN_TCP_FRAMES = "torn_tcp_frames"
+    JUMPING_TIMES = "jumping_times"
+    STANDING_TIMES = "standing_times"
+    TIMES_IN_8_KHZ = "times_in_8_khz"
+    ROTATING_SSRC = "rotating_ssrc"
+    ENCRYPTED_STREAM = "encrypted_stream"
+    NEEDS_KIND_3 = "needs_kind_3"
 
     NO_RECORD_LIST = "no_record_list"
     CAPPED_RECORD_LIST = "capped_record_list"
@@ -163,3 +173,4 @@ class CameraReport:
     steerings: list[str] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
+    targets: list[tuple[int, int]] = field(default_factory=list)  # port and stream number of each call

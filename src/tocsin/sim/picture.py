@@ -37,6 +37,9 @@ SEND_BUFFER_BYTES = 1 << 20
 REPORT_EVERY_S = 5
 CONNECT_TIMEOUT_S = 5.0
 NTP_EPOCH_S = 2_208_988_800
+JUMP_TICKS = 60 * CLOCK_HZ
+JUMPS_EVERY = 20
+TORN_BYTES = 900
 _TONE = encode_a_law([0, 5400, 7600, 5400, 0, -5400, -7600, -5400])  # 1 kHz at 8 kHz
 
 
@@ -57,6 +60,8 @@ class PictureQuirks:
     payload_bytes: int = MAX_PAYLOAD_BYTES
     ssrc_every: int = 0  # pictures after which the number changes
     encrypted: bool = False
+    times: str = ""  # jump, stand or khz8: what is wrong with the time stamps
+    tears_every: int = 0  # pictures after which bytes are missing on a TCP connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,8 @@ class Packer:
 
     def pack(self, picture: bytes, pts: int, *, is_key: bool, sound_samples: int = 0) -> list[bytes]:
         """Return the packets of one picture, and of the sound that goes with it."""
-        pts += self._quirks.pts_start
+        stamp = pts + self._quirks.pts_start
+        pts = self._spoiled(stamp)
         self._pictures += 1
         if self._quirks.ssrc_every and self._pictures % self._quirks.ssrc_every == 0:
             self._cutter.ssrc = (self._cutter.ssrc + 1) & 0xFFFFFFFF
@@ -307,7 +313,7 @@ class Packer:
             sound = (_TONE * (sound_samples // len(_TONE) + 2))[start : start + sound_samples]
             self._audio_samples += sound_samples
             pack += self._muxer.write_audio(sound, pts)
-        packets = self._cutter.packetize(pack, pts)
+        packets = self._cutter.packetize(pack, stamp)
         if self._quirks.marker != "last":
             bit = 0x80 if self._quirks.marker == "always" else 0
             packets = [packet[:1] + bytes((packet[1] & 0x7F | bit,)) + packet[2:] for packet in packets]
@@ -316,6 +322,18 @@ class Packer:
         self.sent_packets += len(packets)
         self.sent_bytes += sum(map(len, packets))
         return packets
+
+    def _spoiled(self, pts: int) -> int:
+        """Return a time stamp as devices with a bad clock write it."""
+        match self._quirks.times:
+            case "jump":
+                return pts + JUMP_TICKS * (self._pictures // JUMPS_EVERY % 2)
+            case "stand":
+                return JUMP_TICKS
+            case "khz8":
+                return pts * 8_000 // CLOCK_HZ
+            case _:
+                return pts
 
     def report(self, epoch_s: float, pts: int) -> bytes:
         """Return a sender report for the present."""
@@ -418,12 +436,18 @@ class Sender:
         transport = writer.transport
         self._close = transport.abort
         self._writer = writer  # a stream writer that nobody holds closes its connection
+        tears_every, pictures = self._spec.quirks.tears_every, 0
 
         def send(packets: list[bytes]) -> bool:
+            nonlocal pictures
             if transport.is_closing():
                 return False
+            data = b"".join(map(frame_packet, packets))
+            pictures += 1
+            if tears_every and pictures % tears_every == 0:  # a short write that nobody looked at
+                data = data[: len(data) // 2] + data[len(data) // 2 + TORN_BYTES :]
             if transport.get_write_buffer_size() < MAX_TCP_BACKLOG_BYTES:
-                writer.write(b"".join(map(frame_packet, packets)))
+                writer.write(data)
             return True
 
         self._start(ssrc, send)

@@ -26,6 +26,7 @@ from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
+from tocsin.sim.camera_quirks import picture_quirks
 from tocsin.sim.camera_recordings import RecordingSenders, make_recordings
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.panel import CodeForm, PanelPlan, SimEvent, Storm, run_panels
@@ -273,6 +274,7 @@ def _camera(arguments: argparse.Namespace) -> int:
             bitrate_bps=arguments.bitrate,
             audio=arguments.audio,
             live_encoder=not arguments.loop,
+            quirks=picture_quirks(plan.quirks),
         )
 
     def _sender(gb_id: str) -> PictureSender:

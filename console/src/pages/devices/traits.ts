@@ -8,6 +8,7 @@ export const CHOICES: readonly { trait: string; setting: string; values: readonl
   { trait: 'call_target', setting: 'call_target', values: ['channel', 'device'] },
   { trait: 'date_form', setting: 'date_form', values: ['milliseconds', 'seconds', 'none'] },
   { trait: 'signalling', setting: 'signalling', values: ['udp', 'tcp'] },
+  { trait: 'record_uri', setting: 'record_uri', values: ['0', '3'] },
   { trait: 'stream_line', setting: 'stream_line', values: ['streamnumber', 'stream', 'streamprofile', 'streammode'] },
 ];
 
@@ -19,6 +20,7 @@ const NAME: Record<string, () => string> = {
   date_form: m.devices_trait_date_form,
   signalling: m.devices_trait_signalling,
   stream_line: m.devices_trait_stream_line,
+  record_uri: m.devices_trait_record_uri,
   ssrc: m.devices_trait_ssrc,
   wire: m.devices_trait_wire,
   alarm_ways: m.devices_profile_alarm_ways,
@@ -44,6 +46,8 @@ const VALUE: Record<string, () => string> = {
   stream: () => 'a=stream',
   streamprofile: () => 'a=streamprofile',
   streammode: () => 'a=streamMode',
+  '0': () => 'u=…:0',
+  '3': () => 'u=…:3',
   active: m.devices_value_active,
   same: m.devices_value_same,
   other: m.devices_value_other,

@@ -1,6 +1,7 @@
 """What to try, and in which order, until a device sends a picture: transports, offers, addressees. Pure.
 
     transport (UDP, TCP passive, TCP active) x offer (standard, wide, channel origin, bare) x addressee
+    x, for recordings, the kind at the end of u= (0 all, 3 by time)
 
 A refusal says which part to change: 400 the offer, 415 and 488 first the transport and then the offer, 404 the
 addressee. Silence after an acceptance is about the way, so that transport is not tried again.
@@ -20,6 +21,7 @@ from tocsin.protocols.gb28181.ladder import is_worth_another_mode
 from tocsin.protocols.sip.sdp import AnswerProblem, MediaMode, Sdp
 
 MAX_TRIES: Final = 10
+URI_KINDS: Final = ("0", "3")
 WIDE_TYPES: Final = ("96", "126", "125", "99", "34", "98", "97")
 UNREADABLE_STATUS: Final = frozenset({400})
 FORMAT_STATUS: Final = frozenset({406, 415, 488, 606})
@@ -72,6 +74,7 @@ class Try:
     mode: MediaMode
     variant: SdpVariant = SdpVariant.STANDARD
     target: CallTarget = CallTarget.CHANNEL
+    uri_kind: str = ""
 
 
 class Tries:
@@ -83,14 +86,19 @@ class Tries:
         *,
         variant: str = "",
         target: str = "",
+        uri_kind: str = "",
         may_call_device: bool = False,
+        is_history: bool = False,
     ) -> None:
-        """`variant` and `target` are what is known of the device; `may_call_device`: it has this one channel only."""
+        """`variant`, `target` and `uri_kind` are what is known of the device; `may_call_device`: it has this one
+        channel only; `is_history`: a recording is asked for."""
         first = SdpVariant(variant) if variant in tuple(SdpVariant) else SdpVariant.STANDARD
         self._variants = tuple(dict.fromkeys([first, *SdpVariant]))
         self._target = CallTarget(target) if target in tuple(CallTarget) else CallTarget.CHANNEL
         self._may_swap = may_call_device or self._target is CallTarget.DEVICE
-        self._queue: deque[Try] = deque(Try(mode, first, self._target) for mode in modes)
+        known = uri_kind if uri_kind in URI_KINDS else URI_KINDS[0]
+        self._uri_kinds = tuple(dict.fromkeys([known, *URI_KINDS])) if is_history else ()
+        self._queue: deque[Try] = deque(Try(mode, first, self._target, known if is_history else "") for mode in modes)
         self._tried: set[Try] = set()
         self._now: Try | None = None
 
@@ -125,6 +133,8 @@ class Tries:
             self._queue.extendleft(reversed(others))
         elif status in FORMAT_STATUS:
             self._queue.extend(others[:1] if tried.variant is self._variants[0] else others)
+        if self._uri_kinds and tried.uri_kind == self._uri_kinds[0] and status in UNREADABLE_STATUS | FORMAT_STATUS:
+            self._queue.appendleft(replace(tried, uri_kind=self._uri_kinds[1]))
         return True
 
     def again(self) -> None:
@@ -164,6 +174,12 @@ def in_variant(offer: Sdp, variant: SdpVariant, channel_id: str) -> Sdp:
     if variant is SdpVariant.WIDE:
         return replace(offer, media=media)
     return replace(offer, media=media, ssrc=None, format="")
+
+
+def in_uri_kind(offer: Sdp, kind: str) -> Sdp:
+    """Return the offer of a recording with another kind at the end of its u= line."""
+    head, colon, _ = offer.uri.rpartition(":")
+    return replace(offer, uri=f"{head}:{kind}") if kind and colon else offer
 
 
 def stream_attributes(line: str, number: int) -> tuple[tuple[str, str], ...]:
