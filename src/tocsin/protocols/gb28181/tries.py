@@ -128,6 +128,8 @@ class Tries:
             return True
         if not is_worth_another_mode(status):
             return False
+        if self._uri_kinds and tried.uri_kind != self._uri_kinds[0]:
+            return True  # the other kind was no help: the other offers come with the usual one first
         others = [replace(tried, variant=variant) for variant in self._variants if variant is not tried.variant]
         if status in UNREADABLE_STATUS:
             self._queue.extendleft(reversed(others))
