@@ -19,6 +19,16 @@ export interface PlayerState {
   /** The server's word for why it ended or failed. */
   reason: string;
   error: unknown;
+  /** What came in the last two seconds or so. */
+  fps: number;
+  bitrate_bps: number;
+}
+
+/** How a page kept up since the sample before: pictures shown and dropped, and whether it lies too far behind. */
+export interface PlayerSample {
+  shown: number;
+  dropped: number;
+  isBehind: boolean;
 }
 
 export interface OpenedView {
@@ -36,6 +46,8 @@ export interface PlayerOptions {
   keepStill: (isKept: boolean) => void;
   /** The first picture of a view is on screen. */
   onFirstFrame: (viewId: string) => void;
+  /** How the page keeps up, every two seconds while the picture is on screen. */
+  onSample?: (sample: PlayerSample) => void;
   /** Ends after which nothing is asked again: a person has to. */
   final?: ReadonlySet<string>;
   /** The server's time, ms. */
@@ -49,6 +61,9 @@ const RENEWABLE = new Set(['expired', 'worker_lost', 'slow', 'source_lost', 'res
 const TICK_MS = 500;
 const HIDDEN_MS = 5_000;
 const STAT_MS = 2_000;
+/** Behind the edge by so much, or so many pieces not appended yet: the page does not keep up. */
+const BEHIND_S = 2;
+const BEHIND_PIECES = 75;
 
 type MediaSourceKind = typeof MediaSource;
 
@@ -105,6 +120,10 @@ export class LivePlayer {
   #stalls = new StallWatch();
   #status: { wall_ms: number; media_time_s: number; heard_ms: number } | null = null;
   #stat_ms = 0;
+  #bytes = 0;
+  #counted = { frames: 0, dropped: 0, bytes: 0, isSeen: false };
+  #isKeysWanted = false;
+  #jumps = 0;
   #state: PlayerState = {
     phase: 'starting',
     shown_ms: null,
@@ -114,6 +133,8 @@ export class LivePlayer {
     keysOnly: '',
     reason: '',
     error: null,
+    fps: 0,
+    bitrate_bps: 0,
   };
 
   constructor(video: HTMLVideoElement, options: PlayerOptions) {
@@ -138,7 +159,16 @@ export class LivePlayer {
     clearTimeout(this.#hidden);
     this.#closeSocket();
     this.#dropBuffer();
+    this.#video.removeAttribute('src');
+    this.#video.load(); // lets the decoder go now, not when the element is collected
     this.#leaveView();
+  }
+
+  /** Asks for key frames alone, because the page can show no more, or for every picture again. */
+  setKeysOnly(isWanted: boolean): void {
+    if (isWanted === this.#isKeysWanted) return;
+    this.#isKeysWanted = isWanted;
+    this.#send({ type: 'quality', mode: isWanted ? 'key_frames' : 'all' });
   }
 
   /** Tries again at once after a failure. */
@@ -205,7 +235,10 @@ export class LivePlayer {
   #onText(raw: string): void {
     const frame = readFrame(raw);
     if (!frame) return;
-    this.#isBare = false;
+    if (this.#isBare) {
+      this.#isBare = false;
+      if (this.#isKeysWanted) this.#send({ type: 'quality', mode: 'key_frames' });
+    }
     switch (frame.type) {
       case 'mime':
         this.#show({ hasAudio: hasAudioTrack(frame.mime), isConverted: frame.converted || this.#state.isConverted });
@@ -287,6 +320,7 @@ export class LivePlayer {
   #onMedia(data: Uint8Array<ArrayBuffer>): void {
     if (this.#isBare && !this.#onBare(data)) return;
     this.#hasNewData = true;
+    this.#bytes += data.byteLength;
     this.#queue.push(data);
     this.#append();
   }
@@ -365,7 +399,9 @@ export class LivePlayer {
   #keepUp(): void {
     const buffer = this.#buffer;
     if (!buffer || !this.#isPlaced || this.#isPaused) return;
-    const step = chase(this.#video.currentTime, this.#stretches(), this.#video.playbackRate);
+    const stretches = this.#stretches();
+    const step = chase(this.#video.currentTime, stretches, this.#video.playbackRate);
+    if (step.seek_s !== null && (stretches.at(-1)?.[1] ?? 0) - this.#video.currentTime > BEHIND_S) this.#jumps++;
     if (step.seek_s !== null) this.#video.currentTime = step.seek_s;
     if (this.#video.playbackRate !== step.rate) this.#video.playbackRate = step.rate;
     if (step.trim && !buffer.updating && this.#queue.length === 0) buffer.remove(step.trim[0], step.trim[1]);
@@ -383,8 +419,11 @@ export class LivePlayer {
       if (stall === 'rebuild') this.#rebuild();
     }
     this.#judge(now_ms);
-    if (now_ms - this.#stat_ms > STAT_MS && this.#socket?.readyState === WebSocket.OPEN) {
+    if (now_ms - this.#stat_ms > STAT_MS) {
+      const passed_ms = now_ms - this.#stat_ms;
       this.#stat_ms = now_ms;
+      this.#count(passed_ms);
+      if (this.#socket?.readyState !== WebSocket.OPEN) return;
       const last = this.#stretches().at(-1);
       const quality = this.#video.getVideoPlaybackQuality();
       this.#send({
@@ -395,6 +434,26 @@ export class LivePlayer {
         dropped: quality.droppedVideoFrames,
       });
     }
+  }
+
+  /** Counts what came and what was shown since the last time. */
+  #count(passed_ms: number): void {
+    const quality = this.#video.getVideoPlaybackQuality();
+    const last = this.#counted;
+    const isSeen = !document.hidden && this.#isPlaced && !this.#isPaused;
+    this.#counted = { frames: quality.totalVideoFrames, dropped: quality.droppedVideoFrames, bytes: this.#bytes, isSeen };
+    const frames = quality.totalVideoFrames - last.frames;
+    const bitrate_bps = passed_ms < 3 * STAT_MS ? ((this.#bytes - last.bytes) * 8000) / passed_ms : 0;
+    const fps = passed_ms < 3 * STAT_MS && frames > 0 ? Math.round((frames * 1000) / passed_ms) : 0;
+    this.#show({ bitrate_bps, fps });
+    const jumps = this.#jumps;
+    this.#jumps = 0;
+    // A page that was not seen a moment ago shows nothing on purpose.
+    if (!isSeen || !last.isSeen || frames < 0) return;
+    const edge_s = this.#stretches().at(-1)?.[1] ?? 0;
+    const isBehind = edge_s - this.#video.currentTime > BEHIND_S || jumps > 0 || this.#queue.length > BEHIND_PIECES;
+    const dropped = Math.max(0, quality.droppedVideoFrames - last.dropped);
+    this.#options.onSample?.({ shown: Math.max(0, frames - dropped), dropped, isBehind: isBehind && !this.#state.keysOnly });
   }
 
   /** Live or stale, by the age of the frame on screen; without word from the server nothing counts as live. */

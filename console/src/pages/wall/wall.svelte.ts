@@ -1,8 +1,10 @@
 /** One wall: its tiles, the one view they all stand under, and the clock by which tiles step through their cameras. */
 import { api, ApiError } from '$lib/api/client';
 import type { View } from '$lib/api/types';
-import { playableCodecs, type OpenedView } from '$lib/player/live';
+import { playableCodecs, type OpenedView, type PlayerSample } from '$lib/player/live';
 import { now } from '$lib/state/now.svelte';
+import { fillPages, pageCount, TILES } from './pages';
+import { Relief } from './relief';
 
 export type Which = 'main' | 'sub';
 export const SIZES: readonly number[] = [1, 4, 9, 16];
@@ -14,8 +16,20 @@ export interface WallLayout {
   tiles: number;
   places: string[][];
   dwell_s: number;
+  together: boolean;
   shared: boolean;
+  jurisdiction_id: string | null;
   version: number;
+}
+
+/** Addresses asked for within this time are asked for in one request. */
+const GATHER_MS = 20;
+
+interface Asked {
+  camera: string;
+  which: Which;
+  resolve: (opened: OpenedView) => void;
+  reject: (error: unknown) => void;
 }
 
 export class Wall {
@@ -27,6 +41,11 @@ export class Wall {
   held = $state<boolean[]>(Array(16).fill(false));
   isHeld = $state(false);
   dwell_s = $state(10);
+  /** All tiles change page together: page n shows the n-th camera of each tile. */
+  isTogether = $state(false);
+  page = $state(0);
+  /** How many steps each tile gave up because the page cannot show everything. */
+  relieved = $state<number[]>(Array(TILES).fill(0));
   focused = $state(0);
   enlarged = $state<number | null>(null);
   view = $state.raw<{ id: string; purpose: string; ends_ms: number; channels: readonly string[] } | null>(null);
@@ -38,41 +57,107 @@ export class Wall {
   /** Addresses that came with the view and were not used yet. */
   #fresh = new Map<string, { url: string; until_ms: number }>();
   #stepped_ms = 0;
+  #relief = new Relief();
+  #asked: Asked[] = [];
 
   get isLooking(): boolean {
     return this.view !== null && !this.isOver;
   }
   camera(tile: number): string | null {
     const list = this.places[tile] ?? [];
-    return list.length === 0 ? null : (list[(this.steps[tile] ?? 0) % list.length] ?? null);
+    if (this.isTogether) return list[this.page] || null;
+    const cameras = list.filter(Boolean);
+    return cameras.length === 0 ? null : (cameras[(this.steps[tile] ?? 0) % cameras.length] ?? null);
+  }
+  get pages(): number {
+    return pageCount(this.places, this.size);
   }
   get shown(): string[] {
     return Array.from({ length: this.size }, (_, tile) => this.camera(tile)).flatMap((id) => (id === null ? [] : [id]));
   }
+  isLarge(tile: number): boolean {
+    return this.size === 1 || this.enlarged === tile;
+  }
+  /** The main stream in a large tile, unless the page cannot show it. */
   stream(tile: number): Which {
-    return this.size === 1 || this.enlarged === tile ? 'main' : 'sub';
+    return this.isLarge(tile) && this.relieved[tile] === 0 ? 'main' : 'sub';
+  }
+  /** Key frames alone: the last a tile gives up. */
+  isKeysOnly(tile: number): boolean {
+    return (this.relieved[tile] ?? 0) >= (this.isLarge(tile) ? 2 : 1);
   }
 
   put(tile: number, camera: string, isAdded = false): void {
     const list = this.places[tile] ?? [];
+    if (this.isTogether) {
+      const at = isAdded ? list.length : this.page;
+      this.places[tile] = Array.from({ length: Math.max(list.length, at + 1) }, (_, n) => (n === at ? camera : (list[n] ?? '')));
+      return;
+    }
     this.places[tile] = isAdded ? [...list.filter((one) => one !== camera), camera] : [camera];
     if (!isAdded) this.steps[tile] = 0;
   }
   clear(tile: number): void {
-    this.places[tile] = [];
+    this.places[tile] = this.isTogether ? (this.places[tile] ?? []).map((one, n) => (n === this.page ? '' : one)) : [];
     if (this.enlarged === tile) this.enlarged = null;
   }
+  /** Puts cameras on pages that change together. */
+  fill(cameras: readonly string[]): void {
+    this.places = fillPages(cameras, this.size);
+    this.isTogether = true;
+    this.page = 0;
+    this.enlarged = null;
+    this.#stepped_ms = now.exact();
+  }
+  turn(by: number): void {
+    const count = this.pages;
+    if (count < 2) return;
+    this.page = (this.page + by + count) % count;
+    this.enlarged = null;
+    this.#stepped_ms = now.exact();
+  }
+  setTogether(isTogether: boolean): void {
+    this.isTogether = isTogether;
+    this.page = 0;
+    this.#stepped_ms = now.exact();
+  }
   step(tile: number, by: number): void {
-    const count = this.places[tile]?.length ?? 0;
+    if (this.isTogether) {
+      this.turn(by);
+      return;
+    }
+    const count = this.places[tile]?.filter(Boolean).length ?? 0;
     if (count > 1) this.steps[tile] = ((this.steps[tile] ?? 0) + by + count) % count;
   }
   /** Called each second: tiles that are not held step together when their time is over. */
   tick(): void {
     const at_ms = now.exact();
     if (this.view && at_ms >= this.view.ends_ms && !this.isOver) this.isOver = true;
+    this.#relieve(at_ms);
     if (this.isHeld || !this.isLooking || document.hidden || at_ms - this.#stepped_ms < this.dwell_s * 1000) return;
     this.#stepped_ms = at_ms;
+    if (this.isTogether) {
+      if (this.enlarged === null) this.turn(1);
+      return;
+    }
     for (let tile = 0; tile < this.size; tile++) if (!this.held[tile] && this.enlarged !== tile) this.step(tile, 1);
+  }
+
+  /** A tile says how the page keeps up. */
+  sample(tile: number, sample: PlayerSample): void {
+    this.#relief.note(tile, sample, now.exact());
+  }
+  /** A tile shows something else, or in another size: it begins with everything. */
+  anew(tile: number): void {
+    this.#relief.forget(tile);
+    if (this.relieved[tile]) this.relieved[tile] = 0;
+  }
+  #relieve(at_ms: number): void {
+    if (!this.isLooking || document.hidden) return;
+    const most = (tile: number) => (this.isLarge(tile) ? 2 : 1);
+    const spared = new Set([this.focused, ...(this.enlarged === null ? [] : [this.enlarged])]);
+    if (this.#relief.settle(most, spared, at_ms))
+      this.relieved = Array.from({ length: TILES }, (_, tile) => this.#relief.level(tile));
   }
 
   async begin(purpose: string, minutes: number): Promise<void> {
@@ -112,12 +197,41 @@ export class Wall {
     const kept = this.#fresh.get(`${camera} ${which}`);
     this.#fresh.delete(`${camera} ${which}`);
     if (kept && kept.until_ms > now.exact()) return { id: view.id, url: kept.url };
-    const wanted = { [camera]: which };
-    const answer = view.channels.includes(camera)
-      ? await api.post<View>(`/views/${view.id}/streams`, { streams: wanted, codecs: playableCodecs() })
-      : await api.post<View>(`/views/${view.id}/channels`, { channels: [camera], streams: wanted, codecs: playableCodecs() });
-    this.#take(answer, {});
-    return { id: answer.id, url: answer.live[camera] ?? '' };
+    return new Promise((resolve, reject) => {
+      if (this.#asked.length === 0) setTimeout(() => void this.#askAll(), GATHER_MS);
+      this.#asked.push({ camera, which, resolve, reject });
+    });
+  }
+
+  /** Asks for what tiles want in one request for each kind; what is refused together is asked for one by one. */
+  async #askAll(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = [];
+    const known = new Set(this.view?.channels);
+    const isIn = (one: Asked) => known.has(one.camera);
+    const seen = new Set<string>();
+    // A camera in two tiles is asked for twice: an address is good once.
+    const twice = asked.filter((one) => seen.size === seen.add(one.camera).size);
+    const once = asked.filter((one) => !twice.includes(one));
+    const groups = [once.filter(isIn), once.filter((one) => !isIn(one))].filter((group) => group.length > 0);
+    await Promise.all(groups.map((group) => this.#askGroup(group)));
+    for (const one of twice) await this.#askGroup([one]);
+  }
+  async #askGroup(group: readonly Asked[]): Promise<void> {
+    const view = this.view;
+    try {
+      if (!view || this.isOver) throw new ApiError('blocked', 0, '', '');
+      const streams = Object.fromEntries(group.map((one) => [one.camera, one.which]));
+      const isIn = group.every((one) => view.channels.includes(one.camera));
+      const answer = isIn
+        ? await api.post<View>(`/views/${view.id}/streams`, { streams, codecs: playableCodecs() })
+        : await api.post<View>(`/views/${view.id}/channels`, { channels: Object.keys(streams), streams, codecs: playableCodecs() });
+      this.#take(answer, {});
+      for (const one of group) one.resolve({ id: answer.id, url: answer.live[one.camera] ?? '' });
+    } catch (error) {
+      if (group.length === 1) group[0]?.reject(error);
+      else await Promise.all(group.map((one) => this.#askGroup([one])));
+    }
   }
 
   #take(view: View, asked: Record<string, string>): void {
@@ -142,6 +256,8 @@ export class Wall {
     this.layout = layout;
     this.size = layout.tiles;
     this.dwell_s = layout.dwell_s;
+    this.isTogether = layout.together ?? false;
+    this.page = 0;
     this.enlarged = null;
     this.places = Array.from({ length: 16 }, (_, tile) => [...(layout.places[tile] ?? [])]);
     this.steps = Array(16).fill(0);
@@ -149,6 +265,6 @@ export class Wall {
   }
   get form() {
     const places = this.places.slice(0, this.size).map((place) => [...place]);
-    return { tiles: this.size, places, dwell_s: this.dwell_s };
+    return { tiles: this.size, places, dwell_s: this.dwell_s, together: this.isTogether };
   }
 }
