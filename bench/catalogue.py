@@ -13,6 +13,7 @@ from bench import (
     relay_core,
     sip_keepalive,
     start,
+    wall,
 )
 from bench.report import Bench
 
@@ -29,5 +30,6 @@ BENCHES: dict[str, Bench] = {
         first_picture.BENCH,
         camera_registry.BENCH,
         start.BENCH,
+        wall.BENCH,
     )
 }

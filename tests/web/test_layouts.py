@@ -20,6 +20,7 @@ async def test_a_layout_is_saved_read_changed_and_deleted_with_records(house: We
         layout = made.json()
         assert (layout["places"], layout["version"], layout["shared"]) == (WALL["places"], 1, False)
         changed = await client.put(f"{API}/{layout['id']}", json={**WALL, "tiles": 9, "version": 1})
+        assert changed.json()["jurisdiction_id"] == "j-north"
         assert (changed.json()["tiles"], changed.json()["version"]) == (9, 2)
         stale = await client.put(f"{API}/{layout['id']}", json={**WALL, "version": 1})
         assert stale.status_code == 409
@@ -52,9 +53,22 @@ async def test_a_supervisor_shares_a_layout_in_his_jurisdiction_and_an_operator_
         assert len((await client.get(API)).json()["items"]) == 1  # the city's supervisor shares with the whole city
 
 
+async def test_a_layout_is_shared_with_one_jurisdiction(house: WebHouse) -> None:
+    shared = {**WALL, "together": True, "places": [[WEST_GATE, "", YARD]], "shared": True, "jurisdiction_id": "j-north"}
+    async with house.client("chief") as client:
+        layout = (await client.post(API, json=shared)).json()
+        assert (layout["together"], layout["jurisdiction_id"]) == (True, "j-north")
+    async with house.client("li") as client:
+        (seen,) = (await client.get(API)).json()["items"]
+        assert (seen["places"], seen["together"]) == ([[WEST_GATE, "", YARD]], True)
+    async with house.client("south") as client:
+        assert (await client.get(API)).json()["items"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"places": [[WEST_GATE, ""]]}, "places"),
         ({"tiles": 5}, "tiles"),
         ({"tiles": 1}, "places"),
         ({"name": " "}, "name"),

@@ -83,6 +83,85 @@ async def test_a_picture_of_another_server_is_reached_under_its_own_name(house: 
             assert response.json()["live"][WEST_GATE] == f"ws://127.0.0.1:8081/live/{WEST_GATE}?ticket=once"
 
 
+async def test_a_view_grows_by_channels_each_decided_on_anew_until_it_is_full(house: WebHouse) -> None:
+    view = (await _ask(house, "li")).json()
+    at = f"{API}/views/{view['id']}/channels"
+    async with house.client("li") as client:
+        grown = await client.post(at, json={"channels": [YARD], "streams": {YARD: "sub"}})
+        assert grown.status_code == 200
+        assert sorted(grown.json()["channels"]) == sorted([WEST_GATE, YARD])
+        assert list(grown.json()["live"]) == [YARD]
+        assert grown.json()["streams"] == {YARD: "sub"}
+        assert grown.json()["expires_at"] == view["expires_at"]
+        for channels, status, rule in (([ATTIC], 403, "channel_not_in_service"), ([BANK_HALL], 404, "out_of_scope")):
+            refused = await client.post(at, json={"channels": channels})
+            assert (refused.status_code, refused.json()["rule"]) == (status, rule)
+        for body in ({"channels": []}, {"channels": [f"c{n}" for n in range(65)]}, {"channels": [YARD], "minutes": 5}):
+            assert (await client.post(at, json=body)).status_code == 422
+        full = await client.post(at, json={"channels": [f"c{n}" for n in range(63)]})
+        assert (full.status_code, full.json()["code"]) == (422, "invalid")
+    for who, status in (("wang", 404), ("admin", 403), ("auditor", 403)):
+        async with house.client(who) as client:
+            assert (await client.post(at, json={"channels": [YARD]})).status_code == status
+    async with house.client() as client:
+        assert (await client.post(at, json={"channels": [YARD]})).status_code == 401
+    records = await house.store.read(lambda tx: list(tx.audit.all()))
+    assert [one.action for one in records if one.outcome == "done"].count("view.extended") == 1
+
+
+async def test_a_view_is_renewed_by_its_holder_within_the_limit(house: WebHouse) -> None:
+    view = (await _ask(house, "li")).json()
+    at = f"{API}/views/{view['id']}/renew"
+    house.clock.advance(60)
+    async with house.client("li") as client:
+        renewed = await client.post(at, json={"minutes": 10})
+        assert renewed.status_code == 200
+        assert renewed.json()["expires_at"] == "2026-11-22T02:25:07.000000Z"
+        assert renewed.json()["live"] == {}
+        refused = await client.post(at, json={"minutes": 200})
+        assert (refused.status_code, refused.json()["rule"]) == (403, "minutes_over_limit")
+        for minutes in (0, -1, 481, "long"):
+            assert (await client.post(at, json={"minutes": minutes})).status_code == 422
+    assert [view_id for view_id, _ in house.pictures.renewed] == [view["id"]]
+    for who, status in (("wang", 404), ("admin", 403)):
+        async with house.client(who) as client:
+            assert (await client.post(at, json={"minutes": 5})).status_code == status
+
+
+async def test_the_streams_of_a_view_are_chosen_and_each_time_the_address_is_fresh(house: WebHouse) -> None:
+    view = (await _ask(house, "li", channels=[WEST_GATE, YARD])).json()
+    at = f"{API}/views/{view['id']}/streams"
+    async with house.client("li") as client:
+        chosen = await client.post(at, json={"streams": {WEST_GATE: "sub"}})
+        assert chosen.status_code == 200
+        assert (list(chosen.json()["live"]), chosen.json()["streams"]) == ([WEST_GATE], {WEST_GATE: "sub"})
+        assert (await client.post(at, json={"streams": {ATTIC: "main"}})).status_code == 404
+        for body in (
+            {"streams": {}},
+            {"streams": {WEST_GATE: "third"}},
+            {"streams": {f"c{n}": "sub" for n in range(65)}},
+        ):
+            assert (await client.post(at, json=body)).status_code == 422
+        house.pictures.is_down = True
+        assert (await client.post(at, json={"streams": {YARD: "sub"}})).status_code == 503
+    async with house.client("wang") as client:
+        assert (await client.post(at, json={"streams": {WEST_GATE: "main"}})).status_code == 404
+
+
+async def test_a_view_that_ended_neither_grows_nor_goes_on(house: WebHouse) -> None:
+    closed = (await _ask(house, "li")).json()
+    over = (await _ask(house, "li")).json()
+    bodies = {"channels": {"channels": [YARD]}, "renew": {"minutes": 5}, "streams": {"streams": {WEST_GATE: "sub"}}}
+    async with house.client("li") as client:
+        assert (await client.delete(f"{API}/views/{closed['id']}")).status_code == 204
+        house.clock.advance(6 * 60)
+        for view in (closed, over):
+            for path, body in bodies.items():
+                answer = await client.post(f"{API}/views/{view['id']}/{path}", json=body)
+                assert answer.status_code in (404, 409), (path, answer.text)
+        assert (await client.get(f"{API}/views")).json()["items"] == []
+
+
 async def test_without_a_worker_no_view_is_left_open(house: WebHouse) -> None:
     house.pictures.is_down = True
     response = await _ask(house, "li")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.layouts import Layout
 from tocsin.storage.scope import within
+from tocsin.storage.tables import jurisdictions
 from tocsin.storage.tables_wall import wall_layouts
 
 _places = msgspec.json.Decoder(tuple[tuple[str, ...], ...])
@@ -26,17 +27,14 @@ class LayoutRepository:
     def visible(self, user_id: str, shared_in: Scope) -> list[Layout]:
         """Return a user's own layouts and those shared in `shared_in` or above it, by name."""
         rows = self._connection.execute(
-            select(wall_layouts)
-            .where(_visible(user_id, shared_in))
-            .order_by(wall_layouts.c.name, wall_layouts.c.id)
-            .limit(500)
+            _rows().where(_visible(user_id, shared_in)).order_by(wall_layouts.c.name, wall_layouts.c.id).limit(500)
         )
         return [_layout(row) for row in rows]
 
     def get(self, layout_id: str, user_id: str, shared_in: Scope) -> Layout:
         """Return one of those. Errors: NOT_FOUND."""
         row = self._connection.execute(
-            select(wall_layouts).where(wall_layouts.c.id == layout_id, _visible(user_id, shared_in))
+            _rows().where(wall_layouts.c.id == layout_id, _visible(user_id, shared_in))
         ).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no layout {layout_id}")
@@ -62,6 +60,11 @@ class LayoutRepository:
         self._connection.execute(delete(wall_layouts).where(wall_layouts.c.id == layout_id))
 
 
+def _rows() -> Select[Any]:
+    home = select(jurisdictions.c.id).where(jurisdictions.c.code == wall_layouts.c.jurisdiction_code).scalar_subquery()
+    return select(wall_layouts, home.label("jurisdiction_id"))
+
+
 def _visible(user_id: str, shared_in: Scope) -> ColumnElement[bool]:
     above = sorted({prefix[:length] for prefix in shared_in.prefixes for length in range(1, len(prefix))})
     code = wall_layouts.c.jurisdiction_code
@@ -77,6 +80,7 @@ def _values(layout: Layout) -> dict[str, Any]:
         "dwell_s": layout.dwell_s,
         "jurisdiction_code": layout.jurisdiction_code,
         "is_shared": layout.is_shared,
+        "is_together": layout.is_together,
         "changed_at_us": to_us(layout.changed_at),
         "version": layout.version,
     }
@@ -94,4 +98,6 @@ def _layout(row: Any) -> Layout:
         bool(row.is_shared),
         from_us(row.changed_at_us),
         row.version,
+        bool(row.is_together),
+        row.jurisdiction_id or "",
     )

@@ -15,6 +15,7 @@ wall_layouts = Table(
     Column("tiles", Integer, nullable=False, comment="1 | 4 | 9 | 16"),
     Column("places", Text, nullable=False, server_default="[]", comment="JSON: the cameras of each tile"),
     Column("dwell_s", Integer, nullable=False, comment="how long a tile shows one of its cameras"),
+    Column("is_together", Boolean, nullable=False, server_default="0", comment="all tiles change page together"),
     Column("changed_at_us", Micros, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
     comment="saved layouts of the video wall",

@@ -227,7 +227,12 @@ export class Wall {
         ? await api.post<View>(`/views/${view.id}/streams`, { streams, codecs: playableCodecs() })
         : await api.post<View>(`/views/${view.id}/channels`, { channels: Object.keys(streams), streams, codecs: playableCodecs() });
       this.#take(answer, {});
-      for (const one of group) one.resolve({ id: answer.id, url: answer.live[one.camera] ?? '' });
+      for (const one of group) {
+        const url = answer.live[one.camera];
+        if (url) one.resolve({ id: answer.id, url });
+        else if (group.length > 1) void this.#askGroup([one]); // alone it is told why
+        else throw new ApiError('unavailable', 0, '', '');
+      }
     } catch (error) {
       if (group.length === 1) group[0]?.reject(error);
       else await Promise.all(group.map((one) => this.#askGroup([one])));

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission
-from tocsin.domain.layouts import Layout
+from tocsin.domain.layouts import Layout, LayoutForm
 from tocsin.web.api.shapes import In, Out, Page, Version, listed, reply
 from tocsin.web.deps import House, allowed
 
@@ -26,7 +26,9 @@ class LayoutIn(In):
     tiles: Annotated[int, Field(ge=1, le=16)]
     places: Annotated[list[Tile], Field(max_length=16)]
     dwell_s: Annotated[int, Field(ge=5, le=3600)] = 10
+    together: bool = Field(False, description="all tiles change page together; an empty id leaves a tile empty")
     shared: bool = False
+    jurisdiction_id: Annotated[str | None, Field(max_length=36, description="where it is shared")] = None
 
 
 class LayoutPatch(LayoutIn):
@@ -44,7 +46,9 @@ class WallLayout(Out):
     tiles: int
     places: list[list[str]]
     dwell_s: int
+    together: bool
     shared: bool
+    jurisdiction_id: str | None
     changed_at: str
     version: int
 
@@ -58,14 +62,14 @@ async def list_wall_layouts(house: House, actor: Viewer) -> Response:
 @router.post("", response_model=WallLayout, status_code=201)
 async def add_wall_layout(house: House, actor: Viewer, body: LayoutIn) -> Response:
     """Save a layout. Errors: invalid; forbidden when somebody who does not supervise shares it."""
-    layout = await house.layouts.add(actor=actor, **_given(body))
+    layout = await house.layouts.add(_given(body), actor=actor)
     return reply(_form(layout), 201)
 
 
 @router.put("/{layout_id}", response_model=WallLayout)
 async def change_wall_layout(layout_id: str, house: House, actor: Viewer, body: LayoutPatch) -> Response:
     """Save a layout over a former version. Errors: invalid, forbidden, not_found, conflict."""
-    layout = await house.layouts.change(layout_id, actor=actor, version=body.version, **_given(body))
+    layout = await house.layouts.change(layout_id, _given(body), actor=actor, version=body.version)
     return reply(_form(layout))
 
 
@@ -76,14 +80,10 @@ async def remove_wall_layout(layout_id: str, house: House, actor: Viewer) -> Res
     return Response(status_code=204)
 
 
-def _given(body: LayoutIn) -> dict[str, Any]:
-    return {
-        "name": body.name,
-        "tiles": body.tiles,
-        "places": body.places,
-        "dwell_s": body.dwell_s,
-        "is_shared": body.shared,
-    }
+def _given(body: LayoutIn) -> LayoutForm:
+    return LayoutForm(
+        body.name, body.tiles, body.places, body.dwell_s, body.shared, body.together, body.jurisdiction_id or None
+    )
 
 
 def _form(layout: Layout) -> dict[str, Any]:
@@ -94,7 +94,9 @@ def _form(layout: Layout) -> dict[str, Any]:
         "tiles": layout.tiles,
         "places": [list(place) for place in layout.places],
         "dwell_s": layout.dwell_s,
+        "together": layout.is_together,
         "shared": layout.is_shared,
+        "jurisdiction_id": layout.jurisdiction_id or None,
         "changed_at": iso(layout.changed_at),
         "version": layout.version,
     }
