@@ -43,7 +43,7 @@ export class Relief {
     if (state.bad > 0) this.#last_bad_ms = now_ms;
   }
 
-  /** Another camera or stream is asked for: the tile begins anew. */
+  /** The tile begins anew. */
   forget(tile: number): void {
     this.#tiles.delete(tile);
   }

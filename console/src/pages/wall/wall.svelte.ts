@@ -147,7 +147,7 @@ export class Wall {
   sample(tile: number, sample: PlayerSample): void {
     this.#relief.note(tile, sample, now.exact());
   }
-  /** A tile shows something else, or in another size: it begins with everything. */
+  /** A tile has another size: it begins with everything. */
   anew(tile: number): void {
     this.#relief.forget(tile);
     if (this.relieved[tile]) this.relieved[tile] = 0;
