@@ -174,9 +174,11 @@ export class Wall {
     }
   }
   async renew(minutes: number): Promise<void> {
-    if (!this.view) return;
+    const id = this.view?.id;
+    if (!id) return;
     try {
-      this.#take(await api.post<View>(`/views/${this.view.id}/renew`, { minutes }), {});
+      const answer = await api.post<View>(`/views/${id}/renew`, { minutes });
+      if (this.view?.id === id) this.#take(answer, {});
     } catch (error) {
       this.error = error;
     }
@@ -226,6 +228,8 @@ export class Wall {
       const answer = isIn
         ? await api.post<View>(`/views/${view.id}/streams`, { streams, codecs: playableCodecs() })
         : await api.post<View>(`/views/${view.id}/channels`, { channels: Object.keys(streams), streams, codecs: playableCodecs() });
+      // Somebody ended the view meanwhile: it does not come back with a late answer.
+      if (this.view?.id !== view.id || this.isOver) throw new ApiError('blocked', 0, '', '');
       this.#take(answer, {});
       for (const one of group) {
         const url = answer.live[one.camera];
