@@ -60,7 +60,7 @@ def run_demo(plan: DemoPlan) -> int:
         raise TocsinError(ErrorCode.CONFLICT, f"a server already works in {plan.data.absolute()}; end it first")
     settings = _settings(plan)
     with _told_to_end() as end:
-        town = open_town(settings)
+        town = open_town(settings, lambda wanted: _free("camera", wanted, tcp=True))
         write_private(plan.data / "town.json", town.for_simulators(settings))
         write_private(plan.data / "demo.json", town.for_reader(settings))
         return _run(plan, settings, town.sign_in, end)

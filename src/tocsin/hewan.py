@@ -33,6 +33,7 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.units import Unit, UnitState
 from tocsin.domain.users import UserService
 from tocsin.folder import write_private
+from tocsin.hewan_ip import FreePort, add_ip_camera, settle_ports
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
 
@@ -90,8 +91,10 @@ class DemoTown:
         }
 
 
-def open_town(settings: Settings) -> DemoTown:
+def open_town(settings: Settings, free_port: FreePort = lambda wanted: wanted) -> DemoTown:
     """Return the town of a data folder, entering it first when the folder is new.
+
+    Its ONVIF and RTSP cameras listen where `free_port` says; it is asked for the port of last time.
 
     Errors: CONFLICT when the folder holds something that is not the demo's; UNAVAILABLE when it cannot be written.
     """
@@ -99,7 +102,7 @@ def open_town(settings: Settings) -> DemoTown:
     path, marker = data / "town.json", data / MARKER
     if path.exists() and not marker.exists():
         try:
-            return DemoTown(json.loads(path.read_text(encoding="utf-8")))
+            return _settled(settings, json.loads(path.read_text(encoding="utf-8")), free_port)
         except ValueError as error:
             raise TocsinError(
                 ErrorCode.INVALID, f"{path} is damaged: remove the folder {data} and start again"
@@ -113,10 +116,16 @@ def open_town(settings: Settings) -> DemoTown:
         )
     marker.touch(mode=0o600)
     shutil.copyfile(str(DATA / "hewan.geojson"), data / "map.geojson")
-    town = DemoTown(asyncio.run(_seed(settings, read_hewan())))
+    town = _settled(settings, asyncio.run(_seed(settings, read_hewan())), free_port)
     write_private(path, town.kept)
     marker.unlink()
     return town
+
+
+def _settled(settings: Settings, kept: dict[str, Any], free_port: FreePort) -> DemoTown:
+    codes = tuple(node["code"] for node in read_hewan()["jurisdictions"] if node["parent"] is None)
+    actor = Actor("demo", "demo", TOWN_ROLES, codes, kind="command")
+    return DemoTown({**kept, "ip_cameras": settle_ports(settings, kept.get("ip_cameras", ()), actor, free_port)})
 
 
 def read_hewan() -> dict[str, Any]:
@@ -162,6 +171,7 @@ class _Seeding:
             await self._add_jurisdiction(node)
         await asyncio.gather(*(self._add_place(place) for place in self._hewan["places"]))
         cameras = list(await asyncio.gather(*(self._add_camera(camera) for camera in self._hewan["cameras"])))
+        ip_cameras = [await self._add_ip_camera(camera) for camera in self._hewan["ip_cameras"]]
         panels = list(await asyncio.gather(*(self._add_panel(panel) for panel in self._hewan["panels"])))
         reader = await self._add_panel(self._hewan["reader"])
         units = [await self._add_unit(unit) for unit in self._hewan["units"]]
@@ -186,6 +196,7 @@ class _Seeding:
             },
             "panels": panels,
             "cameras": cameras,
+            "ip_cameras": ip_cameras,
             "units": units,
             "streets": self._hewan["streets"],
             "script": self._hewan["script"],
@@ -252,6 +263,20 @@ class _Seeding:
             await self._cameras.change(known.id, changes, actor=self._actor, version=known.version)
             self._channels[channel["key"]] = known.id
         return {**camera, "secret": password, "keepalive_s": 20}
+
+    async def _add_ip_camera(self, camera: Mapping[str, Any]) -> dict[str, Any]:
+        _, home = self._home(camera["place"])
+        kept, self._channels[camera["key"]] = await add_ip_camera(
+            camera,
+            _word(16),
+            devices=self._devices,
+            cameras=self._cameras,
+            reports=self._reports,
+            place_id=self._place_ids[camera["place"]],
+            home=home,
+            actor=self._actor,
+        )
+        return kept
 
     def _home(self, place_key: str) -> tuple[str, Mapping[str, Any]]:
         """Return the id and description of the jurisdiction of a place."""

@@ -157,3 +157,16 @@ async def test_the_sub_stream_has_its_own_address_or_there_is_none():
         with pytest.raises(TocsinError) as refused:
             await without.open_live(CHANNEL, link, "sub")
         assert refused.value.key == "play.no_sub_stream"
+
+
+async def test_a_camera_entered_before_it_answers_gets_its_first_contact_when_it_does():
+    async with rtsp_camera() as camera:
+        port = camera.port
+        await camera.stop()
+        made, _, reports = gateway(camera.url)
+        await made.look()
+        assert reports.said == ["camera.silent"]
+        await camera.start(port)
+        await made.look()
+        assert reports.attempts[-1].outcome == "ok"
+        assert ["1"] in reports.said

@@ -63,7 +63,7 @@ def test_everything_stands_inside_the_drawing() -> None:
     drawn = list(chain.from_iterable(positions(feature["geometry"]) for feature in DRAWING["features"]))
     west, east = min(p[0] for p in drawn), max(p[0] for p in drawn)
     south, north = min(p[1] for p in drawn), max(p[1] for p in drawn)
-    things = [(one["lon"], one["lat"]) for one in (*HEWAN["places"], *CHANNELS)]
+    things = [(one["lon"], one["lat"]) for one in (*HEWAN["places"], *CHANNELS, *HEWAN["ip_cameras"])]
     things += [tuple(point) for unit in HEWAN["units"] for point in unit["route"]]
     outside = [at for at in things if not (west <= at[0] <= east and south <= at[1] <= north)]
     assert outside == []

@@ -141,6 +141,7 @@ class DirectoryDevice:
     kind: str
     protocol: str
     jurisdiction_code: str
+    name: str = ""
     account: str = ""
     prefix: str = ""
     receiver: str = ""
@@ -398,6 +399,7 @@ class Directory:
             username=str(settings.get("username", "")),
             password=self._vault.open(device.secret).decode() if device.secret else "",
             transport=str(settings.get("transport", "")) or "tcp",
+            name=device.name,
             takes_events=bool(settings.get("events", True)),
             credentials=str(device.profile.get("credentials", "")),
             certificate=str(settings.get("certificate", "")),

@@ -22,7 +22,17 @@ from tocsin.domain.video import LiveSession, MediaPorts
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif_calls import SKEW_TOLD_S, CallFailed, OnvifCalls, make_http
 from tocsin.gateways.onvif_events import EventPuller, Intake
-from tocsin.gateways.rtsp import CHECK_EVERY_S, CHECKS_AT_ONCE, FIXED, REFUSED, UNTRUSTED, Cameras, open_pulled
+from tocsin.gateways.rtsp import (
+    CHECK_EVERY_S,
+    CHECKS_AT_ONCE,
+    EARLY_CHECKS,
+    EARLY_EVERY_S,
+    FIXED,
+    REFUSED,
+    UNTRUSTED,
+    Cameras,
+    open_pulled,
+)
 from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.onvif import calls
 from tocsin.protocols.onvif.soap import Element
@@ -49,7 +59,6 @@ class _Known:
         self.is_ready = False
         self.gone = ""  # why it counts as gone: a message key
         self.profiles: list[calls.Profile] = []
-        self.label = ""
         self.puller: EventPuller | None = None
         self.stops: dict[str, asyncio.Task[None]] = {}
         self.lens: set[str] = set()
@@ -115,9 +124,11 @@ class OnvifGateway:
         return known is not None and known.is_ready
 
     async def _look_forever(self) -> None:
+        early = EARLY_CHECKS
         while True:
-            due_s = self._clock.monotonic() + CHECK_EVERY_S
             await self.look()
+            is_early, early = early > 0 and any(known.gone for known in self._known.values()), early - 1
+            due_s = self._clock.monotonic() + (EARLY_EVERY_S if is_early else CHECK_EVERY_S)
             while self._clock.monotonic() < due_s:
                 await self._clock.sleep(1.0)
                 if any(self._is_new(c) for c in self._cameras.ip_cameras() if c.protocol == "onvif"):
@@ -245,7 +256,8 @@ class OnvifGateway:
         for number, source in enumerate(sources, start=1):
             moves = any(profile.has_ptz for profile in known.profiles if profile.source == source)
             # Profiles are called "main" or "Profile_1": who made it, and which picture it is, says more.
-            name = f"{known.label or source} {number}" if len(sources) > 1 else known.label or source
+            label = known.reach.camera.name
+            name = f"{label or source} {number}" if len(sources) > 1 else label or source
             kind = MOVES if moves and calls.PTZ in known.reach.services else FIXED
             entries.append(CatalogEntry(gb_id=source, name=name, is_online=True, ptz_type=kind))
         return entries

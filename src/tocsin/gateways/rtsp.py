@@ -33,6 +33,8 @@ from tocsin.protocols.rtsp.message import Bad, Response
 log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S: Final = 30.0
+EARLY_CHECKS: Final = 8  # what is gone is looked for more often right after the start: cameras start beside us
+EARLY_EVERY_S: Final = 5.0
 CHECK_WITHIN_S: Final = 6.0
 CHECKS_AT_ONCE: Final = 16
 FIRST_MEDIA_S: Final = 6.0
@@ -88,6 +90,7 @@ class RtspGateway:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._known: dict[str, tuple[object, ...]] = {}  # device id -> what its first contact was made with
+        self._unmet: set[str] = set()  # whose first contact ended because nobody answered
         self._silent: dict[str, str] = {}  # device id -> why it counts as gone
         self._gate = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._on_back: Callable[[str], None] = lambda device_id: None
@@ -138,9 +141,11 @@ class RtspGateway:
         await asyncio.gather(*(self._look_at(camera) for camera in cameras))
 
     async def _look_forever(self) -> None:
+        early = EARLY_CHECKS
         while True:
-            due_s = self._clock.monotonic() + CHECK_EVERY_S
             await self.look()
+            is_early, early = early > 0 and bool(self._silent), early - 1
+            due_s = self._clock.monotonic() + (EARLY_EVERY_S if is_early else CHECK_EVERY_S)
             while self._clock.monotonic() < due_s:
                 await self._clock.sleep(1.0)
                 if any(self._is_new(camera) for camera in self._cameras.ip_cameras() if camera.protocol == "rtsp"):
@@ -167,7 +172,10 @@ class RtspGateway:
             except (OSError, TimeoutError):
                 self._note_failed(camera, "camera.silent")
             else:
-                self._note_answer(camera, answer)
+                if camera.device_id in self._unmet and camera.credentials != REFUSED:
+                    await self._first_contact(camera)  # it was entered, or we started, before it answered
+                else:
+                    self._note_answer(camera, answer)
 
     def _note_answer(self, camera: IpCamera, answer: Response) -> None:
         host = urlsplit(camera.url).netloc
@@ -176,6 +184,10 @@ class RtspGateway:
         if camera.device_id in self._silent:
             del self._silent[camera.device_id]
             self._on_back(camera.device_id)
+
+    def _not_met(self, camera: IpCamera, key: str) -> None:
+        self._unmet.add(camera.device_id)
+        self._note_failed(camera, key)
 
     def _note_failed(self, camera: IpCamera, key: str) -> None:
         """Say once that a camera is gone: silent, or one whose certificate nobody accepted."""
@@ -191,6 +203,7 @@ class RtspGateway:
         now = self._clock.monotonic
         timeline.ok("camera.asked", now(), host=host)
         is_ok = False
+        self._unmet.discard(camera.device_id)
         try:
             if camera.credentials == REFUSED:
                 raise CameraFailed("camera.password_held_back")
@@ -203,10 +216,10 @@ class RtspGateway:
                 self._reports.learned(camera.device_id, credentials=REFUSED)
                 self._reports.unregistered(camera.device_id, self._clock.now(), "camera.wrong_password")
             elif failed.key == "camera.silent" or failed.key in UNTRUSTED:
-                self._note_failed(camera, failed.key)
+                self._not_met(camera, failed.key)
         except (OSError, TimeoutError) as error:
             timeline.failed("camera.silent", now(), host=host, reason=str(error)[:80] or "timeout")
-            self._note_failed(camera, "camera.silent")
+            self._not_met(camera, "camera.silent")
         self._attempts.finish(AttemptKind.REGISTRATION, camera.device_id, timeline, is_ok=is_ok)
         if is_ok:
             self._silent.pop(camera.device_id, None)

@@ -14,8 +14,9 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.protocols.rtp.ps import StreamType
 from tocsin.sim.onvif_camera import OnvifCamera, OnvifQuirks
-from tocsin.sim.picture import PictureSpec, open_pictures
+from tocsin.sim.picture import LivePictures, PictureSpec, open_pictures
 from tocsin.sim.rtsp_server import RtspCamera, RtspQuirks
+from tocsin.sim.rtsp_sound import SimSound
 
 Runner = Callable[[Callable[[asyncio.Event], Awaitable[None]], float | None], Awaitable[None]]
 MOTION = "tns1:RuleEngine/CellMotionDetector/Motion"
@@ -32,6 +33,8 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--password", default="Tocsin-12")
     parser.add_argument("--model", default="IPC-7")
     parser.add_argument("--codec", choices=("h264", "h265"), default="h264")
+    parser.add_argument("--sound", choices=("none", "pcma", "aac"), default="none")
+    parser.add_argument("--fixed", action="store_true", help="a camera that does not turn")
     parser.add_argument("--motion-every", type=float, default=0.0, metavar="S", help="report motion each S seconds")
     parser.add_argument("--input-after", type=float, default=0.0, metavar="S", help="close alarm input DI_1 after S")
     parser.add_argument("--quirk", action="append", default=[], metavar="NAME[=WORD]", help="what it does otherwise")
@@ -44,7 +47,11 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dict[str, Any]], None]) -> int:
     """Run the camera until told; the addresses stand on the first line of stdout."""
     clock = SystemClock()
-    spec = PictureSpec(seed=arguments.seed, name=arguments.model, codec=arguments.codec, live_encoder=False)
+    spec = PictureSpec(
+        seed=arguments.seed,
+        name=arguments.model,
+        codec=arguments.codec,
+    )
     counted: dict[str, Any] = {}
 
     async def work(ended: asyncio.Event) -> None:
@@ -55,12 +62,21 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             clock,
             codec=StreamType.H264 if arguments.codec == "h264" else StreamType.H265,
             fps=spec.fps,
+            sound=SimSound(arguments.sound) if arguments.sound != "none" else None,
             quirks=_quirks(RtspQuirks, arguments.rtsp_quirk),
             **who,
         )
         camera = OnvifCamera(
-            clock, lambda: stream.url, model=arguments.model, quirks=_quirks(OnvifQuirks, arguments.quirk), **who
+            clock,
+            lambda: stream.url,
+            model=arguments.model,
+            moves=not arguments.fixed,
+            snapshot=pictures.still if isinstance(pictures, LivePictures) else None,
+            quirks=_quirks(OnvifQuirks, arguments.quirk),
+            **who,
         )
+        if isinstance(pictures, LivePictures):
+            pictures.tone, pictures.look = camera.imaging.tone, camera.head.look
         await stream.start(arguments.rtsp_port, host=arguments.host)
         await camera.start(arguments.port, host=arguments.host)
         sys.stdout.write(json.dumps({"onvif": camera.url, "rtsp": stream.url}) + "\n")

@@ -84,6 +84,7 @@ class OnvifCamera:
         maker: str = "Hewan",
         model: str = "IPC-7",
         sub_stream: bool = True,
+        moves: bool = True,
         snapshot: Callable[[], bytes] | None = None,
         tls: ssl.SSLContext | None = None,
         quirks: OnvifQuirks = OnvifQuirks(),
@@ -103,6 +104,7 @@ class OnvifCamera:
         self._maker = maker
         self._model = model
         self._has_sub = sub_stream
+        self._moves = moves
         self._snapshot = snapshot
         self.tls = tls
         self._nonce = new_token()[:16]
@@ -364,6 +366,8 @@ class OnvifCamera:
         if not self.quirks.services:
             return None
         paths = {"ver10/media": "media", "ver20/ptz": "ptz", "ver10/events": "events", "ver20/imaging": "imaging"}
+        if not self._moves:
+            del paths["ver20/ptz"]
         paths |= {"ver10/deviceIO": "io"} | ({"ver20/media": "media2"} if self.quirks.media2 else {})
         return (
             "<tds:GetServicesResponse>"
@@ -395,16 +399,17 @@ class OnvifCamera:
                 f"<tt:Encoding>H264</tt:Encoding><tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}"
                 "</tt:Height></tt:Resolution>"
             )
+            head = ('<tr2:PTZ token="p"/>' if is_media2 else '<tt:PTZConfiguration token="p"/>') if self._moves else ""
             if is_media2:
                 inner = (
                     f'<tr2:Configurations><tr2:VideoSource token="v">{source}</tr2:VideoSource><tr2:VideoEncoder token="e">'  # noqa: E501
-                    f'{encoder}</tr2:VideoEncoder><tr2:PTZ token="p"/></tr2:Configurations>'
+                    f"{encoder}</tr2:VideoEncoder>{head}</tr2:Configurations>"
                 )
             else:
                 inner = (
                     f'<tt:VideoSourceConfiguration token="v">{source}</tt:VideoSourceConfiguration>'
                     f'<tt:VideoEncoderConfiguration token="e">{encoder}</tt:VideoEncoderConfiguration>'
-                    '<tt:PTZConfiguration token="p"/>'
+                    f"{head}"
                 )
             name = "Name"
             tag = "tr2" if is_media2 else "tt"

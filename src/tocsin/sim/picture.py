@@ -193,6 +193,12 @@ class LivePictures:
                 self._street.draw(self._now_ms(), self.look(), self.tone()), is_key=is_key
             ), is_key
 
+    def still(self) -> bytes:
+        """Draw the present as JPEG, set and turned as the stream is."""
+        from tocsin.sim.street import as_jpeg
+
+        return as_jpeg(self._street.draw(self._now_ms(), self.look(), self.tone()))
+
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 

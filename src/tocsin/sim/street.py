@@ -15,6 +15,7 @@ picture was drawn, also from a canvas in a browser:
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Iterator
 from fractions import Fraction
@@ -77,6 +78,13 @@ def _toned(pixels: Pixels, tone: Tone) -> Pixels:
     found = (found - 128) * np.float32(tone.contrast) + np.float32(128 + tone.brightness)
     toned: Pixels = np.clip(found, 0, 245).astype(np.uint8)
     return toned
+
+
+def as_jpeg(pixels: Pixels) -> bytes:
+    """Return a picture as JPEG."""
+    made = io.BytesIO()
+    Image.fromarray(pixels).save(made, "JPEG", quality=85)
+    return made.getvalue()
 
 
 class Street:

@@ -29,6 +29,7 @@ from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_plan import CameraPlan, Quirk
 from tocsin.sim.camera_recordings import make_recordings
 from tocsin.sim.camera_wire import Wire
+from tocsin.sim.ip_town import IpCameraKeeper
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, sub_stream, warm_up
@@ -105,11 +106,13 @@ class Town:
         self._seed = seed
         self._is_quiet = is_quiet
         self._panels = {given["key"]: _panel(given, clock) for given in town["panels"]}
+        self._ip_cameras = [IpCameraKeeper(given, clock, seed) for given in town.get("ip_cameras", ())]
         self._cameras = [CameraKeeper(given, town["sip"], clock, self.report, seed) for given in town["cameras"]]
 
     async def run(self, ended: asyncio.Event) -> None:
         """Connect everything, let things happen until `ended` is set, sign everything off."""
         work = [asyncio.create_task(camera.run(), name=f"camera {camera.gb_id}") for camera in self._cameras]
+        work += [asyncio.create_task(camera.run(), name=f"camera {camera.key}") for camera in self._ip_cameras]
         address = self._town["dc09"]
         for given in self._town["panels"]:
             await self._panels[given["key"]].start(address["host"], address["port"], given["transport"])
@@ -128,6 +131,7 @@ class Town:
             for task in (waiting, warming, *work):
                 task.cancel()
             await asyncio.gather(waiting, warming, *work, return_exceptions=True)
+            await asyncio.gather(*(camera.stop() for camera in self._ip_cameras))
             await asyncio.gather(*(camera.sign_off() for camera in self._cameras))
             await asyncio.gather(*(panel.stop() for panel in self._panels.values()))
 

@@ -575,6 +575,7 @@ def _directory(row: Row[Any]) -> DirectoryDevice:
         kind=row.kind,
         protocol=row.protocol,
         jurisdiction_code=row.jurisdiction_code,
+        name=row.name,
         account=row.account,
         prefix=row.prefix,
         receiver=row.receiver,
