@@ -59,11 +59,12 @@ from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.supervision import Supervision, SupervisionRules
+from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
 from tocsin.domain.video import RoutedSource
 from tocsin.domain.view_service import ViewService
-from tocsin.gateways import ip_camera_words
+from tocsin.gateways import ip_camera_trial, ip_camera_words
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
@@ -71,6 +72,7 @@ from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.gb28181_voice import VoiceConfig
+from tocsin.gateways.ip_camera_trial import CameraTrials
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
@@ -290,6 +292,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     gb28181.snapshots.on_finished = snapshots.finished
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
+    trier = CameraTrials(link, clock, public_host=_public_host(settings))
+    trials = TrialService(store, clock, trier)
+    stack.push_async_callback(trier.stop)
     places = PlaceService(store, clock)
     devices = DeviceService(store, clock, vault, directory)
     cameras = ChannelService(store, clock, directory)
@@ -316,6 +321,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_desk=camera_desk,
         acts=acts,
         snapshots=snapshots,
+        trials=trials,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
         entry=lambda: _entry(settings),
@@ -369,6 +375,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
     await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
     await _start_part(stack, "ONVIF cameras", onvif.start, onvif.stop)
+    stack.push_async_callback(trials.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
@@ -400,6 +407,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         health=health,
         snapshots=snapshots,
         camera_desk=camera_desk,
+        trials=trials,
     )
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)
@@ -578,7 +586,7 @@ def _nonce_secret(vault: Vault, settings: Settings) -> bytes:
 def _all_words() -> Words:
     """Return every table of message keys as one."""
     words = timeline.WORDS
-    for more in (media_words.WORDS, recording_words.WORDS, ip_camera_words.WORDS):
+    for more in (media_words.WORDS, recording_words.WORDS, ip_camera_words.WORDS, ip_camera_trial.WORDS):
         words = words.merged(more)
     return words
 

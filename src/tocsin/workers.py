@@ -24,6 +24,7 @@ from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
+from tocsin.domain.trials import TrialService
 from tocsin.domain.users import UserService
 from tocsin.domain.view_service import ViewService
 from tocsin.settings import Settings
@@ -67,6 +68,7 @@ def spawn_all(
     settings: Settings,
     health: ChannelHealthService,
     snapshots: SnapshotService,
+    trials: TrialService,
     users: UserService | None = None,
     camera_desk: CameraDesk | None = None,
 ) -> None:
@@ -86,6 +88,7 @@ def spawn_all(
         Timed("camera health", FLUSH_S, health.check),
         Timed("picture checks", TRIM_S, health.check_pictures),
         Timed("snapshots", FLUSH_S, snapshots.check),
+        Timed("camera trials", TIMED_S, trials.check),
         Timed("trim", TRIM_S, lambda: trim(store)),
     ]
     if camera_desk is not None:

@@ -302,6 +302,14 @@ class DeviceService(UseCases):
         found: Device = await self._store.read(lambda tx: tx.devices.get(device_id, visible_to=scope(actor, READ)))
         return found
 
+    async def propose_gb_id(self, center: str, *, actor: Actor, jurisdiction_id: str = "", place_id: str = "") -> str:
+        """Return a free 20-digit id for a camera: of its place or jurisdiction, else of `center` (8 digits).
+
+        Source: GB/T 28181, annex on unified codes: centre 8, line of business 2, kind 3 (132 a camera), network 1,
+        number 6.
+        """
+        return await self._store.read(_propose_gb_id, center, jurisdiction_id, place_id, actor)
+
     async def create(self, given: Mapping[str, Any], *, actor: Actor) -> Device:
         """Enter a device. Errors: INVALID, CONFLICT on an account or id in use, NOT_FOUND, FORBIDDEN."""
         made: Device = await self._do(actor, "device.added", "", _create_device, given)
@@ -448,6 +456,20 @@ def _check_place(tx: Any, actor: Actor, place_id: str | None) -> Place | None:
     if place.retired_at is not None:
         raise TocsinError(ErrorCode.CONFLICT, "the place is retired", key="registry.retired", field="place_id")
     return place
+
+
+def _propose_gb_id(tx: Any, center: str, jurisdiction_id: str, place_id: str, actor: Actor) -> str:
+    code = ""
+    if place_id:
+        code = tx.places.get(place_id, visible_to=scope(actor, READ)).jurisdiction_code
+    elif jurisdiction_id:
+        code = tx.places.jurisdiction(jurisdiction_id, visible_to=scope(actor, READ)).code
+    if code[:8].isdigit() and len(code) >= 6:
+        center = code[:6] + "00"
+    prefix = f"{center:0<8.8}001320"
+    highest = tx.devices.highest_gb_id(prefix)
+    number = int(highest[-6:]) + 1 if highest else 1
+    return f"{prefix}{min(number, 999_999):06d}"
 
 
 def _create_device(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]) -> Device:

@@ -66,7 +66,7 @@ class _Known:
     @property
     def is_media2(self) -> bool:
         """True when the camera speaks Media 2 (profile T)."""
-        return calls.MEDIA2 in self.reach.services
+        return self.reach.is_media2
 
 
 class OnvifGateway:
@@ -229,22 +229,7 @@ class OnvifGateway:
             model=information.model,
             firmware=information.firmware,
         )
-        for question in (calls.GET_SERVICES, calls.GET_CAPABILITIES):
-            with contextlib.suppress(CallFailed):
-                for name, address in calls.read_services(await reach.call(question)).items():
-                    found = calls.at_host(address, reach.camera.url)
-                    if found:
-                        reach.services.setdefault(name, found)
-            if calls.MEDIA1 in reach.services or calls.MEDIA2 in reach.services:
-                break
-        if reach.is_refused:
-            raise CallFailed("camera.wrong_password")
-        is_media2 = known.is_media2
-        answer = await reach.call(
-            calls.GET_PROFILES2 if is_media2 else calls.GET_PROFILES1,
-            service=calls.MEDIA2 if is_media2 else calls.MEDIA1,
-        )
-        known.profiles = calls.read_profiles(answer)
+        known.profiles = await reach.find_profiles()
         sources = {profile.source for profile in known.profiles}
         if not sources:
             raise CallFailed("camera.no_video")
@@ -273,17 +258,10 @@ class OnvifGateway:
         chosen = sub if stream == Stream.SUB else main
         if chosen is None:
             raise _unavailable("camera.no_video")
-        is_media2 = known.is_media2
         try:
-            answer = await known.reach.call(
-                calls.get_stream_uri(chosen.token, is_media2=is_media2),
-                service=calls.MEDIA2 if is_media2 else calls.MEDIA1,
-            )
+            url = await known.reach.stream_url(chosen)
         except CallFailed as failed:
             raise _unavailable(failed.key, **failed.params) from failed
-        url = calls.at_host(calls.read_uri(answer), known.reach.camera.url, scheme="rtsp")
-        if not url:
-            raise _unavailable("camera.not_understood", reason="uri")
         camera = self._cameras.ip_camera(channel.device_id) or known.reach.camera
         stream_id = stream_id_of(channel.id, stream)
         return await open_pulled(stream_id, channel, camera, url, media, self._attempts, self._reports, self._clock)

@@ -9,6 +9,7 @@ Source: ONVIF Core, access control and security; alarm reference, client rules o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from base64 import b64encode
 from datetime import timedelta
 from hashlib import sha256
@@ -111,6 +112,40 @@ class OnvifCalls:
             raise CallFailed("camera.refused", reason=element.says)
         self._has_accepted = True
         return element
+
+    async def find_profiles(self) -> list[calls.Profile]:
+        """Learn where the services are and return the profiles of all pictures. Errors: CallFailed."""
+        for question in (calls.GET_SERVICES, calls.GET_CAPABILITIES):
+            with contextlib.suppress(CallFailed):
+                for name, address in calls.read_services(await self.call(question)).items():
+                    found = calls.at_host(address, self.camera.url)
+                    if found:
+                        self.services.setdefault(name, found)
+            if calls.MEDIA1 in self.services or calls.MEDIA2 in self.services:
+                break
+        if self.is_refused:
+            raise CallFailed("camera.wrong_password")
+        question = calls.GET_PROFILES2 if self.is_media2 else calls.GET_PROFILES1
+        return calls.read_profiles(await self.call(question, service=self.media))
+
+    async def stream_url(self, profile: calls.Profile) -> str:
+        """Return the address of a profile's stream, at the host people entered. Errors: CallFailed."""
+        question = calls.get_stream_uri(profile.token, is_media2=self.is_media2)
+        answer = await self.call(question, service=self.media)
+        url = calls.at_host(calls.read_uri(answer), self.camera.url, scheme="rtsp")
+        if not url:
+            raise CallFailed("camera.not_understood", reason="uri")
+        return url
+
+    @property
+    def is_media2(self) -> bool:
+        """True when the camera speaks Media 2 (profile T)."""
+        return calls.MEDIA2 in self.services
+
+    @property
+    def media(self) -> str:
+        """The media service that is used."""
+        return calls.MEDIA2 if self.is_media2 else calls.MEDIA1
 
     def _refused(self) -> CallFailed:
         if not self.camera.password:

@@ -25,7 +25,6 @@ from tocsin.domain.directory import Channel, IpCamera
 from tocsin.domain.streams import Stream, stream_id_of
 from tocsin.domain.video import LiveSession, MediaPorts
 from tocsin.gateways.gb28181_devices import AttemptLog
-from tocsin.protocols.gb28181.timeline import Timeline
 from tocsin.protocols.rtsp.client import Answered, Conversation, Reply
 from tocsin.protocols.rtsp.description import read_description
 from tocsin.protocols.rtsp.message import Bad, Response
@@ -207,7 +206,8 @@ class RtspGateway:
         try:
             if camera.credentials == REFUSED:
                 raise CameraFailed("camera.password_held_back")
-            codec = await self._describe(camera, timeline)
+            said, codec = await describe(camera)
+            timeline.ok("camera.answered", now(), said=said)
             timeline.ok("camera.described", now(), codec=codec)
             is_ok = True
         except CameraFailed as failed:
@@ -230,19 +230,27 @@ class RtspGateway:
             self._on_back(camera.device_id)
         return is_ok
 
-    async def _describe(self, camera: IpCamera, timeline: Timeline) -> str:
-        async with asyncio.timeout(CHECK_WITHIN_S * 2):
-            answers = await _converse(camera, ("OPTIONS", "DESCRIBE"), with_password=bool(camera.password))
-        last = answers[-1]
-        if last.status == 401:
-            raise CameraFailed("camera.wrong_password" if camera.password else "camera.password_missing")
-        if last.status >= 300:
-            raise CameraFailed("camera.refused", reason=f"{last.status} {last.reason}"[:80])
-        timeline.ok("camera.answered", self._clock.monotonic(), said=(last.header("server") or "RTSP")[:60])
-        video = read_description(last.body).video()
-        if video is None:
-            raise CameraFailed("camera.no_video")
-        return video.encoding.upper()
+
+async def describe(camera: IpCamera, *, only_options: bool = False) -> tuple[str, str]:
+    """Ask for the description, the password given once; return what the camera calls itself and its codec.
+
+    `only_options`: ask no more than whether it speaks RTSP, without a password. Errors: CameraFailed, OSError.
+    """
+    methods = ("OPTIONS",) if only_options else ("OPTIONS", "DESCRIBE")
+    async with asyncio.timeout(CHECK_WITHIN_S * 2):
+        answers = await _converse(camera, methods, with_password=bool(camera.password) and not only_options)
+    last = answers[-1]
+    said = (last.header("server") or "RTSP")[:60]
+    if only_options:
+        return said, ""
+    if last.status == 401:
+        raise CameraFailed("camera.wrong_password" if camera.password else "camera.password_missing")
+    if last.status >= 300:
+        raise CameraFailed("camera.refused", reason=f"{last.status} {last.reason}"[:80])
+    video = read_description(last.body).video()
+    if video is None:
+        raise CameraFailed("camera.no_video")
+    return said, video.encoding.upper()
 
 
 def _way_to(camera: IpCamera) -> tuple[object, ...]:

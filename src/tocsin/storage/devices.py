@@ -121,6 +121,15 @@ class DeviceRepository(ChannelPart, SearchPart):
             )
         ).scalar()
 
+    def highest_gb_id(self, prefix: str) -> str:
+        """Return the highest id of a device or channel that begins with 14 digits; empty when there is none."""
+        found = ""
+        for table in (devices, channels):
+            span = table.c.gb_id.between(f"{prefix}000000", f"{prefix}999999")
+            highest = self._connection.execute(select(func.max(table.c.gb_id)).where(span)).scalar()
+            found = max(found, highest or "")
+        return found
+
     def of_gb_id(self, gb_id: str) -> str | None:
         """Return the device in use that has this GB/T 28181 id."""
         return self._connection.execute(

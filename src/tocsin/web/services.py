@@ -36,6 +36,7 @@ from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
+from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
 from tocsin.domain.video import LiveState
@@ -177,6 +178,7 @@ class Services:
     acts: DeviceActs | None = None
     snapshots: SnapshotService | None = None
     images: ImageService | None = None
+    trials: TrialService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

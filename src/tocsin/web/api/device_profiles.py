@@ -13,7 +13,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.device_profiles import MAX_MATRIX_BYTES, matrix_csv, matrix_json, profile_form
 from tocsin.web.api import objects
 from tocsin.web.api.places import VersionIn
-from tocsin.web.api.shapes import In, Page, listed, reply
+from tocsin.web.api.shapes import Filter, In, Page, listed, reply
 from tocsin.web.deps import House, Language, allowed
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
@@ -65,9 +65,16 @@ async def import_makes(house: House, actor: Importer, body: MatrixIn) -> Respons
 
 
 @router.get("/entry", response_model=objects.Entry)
-async def read_entry(house: House, _actor: Keeper) -> Response:
-    """Read what is to be typed into a camera so that it registers here; `host` empty: the name this server has."""
-    return reply(dict(house.entry()))
+async def read_entry(house: House, actor: Keeper, jurisdiction_id: Filter = "", place_id: Filter = "") -> Response:
+    """Read what is to be typed into a camera so that it registers here; `host` empty: the name this server has.
+
+    `proposed_id` is a free id for a camera of that place or jurisdiction.
+    """
+    entry = dict(house.entry())
+    proposed = await house.devices.propose_gb_id(
+        str(entry["server_id"])[:8], actor=actor, jurisdiction_id=jurisdiction_id, place_id=place_id
+    )
+    return reply({**entry, "proposed_id": proposed})
 
 
 @router.post("/media-test", response_model=objects.MediaTest)

@@ -182,6 +182,7 @@ class Entry(Out):
     udp: bool
     tcp: bool
     keepalive_s: int
+    proposed_id: str
 
 
 class MatrixTaken(Out):
