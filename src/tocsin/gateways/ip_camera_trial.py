@@ -175,8 +175,11 @@ class CameraTrials:
             raise _Over from error
         except (OSError, TimeoutError) as error:
             reason = str(error)[:80] or "timeout"
-            stage.key, stage.state = "trial.unreachable", _FAILED
-            stage.params = {"host": urlsplit(trial.camera.url).netloc, "reason": reason}
+            if stage.name == "reach":
+                stage.key, stage.state = "trial.unreachable", _FAILED
+                stage.params = {"host": urlsplit(trial.camera.url).netloc, "reason": reason}
+            else:  # it was reached a moment ago
+                self._fail(trial, stage, "camera.silent", {"host": urlsplit(trial.camera.url).netloc, "reason": reason})
             raise _Over from error
         else:
             stage.state = StageState.OK
