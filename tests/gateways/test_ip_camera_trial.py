@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.certificates import own_certificate
 from tests.support.media import running_link
 from tests.support.rtsp import rtsp_camera
 from tocsin.base.clock import SystemClock
@@ -15,6 +14,7 @@ from tocsin.domain.directory import IpCamera
 from tocsin.domain.trials import Stage, Trial
 from tocsin.gateways.ip_camera_trial import WORDS, CameraTrials
 from tocsin.sim.onvif_camera import OnvifCamera, OnvifQuirks
+from tocsin.sim.own_certificate import own_certificate
 
 WHO = Actor("he", "He", frozenset({Role.INSTALLER}), ("34",))
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.gateways.test_onvif import House, Intake
 from tests.gateways.test_rtsp import gateway as rtsp_gateway
-from tests.support.certificates import own_certificate
 from tests.support.media import running_link, watching
 from tests.support.rtsp import rtsp_camera
 from tocsin.base.clock import SystemClock
@@ -16,6 +15,7 @@ from tocsin.base.pins import read_certificate, spaced
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif import OnvifGateway
 from tocsin.sim.onvif_camera import OnvifCamera
+from tocsin.sim.own_certificate import own_certificate
 
 PASSWORD = {"username": "admin", "password": "Tocsin-12"}
 

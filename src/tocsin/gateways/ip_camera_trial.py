@@ -58,7 +58,7 @@ WORDS: Final = Words(
         "trial.accepted": ("It accepted the password.", "密码正确。"),
         "trial.is": ("It is a {maker} {model}, firmware {firmware}.", "设备为 {maker} {model}，固件 {firmware}。"),
         "trial.profiles": (
-            "It offers {count} pictures; the largest is {width} × {height}, {codec}.",
+            "Pictures: {count}; the largest is {width} × {height}, {codec}.",
             "共 {count} 路图像，最大 {width} × {height}，{codec}。",
         ),
         "trial.playing": ("It sends {codec} over {transport}.", "正以 {transport} 发送 {codec}。"),

@@ -14,6 +14,7 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.protocols.rtp.ps import StreamType
 from tocsin.sim.onvif_camera import OnvifCamera, OnvifQuirks
+from tocsin.sim.own_certificate import own_certificate
 from tocsin.sim.picture import LivePictures, PictureSpec, open_pictures
 from tocsin.sim.rtsp_server import RtspCamera, RtspQuirks
 from tocsin.sim.rtsp_sound import SimSound
@@ -34,6 +35,7 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--model", default="IPC-7")
     parser.add_argument("--codec", choices=("h264", "h265"), default="h264")
     parser.add_argument("--sound", choices=("none", "pcma", "aac"), default="none")
+    parser.add_argument("--tls", action="store_true", help="HTTPS and rtsps with a certificate of its own")
     parser.add_argument("--fixed", action="store_true", help="a camera that does not turn")
     parser.add_argument("--motion-every", type=float, default=0.0, metavar="S", help="report motion each S seconds")
     parser.add_argument("--input-after", type=float, default=0.0, metavar="S", help="close alarm input DI_1 after S")
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
     counted: dict[str, Any] = {}
 
     async def work(ended: asyncio.Event) -> None:
+        tls, shown = own_certificate(arguments.model) if arguments.tls else (None, "")
         pictures = await asyncio.get_running_loop().run_in_executor(None, open_pictures, spec, clock)
         who = {"username": arguments.username, "password": arguments.password}
         stream = RtspCamera(
@@ -62,6 +65,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             clock,
             codec=StreamType.H264 if arguments.codec == "h264" else StreamType.H265,
             fps=spec.fps,
+            tls=tls,
             sound=SimSound(arguments.sound) if arguments.sound != "none" else None,
             quirks=_quirks(RtspQuirks, arguments.rtsp_quirk),
             **who,
@@ -71,6 +75,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             lambda: stream.url,
             model=arguments.model,
             moves=not arguments.fixed,
+            tls=tls,
             snapshot=pictures.still if isinstance(pictures, LivePictures) else None,
             quirks=_quirks(OnvifQuirks, arguments.quirk),
             **who,
@@ -79,7 +84,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             pictures.tone, pictures.look = camera.imaging.tone, camera.head.look
         await stream.start(arguments.rtsp_port, host=arguments.host)
         await camera.start(arguments.port, host=arguments.host)
-        sys.stdout.write(json.dumps({"onvif": camera.url, "rtsp": stream.url}) + "\n")
+        sys.stdout.write(json.dumps({"onvif": camera.url, "rtsp": stream.url, "certificate": shown}) + "\n")
         sys.stdout.flush()
         talking = asyncio.create_task(_talk(camera, clock, arguments.motion_every, arguments.input_after))
         try:

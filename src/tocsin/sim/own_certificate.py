@@ -1,4 +1,4 @@
-"""Certificates a camera signs itself."""
+"""Certificates simulated cameras sign themselves: expired and made for another name, as they come."""
 
 from __future__ import annotations
 
