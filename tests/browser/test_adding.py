@@ -175,6 +175,7 @@ def test_the_picture_of_a_shops_camera_is_made_brighter_and_put_back(
     seat.dialog().locator("button.primary").click()
     expect(page.locator("figure[data-phase=live]")).to_have_count(1)
     page.locator("details.sheet summary").click()
+    expect(page.locator("details.sheet[open]")).to_have_count(1)
     slider = page.locator("input[name=brightness]")
     expect(slider).to_have_value("50")
     video = page.locator("figure video").first
@@ -183,8 +184,8 @@ def test_the_picture_of_a_shops_camera_is_made_brighter_and_put_back(
     slider.evaluate("one => { one.value = '85'; one.dispatchEvent(new Event('input', {bubbles: true})); }")
     slider.evaluate("one => one.dispatchEvent(new Event('change', {bubbles: true}))")
     until(lambda: video.evaluate(BRIGHTNESS) > before + 25)
-    assert town.ask("GET", f"/cameras/{shop['id']}/control")["held_by"] is not None
-    page.screenshot(path=SCREENSHOTS / f"image-sheet-{language}.png", full_page=True)
-    assert seat.violations() == []
     page.get_by_role("button", name=words["undo"]).click()
     until(lambda: abs(video.evaluate(BRIGHTNESS) - before) < 15)
+    assert town.ask("GET", f"/cameras/{shop['id']}/control")["held_by"] is not None
+    page.screenshot(path=SCREENSHOTS / f"image-sheet-{language}.png")
+    assert seat.violations() == []
