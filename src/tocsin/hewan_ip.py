@@ -68,7 +68,7 @@ def settle_ports(
 ) -> list[dict[str, Any]]:
     """Return the cameras with ports that are free now; a device whose camera moved gets its new address."""
     settled = [{**camera, "port": free(int(camera["port"]))} for camera in cameras]
-    moved = [now for now, before in zip(settled, cameras, strict=True) if now["port"] != before["port"]]
+    moved = [one for one, before in zip(settled, cameras, strict=True) if one["port"] != before["port"]]
     if moved:
         asyncio.run(_enter_addresses(settings, moved, actor))
     return settled
