@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -179,7 +180,7 @@ class CatalogReader:
         now = self._clock.monotonic()
         for late in self._assembler.handle_timer(now):
             self._settle(late)
-        for gb_id, due in list(self._queue.items())[: 4 * self._per_tick]:
+        for gb_id, due in list(islice(self._queue.items(), 4 * self._per_tick)):
             if len(self._under_way) >= MAX_UNDER_WAY:
                 return
             del self._queue[gb_id]
