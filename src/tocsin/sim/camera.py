@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from tocsin.base.clock import Clock
-from tocsin.protocols.gb28181.catalog import CatalogItem, item_fields
+from tocsin.protocols.gb28181.catalog import item_fields
 from tocsin.protocols.gb28181.charset import Label
 from tocsin.protocols.gb28181.control import (
     DEVICE_CONTROL,
@@ -28,8 +27,6 @@ from tocsin.protocols.gb28181.control import (
     preset_response,
     read_control,
 )
-from tocsin.protocols.gb28181.history_sdp import HistoryWish, read_history_offer
-from tocsin.protocols.gb28181.ids import make_id
 from tocsin.protocols.gb28181.manscdp import (
     CONTENT_TYPE,
     BadDocument,
@@ -41,10 +38,9 @@ from tocsin.protocols.gb28181.manscdp import (
     result_response,
 )
 from tocsin.protocols.gb28181.ptz import STOP
-from tocsin.protocols.gb28181.stream_choice import ALL_LINES, SUB_NUMBER, asked_number, choice_lines
 from tocsin.protocols.gb28181.subscribe import Topic, topic_of
 from tocsin.protocols.sip.codes import Transport
-from tocsin.protocols.sip.dialog import Cancelled, Ended, InviteServer, Local, ServerCallState
+from tocsin.protocols.sip.dialog import Local
 from tocsin.protocols.sip.digest import answer, parse_challenge
 from tocsin.protocols.sip.message import (
     Headers,
@@ -55,16 +51,16 @@ from tocsin.protocols.sip.message import (
     response_to,
     via_value,
 )
-from tocsin.protocols.sip.sdp import BadSdp, Sdp, make_answer, parse_sdp
-from tocsin.protocols.sip.transaction import Send
 from tocsin.sim.camera_alarms import SimAlarms
+from tocsin.sim.camera_call import SimCall
+from tocsin.sim.camera_channels import make_channels
 from tocsin.sim.camera_head import CameraHead
 from tocsin.sim.camera_maintenance import SimMaintenance
 from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
-from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, dislike, drops_date, listed
+from tocsin.sim.camera_quirks import STRANGE_HEADERS, branch_of, damage_numbers, drops_date, listed
 from tocsin.sim.camera_recordings import RecordingSenders, SimRecorder
 from tocsin.sim.camera_settings import SimSettings
-from tocsin.sim.camera_voice import SimVoice, read_talk
+from tocsin.sim.camera_voice import SimVoice
 from tocsin.sim.camera_watched import SimWatched
 from tocsin.sim.camera_wire import Wire
 from tocsin.sim.picture import PictureSender, Sender
@@ -103,7 +99,7 @@ class SimCamera:
         self._sn = 0
         self._is_registered = asyncio.Event()
         self._home: tuple[str, int] | None = None  # where we were sent on from
-        self._calls: dict[str, _SimCall] = {}
+        self._calls: dict[str, SimCall] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pages_lost = 0
         self.leaked: list[PictureSender] = []  # encoders that nobody stops
@@ -287,7 +283,7 @@ class SimCamera:
         elif request.method != "ACK":
             self.reply(request, 200)
 
-    def _lose_bye(self, call: _SimCall, request: Request) -> None:
+    def _lose_bye(self, call: SimCall, request: Request) -> None:
         """The BYEs get lost in the device: it keeps the stream until it is told again, later."""
         self._old_streams[request.call_id] = branch_of(request)
         self.start(call.stop_sending())
@@ -317,7 +313,7 @@ class SimCamera:
         self.report.invites += 1
         if Quirk.SILENT_TO_INVITE in self.plan.quirks:
             return
-        call = _SimCall(self, request)
+        call = SimCall(self, request)
         self._calls[request.call_id] = call
         self._wire.own_call(request.call_id, self)
         self.start(call.run())
@@ -569,203 +565,3 @@ class SimCamera:
     def next_sn(self) -> int:
         self._sn += 1
         return self._sn
-
-
-class _SimCall:
-    """One picture being sent."""
-
-    def __init__(self, camera: SimCamera, invite: Request) -> None:
-        self._camera = camera
-        self._server = InviteServer(
-            invite,
-            tag=camera.new_word()[:8],
-            contact=camera.contact,
-            local=camera.local,
-            source=camera.wire.server,
-            tokens=camera.new_word,
-            timers=camera.wire.timers,
-        )
-        self._tag = self._server.tag
-        self._wish: HistoryWish | None = None
-        self._sender: PictureSender | None = None
-        self._changed = asyncio.Event()
-
-    async def run(self) -> None:
-        """Answer, then repeat what needs repeating until the call is over."""
-        self._perform(self._server.progress(100))
-        await self._answer()
-        while (due := self._server.timer()) is not None or not self._is_over:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(None if due is None else max(0.0, due - self._camera.clock.monotonic())):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._perform(self._server.handle_timer(self._camera.clock.monotonic()))
-            if self._is_over:
-                break
-        await self.stop()
-
-    def receive(self, request: Request) -> None:
-        """Take a request of this call."""
-        if request.method == "BYE":
-            self._camera.report.byes += 1
-        if request.method == "CANCEL":
-            self._camera.report.cancels += 1
-        if request.method == "INFO":
-            self._camera.recorder.steer(request, self._sender, self._tag)
-            return
-        self._perform(self._server.receive(request, self._camera.clock.monotonic()))
-
-    def receive_response(self, response: Response) -> None:
-        """Take the answer to our BYE."""
-        self._perform(self._server.receive_response(response, self._camera.clock.monotonic()))
-
-    def hang_up(self) -> None:
-        """Say BYE."""
-        self._perform(self._server.bye(self._camera.clock.monotonic()))
-
-    async def stop_sending(self) -> None:
-        """Stop the picture and forget the call without a word to the server."""
-        self._perform([])
-        self._server.state = ServerCallState.ENDED
-        self._changed.set()
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Stop the picture and forget the call."""
-        self._camera.forget(self._server.invite.call_id)
-        sender, self._sender = self._sender, None
-        if sender is not None and Quirk.KEEPS_SENDING in self._camera.plan.quirks:
-            self._camera.leaked.append(sender)
-        elif sender is not None:
-            await sender.stop()
-
-    @property
-    def _is_over(self) -> bool:
-        return self._server.state == "ended"
-
-    async def _answer(self) -> None:
-        quirks, now = self._camera.plan.quirks, self._camera.clock.monotonic()
-        talk = read_talk(self._server.invite)
-        if talk is not None:
-            answer = await self._camera.voice.answer_talk(talk, self._camera.plan.gb_id)
-            if isinstance(answer, int):
-                self._perform(self._server.refuse(answer, now))
-            else:
-                self._perform(self._server.accept(answer, now))
-            return
-        offer = parse_sdp(self._server.invite.body)
-        if isinstance(offer, BadSdp) or offer.video is None:
-            self._perform(self._server.refuse(488, now))
-            return
-        try:
-            self._wish = read_history_offer(offer)
-        except ValueError:
-            self._perform(self._server.refuse(488, now))
-            return
-        status = dislike(self._camera.plan, self._server.invite.uri_user, offer)
-        if Quirk.BUSY in quirks or self._camera.has_old_streams:
-            status = 486
-        if status:
-            self._perform(self._server.refuse(status, now))
-            return
-        number = asked_number(offer)
-        has_vendor_lines = bool(set(choice_lines(ALL_LINES[1:], SUB_NUMBER)) & set(offer.video.attributes))
-        if (Quirk.REFUSES_SUB_STREAM in quirks and number == SUB_NUMBER) or (
-            Quirk.REFUSES_VENDOR_LINES in quirks and has_vendor_lines
-        ):
-            self._perform(self._server.refuse(488, now))
-            return
-        if Quirk.REFUSES_TCP_MEDIA in quirks and offer.video.is_tcp:
-            self._perform(self._server.refuse(488, now))
-            return
-        try:
-            body = await self._open_picture(offer)
-        except OSError:
-            self._perform(self._server.refuse(500, now))
-            return
-        outputs = self._server.accept(body, self._camera.clock.monotonic())
-        self._perform(outputs)
-        if Quirk.REPEATED_OK in quirks:
-            self._perform(outputs)
-
-    def _new_sender(self, stream: str) -> PictureSender | None:
-        invite = self._server.invite
-        if self._wish is None:
-            return self._camera.sender_for(invite.uri_user, stream)
-        made = self._camera.recorder.sender_for(invite.uri_user, self._wish, invite, self._tag)
-        return cast("PictureSender | None", made)
-
-    async def _open_picture(self, offer: Sdp) -> bytes:
-        """Start sending as the offer asks and return the answer."""
-        camera, quirks, line = self._camera, self._camera.plan.quirks, offer.video
-        assert line is not None
-        ip = line.connection or offer.connection or offer.origin_ip
-        ssrc = offer.ssrc or 1
-        if Quirk.OTHER_SSRC in quirks:
-            ssrc = (ssrc + 7) & 0xFFFFFFFF
-        number = asked_number(offer, camera.plan.stream_lines)
-        stream = "sub" if number == SUB_NUMBER and Quirk.IGNORES_STREAM_CHOICE not in quirks else "main"
-        camera.report.streams.append(stream)
-        sender = self._sender = self._new_sender(stream)
-        is_tcp = line.is_tcp and Quirk.IGNORES_TCP_MEDIA not in quirks
-        port = 15_060
-        camera.report.targets.append((line.port, ssrc))
-        if not is_tcp and camera.leaked and (second := self._new_sender(stream)) is not None:
-            camera.leaked.append(second)  # the encoder that was never stopped is sent along to the new address
-            await second.start_udp(ip, line.port, camera.report.targets[0][1])
-        if not is_tcp:
-            camera.report.modes.append("udp")
-            port = await sender.start_udp(ip, line.port, ssrc) if sender else port
-        elif line.attribute("setup") == "active":
-            camera.report.modes.append("tcp_active")
-            port = await sender.start_tcp_passive(ssrc) if sender else port
-        else:
-            camera.report.modes.append("tcp_passive")
-            port = await sender.start_tcp_active(ip, line.port, ssrc) if sender else port
-        if Quirk.NO_SDP in quirks:
-            return b""
-        said = None if Quirk.NO_SSRC in quirks else ssrc
-        media_ip = camera.plan.media_ip or camera.wire.host
-        made = make_answer(offer, own_id=camera.plan.gb_id, ip=media_ip, port=port or 9, ssrc=said).encode()
-        if self._wish is not None:
-            made = camera.recorder.answer(offer, self._wish, ip=media_ip, port=port or 9, ssrc=said)
-        if Quirk.IGNORES_TCP_MEDIA in quirks:
-            made = made.replace(b"TCP/RTP/AVP", b"RTP/AVP")
-        if Quirk.PRIVATE_STREAM in quirks:
-            made = made.replace(b"96 PS/90000", b"96 HIKVISION/90000")
-        if Quirk.NO_SETUP in quirks:
-            made = re.sub(rb"a=setup:\w+\r\n", b"", made)
-        return made
-
-    def _perform(self, outputs: Sequence[object]) -> None:
-        for output in outputs:
-            if isinstance(output, Send):
-                self._camera.wire.send(output.data)
-            elif isinstance(output, Ended | Cancelled):
-                self._changed.set()
-        self._changed.set()
-
-
-def make_channels(seed: int, count: int, domain: str = "3402000000", parent_id: str = "") -> tuple[CatalogItem, ...]:
-    """Return seeded channels with Chinese names, the same for the same seed."""
-    dice = random.Random(seed)
-    places = ("东门", "西门", "南门", "北门", "操场", "食堂", "停车场", "河堤路口", "中心小学", "卫生院")
-    sides = ("入口", "出口", "走廊", "围墙", "大厅")
-    return tuple(
-        CatalogItem(
-            gb_id=make_id(domain, 132, seed % 100 * 10_000 + number + 1),
-            name=f"{dice.choice(places)}{dice.choice(sides)}{number + 1}号",
-            manufacturer="Tocsin",
-            model="Sim",
-            civil_code=domain[:6],
-            address=dice.choice(places),
-            parent_id=parent_id,
-            is_online=True,
-            lon=round(118.30 + dice.random() / 10, 6),
-            lat=round(31.30 + dice.random() / 10, 6),
-            ptz_type=dice.choice((1, 3)),
-            stream_numbers=(0, 1),
-        )
-        for number in range(count)
-    )
