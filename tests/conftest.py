@@ -21,6 +21,11 @@ class LeftTheMachine(OSError):
     """A test sent something to an address that is not loopback."""
 
 
+def _goes_to_loopback(made: socket.socket) -> bool:
+    """Say whether what a socket sends to a group stays on the loopback interface."""
+    return made.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, 4) == socket.inet_aton("127.0.0.1")
+
+
 def _refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in ("socket.connect", "socket.sendto"):
         return
@@ -34,6 +39,8 @@ def _refuse_other_hosts(event: str, arguments: tuple[Any, ...]) -> None:
             return
     else:
         if host.is_loopback or host.is_unspecified:
+            return
+        if host.is_multicast and _goes_to_loopback(arguments[0]):
             return
     raise LeftTheMachine(f"a test reached for {address[0]}")
 

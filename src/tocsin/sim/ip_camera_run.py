@@ -14,6 +14,7 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.protocols.rtp.ps import StreamType
 from tocsin.sim.onvif_camera import OnvifCamera, OnvifQuirks
+from tocsin.sim.onvif_discovery import answer_probes
 from tocsin.sim.own_certificate import own_certificate
 from tocsin.sim.picture import LivePictures, PictureSpec, open_pictures
 from tocsin.sim.rtsp_server import RtspCamera, RtspQuirks
@@ -35,6 +36,7 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--model", default="IPC-7")
     parser.add_argument("--codec", choices=("h264", "h265"), default="h264")
     parser.add_argument("--sound", choices=("none", "pcma", "aac"), default="none")
+    parser.add_argument("--discoverable", action="store_true", help="answer searches of the net at --host")
     parser.add_argument("--tls", action="store_true", help="HTTPS and rtsps with a certificate of its own")
     parser.add_argument("--fixed", action="store_true", help="a camera that does not turn")
     parser.add_argument("--motion-every", type=float, default=0.0, metavar="S", help="report motion each S seconds")
@@ -86,11 +88,16 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
         await camera.start(arguments.port, host=arguments.host)
         sys.stdout.write(json.dumps({"onvif": camera.url, "rtsp": stream.url, "certificate": shown}) + "\n")
         sys.stdout.flush()
+        answering = None
+        if arguments.discoverable:
+            answering = await answer_probes(camera.url, arguments.model, arguments.host)
         talking = asyncio.create_task(_talk(camera, clock, arguments.motion_every, arguments.input_after))
         try:
             await ended.wait()
         finally:
             talking.cancel()
+            if answering is not None:
+                answering.close()
             await camera.stop()
             await stream.stop()
             counted.update(asked=dict(camera.counts), streamed=dict(stream.counts), refused=camera.refused)
