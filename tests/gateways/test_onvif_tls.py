@@ -12,8 +12,11 @@ from tests.support.rtsp import rtsp_camera
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.base.pins import read_certificate, spaced
+from tocsin.domain.devices import WORDS
+from tocsin.domain.supervision import _FAULT_OF_REASON
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif import OnvifGateway
+from tocsin.gateways.rtsp import UNTRUSTED
 from tocsin.sim.onvif_camera import OnvifCamera
 from tocsin.sim.own_certificate import own_certificate
 
@@ -128,3 +131,10 @@ async def test_a_peer_that_speaks_no_tls_is_silent_not_trusted():
     await made.look()
     assert reports.attempts[0].failure == "camera.silent"
     server.close()
+
+
+def test_a_certificate_nobody_accepted_is_a_fault_of_its_own_in_both_languages():
+    for reason in UNTRUSTED:
+        fault = _FAULT_OF_REASON[reason]
+        assert "ertificate" in WORDS.text(fault, "en")
+        assert "证书" in WORDS.text(fault, "zh")

@@ -47,6 +47,15 @@ WORDS: Final = Words(
             "press “Try again”, so that the camera does not lock itself.",
             "摄像机拒绝了密码。平台只尝试了一次；重新填写密码或点击“重试”之前不再尝试，以免摄像机被锁定。",
         ),
+        "comms.certificate_changed": (
+            "It shows another certificate than the accepted one, so nothing is sent to it. Look at it on this "
+            "page and accept it if the camera was reset or given a new one; otherwise somebody is in between.",
+            "设备出示的证书与已确认的不同，平台不再向其发送任何内容。请在本页查看证书：确因重置或更换证书的可重新确认，否则可能有人冒充。",
+        ),
+        "comms.certificate_unknown": (
+            "Nobody has accepted its certificate yet, so nothing is sent to it. Look at it on this page and accept it.",
+            "设备证书尚未确认，平台不向其发送任何内容。请在本页查看并确认。",
+        ),
         "comms.connection_lost": ("Its connection was lost.", "设备连接已断开。"),
         "device.parts_faulty": ("Parts of it do not work: {parts}.", "部分子设备故障：{parts}。"),
         "comms.signed_off": ("The device signed off.", "设备已主动注销。"),

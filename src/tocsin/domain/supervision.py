@@ -45,6 +45,8 @@ _FAULT_OF_REASON: Final = {
     "register.connection_lost": "comms.connection_lost",
     "camera.silent": "comms.camera_silent",
     "camera.wrong_password": "comms.password_refused",
+    "camera.certificate_changed": "comms.certificate_changed",
+    "camera.certificate_unknown": "comms.certificate_unknown",
 }
 
 
