@@ -7,6 +7,7 @@ from tocsin.protocols.gb28181.cascade import (
     identity_of,
     is_loop,
     longer_route,
+    path_below,
     subtree,
     verb_of,
     with_ids,
@@ -21,6 +22,7 @@ SEEDS: list[bytes] = [
     build_document("Control", "DeviceControl", 1, OWN, [("PTZCmd", "A50F0108004000FD")]),
     build_document("Query", "Catalog", 2, "340223"),
     b"34020000002000000001-34022300002000000001",
+    b"34022300002000000001-34029900002000000002-34029900002000000003",
     b"Not Found 34020000002000000009",
     b"<Notify><DeviceList><Item><DeviceID>1</DeviceID><ParentID>1/2</ParentID></Item></DeviceList></Notify>",
 ]
@@ -33,6 +35,7 @@ def run_one(data: bytes) -> None:
     assert "\n" not in identity_of(text)
     is_loop(text, (OWN,), text)
     longer_route(OWN, text)
+    assert len(path_below(text, OWN)) < 32
     expected_id(Response(404, text, Headers([("Warning", text)]), data), (OWN,))
     document = parse_document(data)
     if isinstance(document, Document):
