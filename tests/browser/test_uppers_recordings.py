@@ -55,6 +55,7 @@ def test_recordings_looked_at_from_above_and_asks_in_vain_are_shown(
         page = seat.page
         box = page.get_by_label(words["right"], exact=True)
         expect(box).to_be_checked(checked="recordings" in rights)
+        box.scroll_into_view_if_needed()
         page.screenshot(path=SCREENSHOTS / f"uppers-rights-{language}.png", full_page=True)
         seat.visit(f"/upper-platforms/{upper['id']}")
         if "recordings" in rights:

@@ -88,8 +88,9 @@ async def test_the_interval_is_kept_and_the_latest_position_is_told_then(house, 
     line = next(iter(house.cascade.lines.values()))
     (subscription,) = line.subscriptions.all_of("position", house.clock.monotonic())
     assert subscription.interval_s == 30
-    assert len(told(house, platform)) == 1, "not before its time"
+    assert len(told(house, platform)) == 1
     at, sent = subscription.told_at[FIRST]
+    assert at.lon == 118.1, "nothing is told before its time"
     subscription.told_at[FIRST] = (at, sent - 30)
     house.cascade.positions.tick()
     await eventually(lambda: [place[1] for place in told(house, platform)] == [118.1, 118.3], 5)

@@ -155,16 +155,15 @@ async def test_a_repeated_info_is_done_once(house, platform):
     await joined(house, platform)
     view = await playing(house, platform)
     state = view.client.saved
-    body = b"PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n"
+    body = b"PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=60-\r\n\r\n"
     number = view.client.take_cseq()
     via = via_value(Transport.UDP, "127.0.0.1", platform.port, "z9hG4bKsame")
     fields = [("Via", via), ("From", state.local), ("To", state.remote), ("Call-ID", state.call_id)]
     request = Request("INFO", state.target, Headers([*fields, ("CSeq", f"{number} INFO")]), body)
     for _ in range(2):
         platform._send(request.encode(), view.peer)
-    assert (await view.steer(Play()))[0] == 200
-    await eventually(lambda: len(house.recorders[0].told) == 2)
-    assert house.recorders[0].told == [Pause(), Play()]
+    assert (await view.steer(Pause()))[0] == 200
+    assert house.recorders[0].told == [Play(npt_s=60.0), Pause()]
 
 
 async def test_a_device_that_refuses_to_be_steered_is_told_above(house, platform):
