@@ -124,6 +124,7 @@ class DeviceAct:
     decided_at: datetime | None = None
     result: str = ""
     ended_at: datetime | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, now: datetime) -> DeviceAct:
         """Return it as it stands at a time."""
@@ -140,10 +141,12 @@ class DeviceAct:
             "params": dict(self.params),
             "reason": self.reason,
             "asked_by": self.asked_by,
+            "asked_by_name": self.names.get(self.asked_by, ""),
             "asked_at": iso(self.asked_at),
             "expires_at": None if self.expires_at is None else iso(self.expires_at),
             "state": self.state.value,
             "decided_by": self.decided_by,
+            "decided_by_name": self.names.get(self.decided_by, ""),
             "decided_at": None if self.decided_at is None else iso(self.decided_at),
             "result": self.result,
             "ended_at": None if self.ended_at is None else iso(self.ended_at),
@@ -420,7 +423,8 @@ def _interrupted(tx: Any) -> None:
 def _list(tx: Any, device_id: str, is_waiting: bool, actor: Actor) -> list[DeviceAct]:
     visible: Scope = scope(actor, Permission.READ_REGISTRY)
     found = [act.at(tx.now) for act in tx.device_acts.find(visible_to=visible, device_id=device_id)]
-    return [act for act in found if not is_waiting or act.state is ActState.WAITING]
+    names = tx.users.names({act.asked_by for act in found} | {act.decided_by for act in found})
+    return [replace(act, names=names) for act in found if not is_waiting or act.state is ActState.WAITING]
 
 
 def _refuse_twice(tx: Any, kind: ActKind, device_id: str, channel_id: str | None) -> None:

@@ -57,6 +57,8 @@ const KIND: Readonly<Record<string, () => string>> = {
   'picture.keys_rare': m.health_picture_keys_rare,
   'picture.thin': m.health_picture_thin,
   'clock.offset': m.health_clock_offset,
+  'storage.error': m.health_storage_error,
+  'storage.unformatted': m.health_storage_unformatted,
 };
 export const kindOf = (key: string) => (KIND[key] ?? (() => key))();
 export const toneOf = (key: string): Tone => (key.startsWith('offline.') ? 'act' : 'soon');

@@ -93,10 +93,12 @@ class DeviceAct(Out):
     params: dict[str, Any]
     reason: str
     asked_by: str
+    asked_by_name: str
     asked_at: str
     expires_at: str | None
     state: str
     decided_by: str
+    decided_by_name: str
     decided_at: str | None
     result: str
     ended_at: str | None
