@@ -34,7 +34,8 @@ describe('the pictures of a tile', () => {
 });
 
 const good = { shown: 50, dropped: 1, isBehind: false };
-const dropping = { shown: 30, dropped: 20, isBehind: false };
+const stuttering = { shown: 30, dropped: 20, isBehind: false };
+const dropping = { shown: 20, dropped: 30, isBehind: false };
 
 describe('a page that falls behind', () => {
   it('judges by dropped frames and by how far it lies behind', () => {
@@ -42,6 +43,16 @@ describe('a page that falls behind', () => {
     expect(isBad(dropping)).toBe(true);
     expect(isBad({ shown: 2, dropped: 3, isBehind: false })).toBe(false);
     expect(isBad({ shown: 50, dropped: 0, isBehind: true })).toBe(true);
+  });
+
+  it('gives up the main stream for a stutter, but shows a stuttering picture rather than key frames', () => {
+    const relief = new Relief();
+    for (let now_ms = 0; now_ms < 40_000; now_ms += 2_000) {
+      relief.note(0, stuttering, now_ms);
+      relief.note(1, stuttering, now_ms);
+      relief.settle((tile) => (tile === 0 ? 2 : 1), new Set(), now_ms);
+    }
+    expect([relief.level(0), relief.level(1)]).toEqual([1, 0]);
   });
 
   it('steps down after two bad samples, a quarter of the tiles at a time, spared ones last', () => {
