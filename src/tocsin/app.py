@@ -28,6 +28,7 @@ from tocsin.base.ids import new_token
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
+from tocsin.domain.alarm_snapshots import AlarmSnapshots
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.camera_groups import CameraGroupService
@@ -55,6 +56,7 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.snapshot_reach import Reach, Uploaders
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
@@ -98,6 +100,7 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
+from tocsin.web.border import host_names
 from tocsin.web.metrics import counter, gauge, histogram
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
@@ -288,8 +291,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         snapshot_line,
         SnapshotFolder(settings.data / "snapshots", picture_in),
         upload_url=_upload_url(settings),
+        reach=_reach(settings, gb28181.snapshots),
         keep_days=settings.snapshots.keep_days,
     )
+    alarm_snapshots = AlarmSnapshots(store, snapshots)
     gb28181.snapshots.on_finished = snapshots.finished
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
     trier = CameraTrials(link, clock, public_host=_public_host(settings))
@@ -363,6 +368,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)
     store.on_committed(health.hear)
+    if settings.snapshots.on_alarm:
+        store.on_committed(alarm_snapshots.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -408,6 +415,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         snapshots=snapshots,
         camera_desk=camera_desk,
         trials=trials,
+        alarm_snapshots=alarm_snapshots,
     )
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)
@@ -566,6 +574,12 @@ def _gb_config(settings: Settings) -> GbConfig:
 def _upload_url(settings: Settings) -> str:
     server = settings.server
     return settings.snapshots.upload_url or server.public_url or f"http://{server.host}:{server.port}"
+
+
+def _reach(settings: Settings, uploaders: Uploaders) -> Reach:
+    server = settings.server
+    allowed = host_names(server.allowed_hosts, server.host, server.public_url)
+    return Reach(_upload_url(settings), uploaders, allowed, bool(settings.snapshots.upload_url))
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -499,6 +499,12 @@ class SnapshotSettings(_Section):
         unit="URL",
     )
     keep_days: float = _setting(30.0, gt=0, le=3650, description="How long an uploaded picture is kept.", unit="days")
+    on_alarm: bool = _setting(
+        False,
+        description="Whether the house takes one picture from each linked camera that can, at most four, when an "
+        "incident opens. It is the house's own act: the incident is its purpose, the audit names it.",
+        unit="true or false",
+    )
 
 
 class LogSettings(_Section):

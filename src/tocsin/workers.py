@@ -13,6 +13,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.tasks import Supervisor
 from tocsin.base.times import to_us
 from tocsin.domain import incident_clock
+from tocsin.domain.alarm_snapshots import AT_ONCE, AlarmSnapshots
 from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
@@ -69,6 +70,7 @@ def spawn_all(
     health: ChannelHealthService,
     snapshots: SnapshotService,
     trials: TrialService,
+    alarm_snapshots: AlarmSnapshots,
     users: UserService | None = None,
     camera_desk: CameraDesk | None = None,
 ) -> None:
@@ -99,6 +101,8 @@ def spawn_all(
         supervisor.spawn(job.name, _loop(clock, job))
     supervisor.spawn("device states", lambda: settle_changes(clock, supervision))
     supervisor.spawn("view ends", views.pass_ends)
+    for number in range(AT_ONCE):
+        supervisor.spawn(f"alarm snapshots {number + 1}", alarm_snapshots.run)
     supervisor.spawn("control ends", control.pass_ends)
     supervisor.spawn("speech ends", speaking.pass_ends)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from tests.support.house import WEST_GATE
 from tests.web.conftest import WebHouse
 from tocsin.base.errors import TocsinError
+from tocsin.domain.alarm_snapshots import MAX_CAMERAS, MAX_WAITING, AlarmSnapshots
 from tocsin.domain.guarding import CommandOutcome
+from tocsin.domain.snapshot_reach import Reach
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.sim.camera_snapshots import HOSTILE_NAME, picture
@@ -29,6 +33,7 @@ class Line:
         self.outcome = CommandOutcome.DONE
         self.asked: list[tuple[str, int, str]] = []
         self.recorded_before = ""
+        self.intervals: list[int] = []
 
     def snapshot_problem(self, channel: object) -> str:
         return self.problem
@@ -37,6 +42,7 @@ class Line:
         self, channel: object, session: str, count: int, interval_s: int, url: str
     ) -> CommandOutcome:
         self.asked.append((session, count, url))
+        self.intervals.append(interval_s)
         records = await self.house.store.read(lambda tx: list(tx.audit.all()))
         self.recorded_before = records[-1].action
         return self.outcome
@@ -53,8 +59,17 @@ class Snapshots:
             self.line,
             SnapshotFolder(self.folder, picture_in),
             upload_url="http://127.0.0.1",
+            reach=Reach("http://127.0.0.1", self, frozenset({"127.0.0.1"}), is_set=False),
             keep_days=2,
         )
+        self.alarms = AlarmSnapshots(house.store, self.service)
+        self.hosts = ["127.0.0.1"]
+
+    def peer_of(self, channel: object) -> str:
+        return self.hosts[0]
+
+    def peers(self) -> list[str]:
+        return self.hosts
 
     async def view(self, who: str = "li") -> str:
         async with self.house.client(who) as client:
@@ -210,3 +225,96 @@ async def test_what_was_fetched_is_kept_like_what_was_uploaded_and_giving_up_is_
     assert (await made.actions())[-2:] == ["snapshot.received", "snapshot.ended"]
     with pytest.raises(TocsinError):
         await made.service.fetched(asked, "image/jpeg", body())
+
+
+async def test_a_view_without_a_picture_is_enough_and_the_interval_is_told(made: Snapshots) -> None:
+    async with made.house.client("li") as client:
+        given = {"channels": [WEST_GATE], "purpose": "patrol", "minutes": 5, "live": False}
+        view = (await client.post(f"{API}/views", json=given)).json()
+        assert view["live"] == {}
+        wanted = {"view_id": view["id"], "count": 2, "interval_s": 15}
+        assert (await client.post(f"{API}/cameras/{WEST_GATE}/snapshots", json=wanted)).status_code == 202
+        wanted["interval_s"] = 31
+        assert (await client.post(f"{API}/cameras/{WEST_GATE}/snapshots", json=wanted)).status_code == 422
+    assert made.line.intervals == [15]
+    made.house.clock.advance(130)
+    assert await made.send(picture("1")) == 200  # the time it takes is not counted against the camera
+
+
+async def test_a_picture_is_seen_again_under_a_later_view_of_its_camera_and_only_by_who_took_it(
+    made: Snapshots,
+) -> None:
+    view_id = await made.view()
+    await made.ask(view_id)
+    await made.send(picture("1"))
+    async with made.house.client("li") as client:
+        await client.delete(f"{API}/views/{view_id}")
+    assert (await made.get(f"/snapshots?camera_id={WEST_GATE}")).status_code == 403
+    await made.view()
+    [kept] = (await made.get(f"/snapshots?camera_id={WEST_GATE}")).json()["items"]
+    assert (await made.get(f"/snapshots/{kept['id']}/picture")).status_code == 200
+    await made.view("chief")
+    assert (await made.get(f"/snapshots?camera_id={WEST_GATE}", "chief")).json()["items"] == []
+    assert (await made.get(f"/snapshots/{kept['id']}/picture", "chief")).status_code == 404
+
+
+async def test_taking_a_picture_out_of_the_house_is_recorded_with_its_hash(made: Snapshots) -> None:
+    await made.ask(await made.view())
+    await made.send(picture("1"))
+    [kept] = (await made.get(f"/snapshots?camera_id={WEST_GATE}")).json()["items"]
+    taken = await made.get(f"/snapshots/{kept['id']}/file")
+    assert (taken.content, taken.headers["x-sha256"]) == (picture("1"), kept["sha256"])
+    assert taken.headers["content-disposition"].startswith('attachment; filename="')
+    last = (await made.house.store.read(lambda tx: list(tx.audit.all())))[-1]
+    assert (last.action, kept["sha256"] in last.detail) == ("snapshot.taken", True)
+
+
+async def test_what_a_camera_can_do_and_what_is_in_its_way_is_said_before(made: Snapshots) -> None:
+    path = f"/cameras/{WEST_GATE}/snapshot-choices"
+    found = (await made.get(path)).json()
+    assert (found["possible"], found["warning"], found["most"]) == (True, "", 10)
+    assert (await made.get("/snapshots/reach")).json() == {"reason": "", "words": ""}
+    made.hosts = ["10.0.0.9"]
+    made.line.problem = "snapshot.older_edition"
+    found = (await made.get(path)).json()
+    assert (found["possible"], found["warning"]) == (False, "snapshot.address_unset")
+    assert found["words"] and found["warning_words"]
+    assert (await made.get("/snapshots/reach", "auditor")).json()["reason"] == "snapshot.address_unset"
+
+
+async def test_an_opened_incident_asks_its_cameras_once_as_the_houses_own_act(made: Snapshots) -> None:
+    incident = await made.house.alarm()
+    assert await made.alarms.take(incident["id"]) >= 1
+    assert made.line.recorded_before == "snapshot.asked"
+    records = await made.house.store.read(lambda tx: list(tx.audit.all()))
+    asked = [one for one in records if one.action == "snapshot.asked"]
+    assert {one.actor_kind for one in asked} == {"system"}
+    assert all(incident["id"] in one.detail and "alarm_verification" in one.detail for one in asked)
+    assert await made.send(picture("1")) == 200
+    assert await made.alarms.take(incident["id"]) == 1, "the other camera is being asked still, this one again"
+    [kept] = (await made.get(f"/snapshots?incident_id={incident['id']}")).json()["items"]
+    assert (kept["is_by_house"], kept["view_id"], kept["incident_id"]) == (True, "", incident["id"])
+    assert (await made.get(f"/snapshots/{kept['id']}/picture")).status_code == 200
+    told = await made.house.store.read(lambda tx: list(tx.outbox.after(0, 1000)))
+    assert [json.loads(one.data)["id"] for one in told if one.type == "snapshot.received"] == [kept["id"]]
+
+
+async def test_the_house_asks_nothing_of_a_closed_incident_or_a_camera_that_cannot(made: Snapshots) -> None:
+    incident = await made.house.alarm()
+    made.line.problem = "snapshot.older_edition"
+    assert await made.alarms.take(incident["id"]) == 0
+    made.line.problem = ""
+    assert await made.service.ask_for_incident("none", WEST_GATE) is None
+    assert "snapshot.asked" not in await made.actions()
+
+
+async def test_a_storm_of_incidents_fills_the_queue_and_no_more(made: Snapshots) -> None:
+    @dataclass
+    class Opened:
+        subject_id: str
+        type: str = "incident.opened"
+
+    made.alarms.hear([Opened(str(number)) for number in range(MAX_WAITING + 7)])
+    made.alarms.hear([Opened("x", "incident.changed")])
+    assert made.alarms.passed_over == 7
+    assert MAX_CAMERAS == 4

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tocsin.domain.access import Permission
 from tocsin.domain.events import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotsAsked(Fact):
-    """Somebody asks a camera for pictures under a view; recorded before anything is sent."""
+    """Somebody asks a camera for pictures under a view, or the house for an incident; recorded before it is sent."""
 
     ACTION: ClassVar[str] = "snapshot.asked"
     SUBJECT: ClassVar[str] = "channel"
 
-    view_id: str
     purpose: str
     count: int
+    view_id: str = ""
     incident_id: str = ""
 
 
@@ -32,14 +33,17 @@ class SnapshotsEnded(Fact):
     result: str
     received: int
     reason: str = ""
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotReceived(Fact):
-    """A camera uploaded a picture that was asked for."""
+    """A camera uploaded a picture that was asked for; consoles hear of those that belong to an incident."""
 
     ACTION: ClassVar[str] = "snapshot.received"
     SUBJECT: ClassVar[str] = "snapshot"
+    FEED_TYPE: ClassVar[str] = "snapshot.received"
+    FEED_PERMISSION: ClassVar[Permission] = Permission.VIEW_LIVE
 
     channel_id: str
     view_id: str
@@ -57,6 +61,20 @@ class SnapshotViewed(Fact):
 
     channel_id: str
     view_id: str
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotTaken(Fact):
+    """Somebody took a kept picture out of the house as a file."""
+
+    ACTION: ClassVar[str] = "snapshot.taken"
+    SUBJECT: ClassVar[str] = "snapshot"
+
+    channel_id: str
+    view_id: str
+    sha256: str
+    size_bytes: int
     incident_id: str = ""
 
 

@@ -1,7 +1,8 @@
-"""Pictures a camera takes and uploads on request: asked for under an open view, kept for a time, then deleted.
+"""Pictures a camera takes and uploads on request: asked for under an open view, or by the house for an open incident.
 
-The address a camera uploads to is ours, random and good for one request. Its file names mean nothing here. What is
-fetched (ONVIF) is fetched from the host people entered, whatever address the device names.
+They are kept for a time, then deleted. The address a camera uploads to is ours, random and good for one request. Its
+file names mean nothing here. What is fetched (ONVIF) is fetched from the host people entered, whatever address the
+device names.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any, Final, Protocol
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id, new_token
+from tocsin.base.times import iso
 from tocsin.base.words import Words
-from tocsin.domain.access import Actor, ActorRef, Permission, Rule, scope
+from tocsin.domain.access import SYSTEM, Actor, ActorRef, Permission, Purpose, Rule, scope
+from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.directory import Channel
 from tocsin.domain.guarding import CommandOutcome
 from tocsin.domain.refusals import UseCases, forbidden, require
@@ -26,13 +29,16 @@ from tocsin.domain.snapshot_events import (
     SnapshotReceived,
     SnapshotsAsked,
     SnapshotsEnded,
+    SnapshotTaken,
     SnapshotViewed,
 )
+from tocsin.domain.snapshot_reach import Reach
 from tocsin.domain.store import Store
 from tocsin.domain.views import View
 
 OPEN_S: Final = 120.0
 MAX_COUNT: Final = 10
+MAX_INTERVAL_S: Final = 30
 MAX_PICTURE_BYTES: Final = 4 * 1024 * 1024
 MAX_UPLOADS_AT_ONCE: Final = 8
 MAX_REQUESTS: Final = 256
@@ -70,7 +76,10 @@ WORDS: Final = Words(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A kept picture; `sha256` is of the file as it was received."""
+    """A kept picture; `sha256` is of the file as it was received.
+
+    `user_id` and `view_id` are empty when the house asked for it: then the incident is the reason.
+    """
 
     id: str
     channel_id: str
@@ -85,13 +94,33 @@ class Snapshot:
     incident_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why pictures are asked for: the view of somebody, or an incident alone."""
+
+    purpose: str
+    jurisdiction_code: str
+    user_id: str = ""
+    view_id: str = ""
+    incident_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChoices:
+    """Whether a camera can be asked, and what keeps it from uploading: message keys, empty when all is well."""
+
+    problem: str
+    warning: str
+    keep_days: float
+
+
 @dataclass(slots=True, eq=False)
 class SnapshotRequest:
     """A request under way or done. `state` is open, whole, partial or failed; `problem` a message key."""
 
     id: str
     token: str
-    view: View
+    ground: Ground
     channel: Channel
     actor: ActorRef
     wanted: int
@@ -150,6 +179,7 @@ class SnapshotService(UseCases):
         keep: PictureKeep,
         *,
         upload_url: str,
+        reach: Reach | None = None,
         keep_days: float = 30.0,
     ) -> None:
         super().__init__(store)
@@ -158,6 +188,8 @@ class SnapshotService(UseCases):
         self._line = line
         self._keep = keep
         self._upload_url = upload_url.rstrip("/")
+        self._reach = reach
+        self._keep_days = keep_days
         self._kept_for = timedelta(days=keep_days)
         self._requests: OrderedDict[str, SnapshotRequest] = OrderedDict()
         self._by_token: dict[str, SnapshotRequest] = {}
@@ -168,7 +200,25 @@ class SnapshotService(UseCases):
         names = await self._store.read(lambda tx: tx.snapshots.ids())
         await self._keep.keep_only(names)
 
-    async def ask(self, channel_id: str, view_id: str, count: int, *, actor: Actor) -> SnapshotRequest:
+    def reach_problem(self) -> str:
+        """Return the key of why cameras cannot upload here; empty when nothing speaks against it."""
+        return self._reach.problem() if self._reach is not None else ""
+
+    async def choices(self, channel_id: str, *, actor: Actor) -> SnapshotChoices:
+        """Return whether a camera can be asked, and what keeps it from uploading. Errors: FORBIDDEN, NOT_FOUND."""
+        require(actor, Permission.VIEW_LIVE)
+        await self._store.read(
+            lambda tx: tx.devices.channel(channel_id, visible_to=scope(actor, Permission.VIEW_LIVE)).id
+        )
+        channel = self._channels.channel(channel_id)
+        if channel is None:
+            return SnapshotChoices("snapshot.not_possible", "", self._keep_days)
+        warning = self._reach.problem_of(channel) if self._reach is not None else ""
+        return SnapshotChoices(self._line.snapshot_problem(channel), warning, self._keep_days)
+
+    async def ask(
+        self, channel_id: str, view_id: str, count: int, *, actor: Actor, interval_s: int = 1
+    ) -> SnapshotRequest:
         """Ask a camera for pictures under the actor's own open view of it; they are not waited for.
 
         Errors: INVALID; NOT_FOUND; FORBIDDEN with the rule; CONFLICT when the camera cannot or one request is under
@@ -176,24 +226,46 @@ class SnapshotService(UseCases):
         """
         if not 1 <= count <= MAX_COUNT:
             raise TocsinError(ErrorCode.INVALID, f"ask for 1 to {MAX_COUNT} pictures", field="count")
+        if not 1 <= interval_s <= MAX_INTERVAL_S:
+            raise TocsinError(ErrorCode.INVALID, f"1 to {MAX_INTERVAL_S} seconds apart", field="interval_s")
         channel = self._channels.channel(channel_id)
-        problem = self._line.snapshot_problem(channel) if channel is not None else "snapshot.not_possible"
-        busy = any(one.channel.id == channel_id and one.state == "open" for one in self._requests.values())
-        problem = problem or ("snapshot.under_way" if busy else "")
+        problem = self._problem(channel_id, channel)
         view = await self._act(
             "snapshot.asked", "channel", channel_id, actor, _ask, channel_id, view_id, count, problem, actor
         )
         assert channel is not None  # the problem above
-        request = SnapshotRequest(
-            new_id(), new_token(), view, channel, actor.ref, count, self._clock.monotonic() + OPEN_S
-        )
+        ground = Ground(view.purpose, view.jurisdiction_code, view.user_id, view.id, view.incident_id)
+        return await self._send(ground, channel, actor.ref, count, interval_s)
+
+    async def ask_for_incident(self, incident_id: str, channel_id: str) -> SnapshotRequest | None:
+        """Ask a camera for one picture of an open incident it is linked to, as the house's own act.
+
+        None when it cannot be asked, is being asked, or the incident is over; nothing is recorded then.
+        Errors: CONFLICT and UNAVAILABLE as `ask`, with their record.
+        """
+        channel = self._channels.channel(channel_id)
+        if channel is None or self._problem(channel_id, channel):
+            return None
+        ground: Ground | None = await self._store.run(_ask_for_incident, incident_id, channel_id)
+        return None if ground is None else await self._send(ground, channel, SYSTEM, 1, 1)
+
+    def _problem(self, channel_id: str, channel: Channel | None) -> str:
+        problem = self._line.snapshot_problem(channel) if channel is not None else "snapshot.not_possible"
+        busy = any(one.channel.id == channel_id and one.state == "open" for one in self._requests.values())
+        return problem or ("snapshot.under_way" if busy else "")
+
+    async def _send(
+        self, ground: Ground, channel: Channel, by: ActorRef, count: int, interval_s: int
+    ) -> SnapshotRequest:
+        ends_s = self._clock.monotonic() + OPEN_S + (count - 1) * interval_s
+        request = SnapshotRequest(new_id(), new_token(), ground, channel, by, count, ends_s)
         self._requests[request.id] = request
         self._by_token[request.token] = request
         while len(self._requests) > MAX_REQUESTS:
             _, oldest = self._requests.popitem(last=False)
             self._by_token.pop(oldest.token, None)
         url = f"{self._upload_url}/upload/{request.token}"
-        outcome = await self._line.ask_snapshots(channel, request.id, count, 1, url)
+        outcome = await self._line.ask_snapshots(channel, request.id, count, interval_s, url)
         if outcome is CommandOutcome.REFUSED:
             await self._end(request, "failed", "snapshot.refused")
             raise TocsinError(ErrorCode.CONFLICT, "the camera refused the request", key="snapshot.refused")
@@ -279,17 +351,33 @@ class SnapshotService(UseCases):
                 )
         await self._keep.remove(await self._store.run(_expire))
 
-    async def listed(self, *, actor: Actor, view_id: str = "", incident_id: str = "") -> list[Snapshot]:
-        """Return the kept pictures of the actor's own open view, or of an incident. Errors: as `read`."""
-        return await self._store.read(_listed, view_id, incident_id, actor)
+    async def listed(
+        self, *, actor: Actor, view_id: str = "", incident_id: str = "", channel_id: str = ""
+    ) -> list[Snapshot]:
+        """Return the kept pictures of the actor's own open view, of an incident, or the actor's own ones of a camera,
+        which an open view must show. Errors: as `read`.
+        """
+        return await self._store.read(_listed, view_id, incident_id, channel_id, actor)
 
     async def read(self, snapshot_id: str, *, actor: Actor) -> tuple[Snapshot, bytes]:
-        """Return a kept picture to who holds its view open or may read its incident; the fetch is recorded before.
+        """Return a kept picture to who may see it; the look is recorded before.
 
-        Errors: NOT_FOUND, FORBIDDEN.
+        That is who may read its incident, or who asked for it and looks through its camera now. Errors: NOT_FOUND,
+        FORBIDDEN.
         """
         found = await self._act("snapshot.viewed", "snapshot", snapshot_id, actor, _view, snapshot_id, actor)
         return found, await self._keep.read(found.id)
+
+    async def take(self, snapshot_id: str, *, actor: Actor) -> tuple[Snapshot, bytes]:
+        """Return a kept picture to be taken out of the house; recorded before, with its hash. Errors: as `read`."""
+        found = await self._act("snapshot.taken", "snapshot", snapshot_id, actor, _take, snapshot_id, actor)
+        return found, await self._keep.read(found.id)
+
+    def name_of(self, one: Snapshot) -> str:
+        """Return what a picture is called by who takes it: camera, moment (UTC), beginning of its hash."""
+        channel = self._channels.channel(one.channel_id)
+        camera = channel.gb_id if channel is not None and channel.gb_id.isalnum() else one.channel_id
+        return f"{camera}_{one.received_at:%Y%m%dT%H%M%SZ}_{one.sha256[:8]}.jpg"
 
     async def _settle(self, request: SnapshotRequest) -> None:
         if request.state != "open" or request.taking:
@@ -331,33 +419,33 @@ def _ask(tx: Any, channel_id: str, view_id: str, count: int, problem: str, actor
 def _keep(
     tx: Any, request: SnapshotRequest, picture_id: str, size_bytes: int, digest: str, kept_for: timedelta
 ) -> None:
-    view = request.view
-    tx.snapshots.add(
-        Snapshot(
-            picture_id,
-            request.channel.id,
-            view.jurisdiction_code,
-            view.user_id,
-            view.id,
-            view.purpose,
-            tx.now,
-            tx.now + kept_for,
-            size_bytes,
-            digest,
-            view.incident_id,
-        )
+    ground = request.ground
+    made = Snapshot(
+        picture_id,
+        request.channel.id,
+        ground.jurisdiction_code,
+        ground.user_id,
+        ground.view_id,
+        ground.purpose,
+        tx.now,
+        tx.now + kept_for,
+        size_bytes,
+        digest,
+        ground.incident_id,
     )
+    tx.snapshots.add(made)
     tx.record(
         SnapshotReceived(
             subject_id=picture_id,
             at=tx.now,
-            jurisdiction_code=view.jurisdiction_code,
+            jurisdiction_code=ground.jurisdiction_code,
             actor=ActorRef("device", request.channel.device_id),
+            data=snapshot_form(made) if ground.incident_id else None,
             channel_id=request.channel.id,
-            view_id=view.id,
+            view_id=ground.view_id,
             sha256=digest,
             size_bytes=size_bytes,
-            incident_id=view.incident_id or "",
+            incident_id=ground.incident_id or "",
         )
     )
 
@@ -367,8 +455,9 @@ def _ended(tx: Any, request: SnapshotRequest) -> None:
         SnapshotsEnded(
             subject_id=request.channel.id,
             at=tx.now,
-            jurisdiction_code=request.view.jurisdiction_code,
-            view_id=request.view.id,
+            jurisdiction_code=request.ground.jurisdiction_code,
+            view_id=request.ground.view_id,
+            incident_id=request.ground.incident_id or "",
             result=request.state,
             received=len(request.received),
             reason=request.problem,
@@ -376,26 +465,85 @@ def _ended(tx: Any, request: SnapshotRequest) -> None:
     )
 
 
-def _may_read(tx: Any, actor: Actor, view_id: str, incident_id: str | None) -> None:
-    """Let pass who holds the view open, or may read the incident. Errors: NOT_FOUND, FORBIDDEN."""
+def _ask_for_incident(tx: Any, incident_id: str, channel_id: str) -> Ground | None:
+    incident = tx.incidents.load({incident_id}).get(incident_id)
+    if incident is None or not incident.is_open or channel_id not in tx.incidents.linked_channels(incident_id):
+        return None
+    known = tx.views.channels([channel_id]).get(channel_id)
+    if known is None or known.stage != IN_SERVICE:
+        return None
+    ground = Ground(Purpose.ALARM_VERIFICATION.value, incident.jurisdiction_code, incident_id=incident_id)
+    tx.record(
+        SnapshotsAsked(
+            subject_id=channel_id,
+            at=tx.now,
+            jurisdiction_code=ground.jurisdiction_code,
+            actor=SYSTEM,
+            purpose=ground.purpose,
+            count=1,
+            incident_id=incident_id,
+        )
+    )
+    return ground
+
+
+def snapshot_form(one: Snapshot) -> dict[str, object]:
+    """Return a picture as the API and the feed show it."""
+    return {
+        "id": one.id,
+        "camera_id": one.channel_id,
+        "view_id": one.view_id,
+        "incident_id": one.incident_id,
+        "purpose": one.purpose,
+        "is_by_house": not one.user_id,
+        "received_at": iso(one.received_at),
+        "expires_at": iso(one.expires_at),
+        "size_bytes": one.size_bytes,
+        "sha256": one.sha256,
+    }
+
+
+def _may_read_incident(tx: Any, actor: Actor, incident_id: str) -> None:
+    tx.incidents.get(incident_id, visible_to=scope(actor, Permission.READ_INCIDENTS))
+
+
+def _listed(tx: Any, view_id: str, incident_id: str, channel_id: str, actor: Actor) -> list[Snapshot]:
     require(actor, Permission.VIEW_LIVE)
     if incident_id:
-        tx.incidents.get(incident_id, visible_to=scope(actor, Permission.READ_INCIDENTS))
-        return
-    view: View = tx.views.get(view_id, user_id=actor.id)
-    if not view.is_live(tx.now):
-        raise forbidden(Rule.NO_VIEW)
-
-
-def _listed(tx: Any, view_id: str, incident_id: str, actor: Actor) -> list[Snapshot]:
-    _may_read(tx, actor, view_id, incident_id)
+        _may_read_incident(tx, actor, incident_id)
+    elif channel_id:
+        if not _looks_at(tx, actor, channel_id):
+            raise forbidden(Rule.NO_VIEW)
+        mine: list[Snapshot] = tx.snapshots.of_user(actor.id, channel_id, now=tx.now)
+        return mine
+    else:
+        view: View = tx.views.get(view_id, user_id=actor.id)
+        if not view.is_live(tx.now):
+            raise forbidden(Rule.NO_VIEW)
     found: list[Snapshot] = tx.snapshots.of(view_id=view_id, incident_id=incident_id, now=tx.now)
     return found
 
 
-def _view(tx: Any, snapshot_id: str, actor: Actor) -> Snapshot:
+def _looks_at(tx: Any, actor: Actor, channel_id: str) -> bool:
+    live: list[View] = tx.views.live_of_user(actor.id)
+    return any(view.is_live(tx.now) and not view.is_of_recordings and channel_id in view.channel_ids for view in live)
+
+
+def _permitted(tx: Any, snapshot_id: str, actor: Actor) -> Snapshot:
+    """Return a picture the actor may see now. Errors: NOT_FOUND, FORBIDDEN."""
+    require(actor, Permission.VIEW_LIVE)
     found: Snapshot = tx.snapshots.get(snapshot_id, now=tx.now)
-    _may_read(tx, actor, found.view_id, found.incident_id)
+    if found.incident_id:
+        _may_read_incident(tx, actor, found.incident_id)
+    elif found.user_id != actor.id:
+        raise TocsinError(ErrorCode.NOT_FOUND, f"no snapshot {snapshot_id}")
+    elif not _looks_at(tx, actor, found.channel_id):
+        raise forbidden(Rule.NO_VIEW)
+    return found
+
+
+def _view(tx: Any, snapshot_id: str, actor: Actor) -> Snapshot:
+    found = _permitted(tx, snapshot_id, actor)
     tx.record(
         SnapshotViewed(
             subject_id=found.id,
@@ -405,6 +553,24 @@ def _view(tx: Any, snapshot_id: str, actor: Actor) -> Snapshot:
             channel_id=found.channel_id,
             view_id=found.view_id,
             incident_id=found.incident_id or "",
+        )
+    )
+    return found
+
+
+def _take(tx: Any, snapshot_id: str, actor: Actor) -> Snapshot:
+    found = _permitted(tx, snapshot_id, actor)
+    tx.record(
+        SnapshotTaken(
+            subject_id=found.id,
+            at=tx.now,
+            jurisdiction_code=found.jurisdiction_code,
+            actor=actor.ref,
+            channel_id=found.channel_id,
+            view_id=found.view_id,
+            incident_id=found.incident_id or "",
+            sha256=found.sha256,
+            size_bytes=found.size_bytes,
         )
     )
     return found

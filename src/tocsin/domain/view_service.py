@@ -75,9 +75,10 @@ class ViewService(UseCases):
         codecs: Sequence[str] = (),
         audio: bool = False,
         recordings: tuple[datetime, datetime] | None = None,
+        live: bool = True,
         streams: Mapping[str, str] | None = None,
     ) -> OpenedView:
-        """Grant a view and start its pictures (they are not waited for); one over `recordings` starts none.
+        """Grant a view and start its pictures (not waited for); one over `recordings`, or not `live`, starts none.
 
         Errors: FORBIDDEN with the rule; NOT_FOUND for a channel or incident out of scope; INVALID; UNAVAILABLE when no
         picture could be asked for at all.
@@ -87,13 +88,13 @@ class ViewService(UseCases):
         if recordings is not None:
             wanted = replace(wanted, recordings_from=recordings[0], recordings_to=recordings[1])
         view = await self._act("view.opened", "view", wanted.id, actor, grant, wanted, actor, minutes)
-        if view.is_of_recordings:
+        if view.is_of_recordings or not live:
             return OpenedView(view, {})
-        live, failure = await self._addresses(view, view.channel_ids, actor, codecs, audio)
-        if not live and failure is not None:
+        addresses, failure = await self._addresses(view, view.channel_ids, actor, codecs, audio)
+        if not addresses and failure is not None:
             await self._store.run(_end, (view.id,), "media_unavailable")
             raise failure
-        return OpenedView(view, live)
+        return OpenedView(view, addresses)
 
     async def extend(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from tocsin.domain.directory import Channel
 from tocsin.domain.guarding import CommandOutcome
@@ -15,6 +15,11 @@ from tocsin.protocols.gb28181.manscdp import Document
 from tocsin.protocols.gb28181.snapshot import FINISHED, read_finished, snapshot_config
 
 MAX_TOLD_AT_ONCE = 64
+
+
+def uploads(device: RegisteredDevice) -> bool:
+    """Tell whether a device follows the 2022 edition, which knows uploads."""
+    return device.version.strip().startswith("3")
 
 
 async def _nobody(device_id: str, session: str, told: int) -> bool:
@@ -36,7 +41,16 @@ class GbSnapshots:
         device = self._table.by_id(channel.device_id)
         if device is None:
             return "guard.not_connected"
-        return "" if device.version.strip().startswith("3") else "snapshot.older_edition"
+        return "" if uploads(device) else "snapshot.older_edition"
+
+    def peer_of(self, channel: Channel) -> str:
+        """Return the address its device was last heard from; empty when it is not connected or does not upload."""
+        device = self._table.by_id(channel.device_id)
+        return device.host if device is not None and uploads(device) else ""
+
+    def peers(self) -> Iterator[str]:
+        """Return the addresses of all connected devices that upload."""
+        return (device.host for device in self._table if uploads(device))
 
     async def ask_snapshots(
         self, channel: Channel, session: str, count: int, interval_s: int, url: str

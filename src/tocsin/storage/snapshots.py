@@ -59,6 +59,20 @@ class SnapshotRepository:
         asked = select(snapshots).where(whose, snapshots.c.expires_at_us > to_us(now)).order_by(snapshots.c.id)
         return [_snapshot(row) for row in self._connection.execute(asked.limit(500))]
 
+    def of_user(self, user_id: str, channel_id: str, *, now: datetime, limit: int = 200) -> list[Snapshot]:
+        """Return the pictures of a camera a user asked for outside incidents, newest first."""
+        asked = (
+            select(snapshots)
+            .where(
+                snapshots.c.user_id == user_id,
+                snapshots.c.channel_id == channel_id,
+                snapshots.c.incident_id.is_(None),
+                snapshots.c.expires_at_us > to_us(now),
+            )
+            .order_by(snapshots.c.id.desc())
+        )
+        return [_snapshot(row) for row in self._connection.execute(asked.limit(limit))]
+
     def expired(self, now: datetime, limit: int) -> list[Snapshot]:
         """Return pictures whose time is up."""
         asked = select(snapshots).where(snapshots.c.expires_at_us <= to_us(now)).order_by(snapshots.c.id).limit(limit)

@@ -35,6 +35,7 @@ from tocsin.domain import (
     import_undo,
     notices,
     people,
+    snapshot_reach,
     snapshots,
     speaking,
 )
@@ -94,6 +95,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         device_acts.WORDS,
         device_settings.WORDS,
         snapshots.WORDS,
+        snapshot_reach.WORDS,
         imaging.WORDS,
         people.WORDS,
         notices.WORDS,

@@ -79,6 +79,8 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "health.clock_offset_s": "设备时钟偏差大于此值判为故障。",
     "snapshots.upload_url": "摄像机上传抓图所用的本机地址，例如 http://10.0.0.5:8080，其主机名须列入"
     " server.allowed_hosts。为空时取 server.public_url，再取控制台监听的地址和端口。",
+    "snapshots.on_alarm": "警情产生时，是否由平台自动向已关联且支持抓图的摄像机各抓一张（最多四台）。"
+    "该操作以平台名义进行，用途为该警情，并写入审计。",
     "snapshots.keep_days": "上传的抓图保留天数。",
     "supervision.check_s": "检查设备超时的间隔。",
     "supervision.overdue_factor": "超过自身巡检间隔的这么多倍后，主机判为超时。",

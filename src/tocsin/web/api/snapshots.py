@@ -11,9 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission
-from tocsin.domain.snapshots import MAX_COUNT, Snapshot, SnapshotRequest, SnapshotService
+from tocsin.domain.snapshots import MAX_COUNT, MAX_INTERVAL_S, SnapshotRequest, SnapshotService, snapshot_form
 from tocsin.web.api.shapes import Filter, In, Out, Page, listed, reply
 from tocsin.web.deps import House, Language, allowed, services
 from tocsin.web.services import Services
@@ -23,10 +22,11 @@ Viewer = Annotated[Actor, allowed(Permission.VIEW_LIVE)]
 
 
 class SnapshotsIn(In):
-    """How many pictures, under which open view of the camera."""
+    """How many pictures, how many seconds apart, under which open view of the camera."""
 
     view_id: Annotated[str, Field(max_length=36)]
     count: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
+    interval_s: Annotated[int, Field(ge=1, le=MAX_INTERVAL_S)] = 1
 
 
 class SnapshotsAsked(Out):
@@ -41,17 +41,65 @@ class SnapshotsAsked(Out):
 
 
 class KeptSnapshot(Out):
-    """A kept picture; `GET /snapshots/{id}/picture` gives it."""
+    """A kept picture; `GET /snapshots/{id}/picture` shows it. `is_by_house`: an incident asked for it, nobody's view."""
 
     id: str
     camera_id: str
     view_id: str
     incident_id: str | None
     purpose: str
+    is_by_house: bool
     received_at: str
     expires_at: str
     size_bytes: int
     sha256: str
+
+
+class SnapshotChoicesOut(Out):
+    """Whether the camera can be asked now (`reason` says why not), and what would keep it from uploading (`warning`)."""
+
+    possible: bool
+    reason: str
+    words: str
+    warning: str
+    warning_words: str
+    most: int
+    longest_interval_s: int
+    keep_days: float
+
+
+class SnapshotReach(Out):
+    """Whether connected cameras can upload; `reason` is a message key, empty when nothing speaks against it."""
+
+    reason: str
+    words: str
+
+
+@router.get("/cameras/{camera_id}/snapshot-choices", response_model=SnapshotChoicesOut)
+async def read_snapshot_choices(camera_id: str, house: House, actor: Viewer, language: Language) -> Response:
+    """Read whether a camera can take snapshots, and what would go wrong. Errors: forbidden, not_found."""
+    found = await _service(house).choices(camera_id, actor=actor)
+    return reply(
+        {
+            "possible": not found.problem,
+            "reason": found.problem,
+            "words": house.words.text(found.problem, language) if found.problem else "",
+            "warning": found.warning,
+            "warning_words": house.words.text(found.warning, language) if found.warning else "",
+            "most": MAX_COUNT,
+            "longest_interval_s": MAX_INTERVAL_S,
+            "keep_days": found.keep_days,
+        }
+    )
+
+
+@router.get("/snapshots/reach", response_model=SnapshotReach)
+async def read_snapshot_reach(
+    house: House, _actor: Annotated[Actor, allowed(Permission.READ_REGISTRY)], language: Language
+) -> Response:
+    """Read whether the cameras that are connected can reach the address they upload snapshots to."""
+    problem = house.snapshots.reach_problem() if house.snapshots is not None else ""
+    return reply({"reason": problem, "words": house.words.text(problem, language) if problem else ""})
 
 
 @router.post("/cameras/{camera_id}/snapshots", response_model=SnapshotsAsked, status_code=202)
@@ -60,7 +108,7 @@ async def ask_snapshots(camera_id: str, house: House, actor: Viewer, language: L
 
     Errors: forbidden with the rule, not_found, conflict, unavailable.
     """
-    request = await _service(house).ask(camera_id, body.view_id, body.count, actor=actor)
+    request = await _service(house).ask(camera_id, body.view_id, body.count, actor=actor, interval_s=body.interval_s)
     return reply(_request_form(request, house, language), 202)
 
 
@@ -71,17 +119,40 @@ async def read_snapshot_request(request_id: str, house: House, actor: Viewer, la
 
 
 @router.get("/snapshots", response_model=Page[KeptSnapshot])
-async def list_snapshots(house: House, actor: Viewer, view_id: Filter = "", incident_id: Filter = "") -> Response:
-    """List the kept pictures of the caller's own open view, or of an incident. Errors: not_found, forbidden."""
-    found = await _service(house).listed(actor=actor, view_id=view_id, incident_id=incident_id)
-    return listed([_form(one) for one in found], None)
+async def list_snapshots(
+    house: House, actor: Viewer, view_id: Filter = "", incident_id: Filter = "", camera_id: Filter = ""
+) -> Response:
+    """List the kept pictures of the caller's own open view, of an incident, or those the caller took of a camera (newest
+    first, while an open view shows that camera). Errors: not_found, forbidden.
+    """
+    found = await _service(house).listed(actor=actor, view_id=view_id, incident_id=incident_id, channel_id=camera_id)
+    return listed([snapshot_form(one) for one in found], None)
 
 
 @router.get("/snapshots/{snapshot_id}/picture")
 async def read_snapshot(snapshot_id: str, house: House, actor: Viewer) -> Response:
-    """Fetch a kept picture (JPEG): who holds its view open, or may read its incident. Errors: not_found, forbidden."""
+    """Look at a kept picture (JPEG): who may read its incident, or took it and looks through its camera now.
+
+    Errors: not_found, forbidden.
+    """
     found, picture = await _service(house).read(snapshot_id, actor=actor)
-    return Response(picture, media_type="image/jpeg", headers={"X-Sha256": found.sha256})
+    return Response(picture, media_type="image/jpeg", headers={"X-Sha256": found.sha256, "Cache-Control": "no-store"})
+
+
+@router.get("/snapshots/{snapshot_id}/file")
+async def take_snapshot(snapshot_id: str, house: House, actor: Viewer) -> Response:
+    """Take a kept picture out of the house as a file; the audit keeps its hash. Errors: not_found, forbidden."""
+    found, picture = await _service(house).take(snapshot_id, actor=actor)
+    name = _service(house).name_of(found)
+    return Response(
+        picture,
+        media_type="image/jpeg",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Sha256": found.sha256,
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 async def upload(request: Request) -> Response:
@@ -115,18 +186,4 @@ def _request_form(request: SnapshotRequest, house: Services, language: str) -> d
         "snapshots": list(request.received),
         "reason": request.problem,
         "words": house.words.text(request.problem, language) if request.problem else "",
-    }
-
-
-def _form(one: Snapshot) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "camera_id": one.channel_id,
-        "view_id": one.view_id,
-        "incident_id": one.incident_id,
-        "purpose": one.purpose,
-        "received_at": iso(one.received_at),
-        "expires_at": iso(one.expires_at),
-        "size_bytes": one.size_bytes,
-        "sha256": one.sha256,
     }

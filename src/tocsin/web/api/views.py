@@ -37,7 +37,8 @@ class PeriodIn(In):
 class ViewIn(In):
     """What to look at, for which purpose, how long; `codecs` are those the player can show.
 
-    With `recordings` the view is over that recorded period, and shows no live picture.
+    With `recordings` the view is over that recorded period, and shows no live picture. `live` false starts no picture:
+    for an act that needs a view alone, such as taking snapshots.
     """
 
     channels: Annotated[list[str], Field(min_length=1, max_length=64)]
@@ -47,6 +48,7 @@ class ViewIn(In):
     codecs: Annotated[list[str], Field(max_length=50, examples=[["h264", "h265"]])] = []
     audio: bool = False
     recordings: PeriodIn | None = None
+    live: bool = True
     streams: Annotated[dict[str, Which], Field(max_length=64)] = {}
 
 
@@ -95,6 +97,7 @@ async def open_view(request: Request, house: House, actor: Viewer, caller: Who, 
         codecs=body.codecs,
         audio=body.audio,
         recordings=_period(body.recordings),
+        live=body.live,
         streams=body.streams,
     )
     return reply(_opened(request, house, opened), 201)
