@@ -177,13 +177,14 @@ def until(look: Callable[[], T], timeout_s: float = 20.0) -> T:
 
 
 @contextlib.contextmanager
-def running_town(data: Path) -> Iterator[Town]:
-    """Start the demo on ports of its own, quiet; end it as Ctrl-C would."""
+def running_town(data: Path, **settings: str) -> Iterator[Town]:
+    """Start the demo on ports of its own, quiet, with further settings (`TOCSIN_...`); end it as Ctrl-C would."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     environment.update(
         TOCSIN_DC09__PORT=str(free_port()),
         TOCSIN_SIP__PORT=str(free_port(socket.SOCK_DGRAM)),
         TOCSIN_MEDIA__PORT=str(free_port()),
+        **settings,
     )
     log = (data.parent / "demo.out").open("ab")
     process = subprocess.Popen(

@@ -278,7 +278,7 @@ async def test_what_a_camera_can_do_and_what_is_in_its_way_is_said_before(made: 
     made.line.problem = "snapshot.older_edition"
     found = (await made.get(path)).json()
     assert (found["possible"], found["warning"]) == (False, "snapshot.address_unset")
-    assert found["words"] and found["warning_words"]
+    assert found["words"] != found["warning_words"] != ""
     assert (await made.get("/snapshots/reach", "auditor")).json()["reason"] == "snapshot.address_unset"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from tocsin.base.clock import Clock
 from tocsin.protocols.gb28181.configuration import CONFIG_DOWNLOAD, DEVICE_CONFIG
 from tocsin.protocols.gb28181.manscdp import Document, Element, Pair, result_response
 from tocsin.sim.camera_plan import Quirk
@@ -51,6 +52,8 @@ class SimSettings:
         self.types: dict[tuple[str, str], list[Pair]] = {}
         self.uploads: list[int] = []
         self.download_speeds = "1/2/4"
+        self.paces: Clock | None = None
+        self.still: Callable[[str], Awaitable[bytes]] | None = None
 
     def take(self, document: Document) -> bool:
         """Take a question or a command about settings; False when it is about something else."""

@@ -25,15 +25,16 @@ TOO_MUCH_BYTES: Final = 5 * 1024 * 1024
 HOSTILE_NAME: Final = "../../../../etc/snapshot.jpg"
 
 
-def picture(name: str) -> bytes:
+def picture(name: str, still: bytes = PICTURE) -> bytes:
     """Return a JPEG that carries its name as a comment, so that no two are alike."""
     text = name.encode()
-    return PICTURE[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + PICTURE[2:]
+    return still[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + still[2:]
 
 
 async def take_and_upload(camera: SimCamera, channel_id: str, wanted: Element, uploads: list[int]) -> None:
     """Upload what was asked for, every second one as a form with a name full of dots, then say so.
 
+    A camera with a clock to pace it keeps the interval between them.
     `uploads` gets the status of each answer; 0 where there was none.
     """
     quirks = camera.plan.quirks
@@ -43,10 +44,13 @@ async def take_and_upload(camera: SimCamera, channel_id: str, wanted: Element, u
     if Quirk.UPLOADS_ELSEWHERE in quirks:
         url = url[:-4] + "AAAA"
     done: list[str] = []
+    still, paces = camera.settings.still, camera.settings.paces
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         for number in range(1, count if Quirk.UPLOADS_FEWER in quirks else count + 1):
             name = f"{channel_id}0220261121160000000{number:02d}"
-            data = picture(name)
+            if number > 1 and paces is not None:
+                await paces.sleep(wanted.integer("Interval") or 1)
+            data = picture(name, await still(channel_id)) if still is not None else picture(name)
             if Quirk.UPLOADS_TOO_MUCH in quirks:
                 data = data[:-2] + bytes(TOO_MUCH_BYTES) + data[-2:]
             try:

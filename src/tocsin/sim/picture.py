@@ -235,6 +235,18 @@ def keep_warm(spec: PictureSpec, pictures: Pictures) -> None:
         _warm[spec] = pictures
 
 
+async def take_still(spec: PictureSpec, clock: Clock) -> bytes:
+    """Return what a camera sees now as a JPEG."""
+    return await asyncio.get_running_loop().run_in_executor(_encoders, _still, spec, clock)
+
+
+def _still(spec: PictureSpec, clock: Clock) -> bytes:
+    from tocsin.sim.street import Street, still
+
+    street = Street(spec.seed, spec.name, spec.width, spec.height, night=spec.night, utc_offset_s=spec.utc_offset_s)
+    return still(street.draw(int(clock.now().timestamp() * 1000)))
+
+
 async def warm_up(specs: Iterable[PictureSpec], clock: Clock | None = None) -> None:
     """Prepare encoders and loops before anybody asks, as cameras are that run already; the first 32 live ones."""
     loop, known = asyncio.get_running_loop(), clock or SystemClock()

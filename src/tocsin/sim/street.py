@@ -311,6 +311,18 @@ class Encoder:
         return b"".join(bytes(packet) for packet in self._context.encode(frame))
 
 
+def still(pixels: Pixels) -> bytes:
+    """Return a drawn picture as a JPEG."""
+    height, width = pixels.shape[:2]
+    context = av.CodecContext.create("mjpeg", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, "yuvj420p"
+    context.time_base = Fraction(1, 1)
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuvj420p")
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+
+
 def draw_loop(
     street: Street, encoder: Encoder, fps: int, count: int, start_ms: int, key_every: int
 ) -> Iterator[tuple[bytes, bool]]:

@@ -32,7 +32,7 @@ from tocsin.sim.camera_wire import Wire
 from tocsin.sim.ip_town import IpCameraKeeper
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
-from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, sub_stream, warm_up
+from tocsin.sim.picture import PictureSender, PictureSpec, make_sender, sub_stream, take_still, warm_up
 from tocsin.sim.radio import Radio, RadioError
 from tocsin.sim.recording_picture import RecordingSender
 from tocsin.sim.streets import Path as Way
@@ -213,6 +213,10 @@ class CameraKeeper:
         """The pictures of its channels."""
         return tuple(self._specs.values())
 
+    async def _still(self, channel_gb_id: str) -> bytes:
+        first = next(iter(self._specs))
+        return await take_still(self._specs.get(channel_gb_id, self._specs[first]), self._clock)
+
     def _sender(self, channel_gb_id: str) -> PictureSender:
         self._report.pictures += 1
         first = next(iter(self._specs))
@@ -246,6 +250,7 @@ class CameraKeeper:
             self._camera = camera = SimCamera(
                 self._plan, wire, self._clock, new_token, self._sender, self._recorder, self._sub_sender
             )
+            camera.settings.still, camera.settings.paces = self._still, self._clock
             life = asyncio.create_task(camera.run())
             loss = asyncio.create_task(broken.wait())
             try:

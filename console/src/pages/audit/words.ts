@@ -114,6 +114,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'snapshot.ended': m.audit_snapshot_ended,
   'snapshot.received': m.audit_snapshot_received,
   'snapshot.viewed': m.audit_snapshot_viewed,
+  'snapshot.taken': m.audit_snapshot_taken,
   'snapshot.deleted': m.audit_snapshot_deleted,
   'camera.trial_begun': m.audit_camera_trial_begun,
   'camera.trial_picture': m.audit_camera_trial_picture,

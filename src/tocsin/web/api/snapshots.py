@@ -41,7 +41,7 @@ class SnapshotsAsked(Out):
 
 
 class KeptSnapshot(Out):
-    """A kept picture; `GET /snapshots/{id}/picture` shows it. `is_by_house`: an incident asked for it, nobody's view."""
+    """A kept picture; `is_by_house` when an incident asked for it, not somebody under a view."""
 
     id: str
     camera_id: str
@@ -56,7 +56,7 @@ class KeptSnapshot(Out):
 
 
 class SnapshotChoicesOut(Out):
-    """Whether the camera can be asked now (`reason` says why not), and what would keep it from uploading (`warning`)."""
+    """Whether the camera can be asked now (else `reason`), and what would keep it from uploading (`warning`)."""
 
     possible: bool
     reason: str
@@ -122,8 +122,9 @@ async def read_snapshot_request(request_id: str, house: House, actor: Viewer, la
 async def list_snapshots(
     house: House, actor: Viewer, view_id: Filter = "", incident_id: Filter = "", camera_id: Filter = ""
 ) -> Response:
-    """List the kept pictures of the caller's own open view, of an incident, or those the caller took of a camera (newest
-    first, while an open view shows that camera). Errors: not_found, forbidden.
+    """List the kept pictures of the caller's own open view, of an incident, or those the caller took of a camera.
+
+    The last need an open view of that camera and come newest first. Errors: not_found, forbidden.
     """
     found = await _service(house).listed(actor=actor, view_id=view_id, incident_id=incident_id, channel_id=camera_id)
     return listed([snapshot_form(one) for one in found], None)
