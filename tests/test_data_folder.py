@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import stat
@@ -17,13 +18,17 @@ from tests.support.house import build_town
 from tocsin.app import open_store, open_vault
 from tocsin.backup import make_backup
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.ids import new_id
 from tocsin.base.vault import load_vault
 from tocsin.doctor import Verdict, examine
 from tocsin.domain.audit import AuditEntry
+from tocsin.domain.snapshot_events import SnapshotReceived
+from tocsin.domain.snapshots import Snapshot
 from tocsin.folder import FolderLock, is_served, prepare_folder, write_private
+from tocsin.kept_files import check_files, kept_files
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.tables import devices
-from tocsin.verification import verify_audit
+from tocsin.verification import verify_audit, with_connection
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
 
@@ -126,6 +131,64 @@ def test_a_backup_holds_everything_and_verifies(settings: Settings, tmp_path: Pa
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert verify_audit(f"sqlite:///{made.folder / 'tocsin.sqlite3'}", made.folder / "audit.heads").holds
     assert (made.folder / "secret.key").read_bytes() == settings.secret_key_path.read_bytes()
+
+
+async def _keep_picture(settings: Settings, content: bytes = b"picture") -> Path:
+    """Let the store hold one picture with its record, as an upload leaves it."""
+    digest = hashlib.sha256(content).hexdigest()
+
+    def _add(tx: Any) -> str:
+        one = Snapshot(
+            new_id(), "c1", "340299", "u1", "v1", "patrol", NOW, NOW + timedelta(days=30), len(content), digest
+        )
+        tx.snapshots.add(one)
+        tx.record(
+            SnapshotReceived(
+                subject_id=one.id, at=NOW, channel_id="c1", view_id="v1", sha256=digest, size_bytes=len(content)
+            )
+        )
+        return one.id
+
+    async with open_store(settings) as store:
+        picture_id = await store.run(_add)
+    path = settings.data / "snapshots" / f"{picture_id}.jpg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def _files(settings: Settings, folder: Path | None = None) -> tuple[str, ...]:
+    files = with_connection(settings.storage_url, kept_files)
+    return check_files(files, folder or settings.data).problems
+
+
+async def test_pictures_are_in_the_backup_with_their_hashes_unless_left_out(settings: Settings, tmp_path: Path) -> None:
+    path = await _keep_picture(settings)
+    made = make_backup(settings, tmp_path / "to", at=NOW, version="1")
+    name = f"snapshots/{path.name}"
+    assert made.files[name] == hashlib.sha256(b"picture").hexdigest()
+    assert (made.folder / name).read_bytes() == b"picture"
+    assert stat.S_IMODE((made.folder / name).stat().st_mode) == 0o600
+    assert json.loads((made.folder / "manifest.json").read_text())["sha256"] == made.files
+    assert sorted(one.name for one in made.folder.iterdir() if "-" in one.name) == []
+    assert _files(settings, made.folder) == ()
+    later = make_backup(settings, tmp_path / "to", at=NOW + timedelta(1), version="1", with_snapshots=False)
+    assert name not in later.files
+
+
+async def test_changed_lost_and_swapped_pictures_are_found(settings: Settings, tmp_path: Path) -> None:
+    path = await _keep_picture(settings)
+    assert _files(settings) == ()
+    path.write_bytes(b"another")
+    [problem] = _files(settings)
+    assert "changed" in problem
+    with pytest.raises(TocsinError, match="not as recorded"):
+        make_backup(settings, tmp_path / "to", at=NOW, version="1")
+    change(settings, f"UPDATE snapshots SET sha256 = '{hashlib.sha256(b'another').hexdigest()}'")
+    [problem] = _files(settings)
+    assert "audit record" in problem
+    path.unlink()
+    assert any("missing" in one for one in _files(settings))
 
 
 def test_a_backup_of_a_broken_chain_fails_and_is_not_finished(settings: Settings, tmp_path: Path) -> None:

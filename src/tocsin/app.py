@@ -94,7 +94,7 @@ from tocsin.media.self_test import SelfTest
 from tocsin.media.worker_figures import WorkerFigures
 from tocsin.protocols.gb28181 import timeline
 from tocsin.protocols.gb28181.snapshot import picture_in
-from tocsin.settings import Settings, settings_in_force
+from tocsin.settings import Settings, settings_in_force, upload_address
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.snapshots import SnapshotFolder
@@ -290,7 +290,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         directory,
         snapshot_line,
         SnapshotFolder(settings.data / "snapshots", picture_in),
-        upload_url=_upload_url(settings),
+        upload_url=upload_address(settings),
         reach=_reach(settings, gb28181.snapshots),
         keep_days=settings.snapshots.keep_days,
     )
@@ -571,15 +571,10 @@ def _gb_config(settings: Settings) -> GbConfig:
     )
 
 
-def _upload_url(settings: Settings) -> str:
-    server = settings.server
-    return settings.snapshots.upload_url or server.public_url or f"http://{server.host}:{server.port}"
-
-
 def _reach(settings: Settings, uploaders: Uploaders) -> Reach:
     server = settings.server
     allowed = host_names(server.allowed_hosts, server.host, server.public_url)
-    return Reach(_upload_url(settings), uploaders, allowed, bool(settings.snapshots.upload_url))
+    return Reach(upload_address(settings), uploaders, allowed, bool(settings.snapshots.upload_url))
 
 
 def _bounds(settings: Settings) -> Bounds:

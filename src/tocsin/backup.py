@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
+from tocsin.kept_files import KeptFile, check_files, copy_snapshots, kept_files
 from tocsin.settings import Settings
 from tocsin.storage import engine as engines
-from tocsin.verification import AuditReport, verify_audit
+from tocsin.verification import AuditReport, verify_audit, with_connection
 
 PAGES_A_STEP = 2_000
 
@@ -44,6 +46,7 @@ def make_backup(
     at: datetime,
     version: str,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    with_snapshots: bool = True,
 ) -> Backup:
     """Write a backup into a new folder `target/tocsin-<time>` and check it.
 
@@ -71,10 +74,13 @@ def make_backup(
         _dump_postgresql(settings.storage_url, part / "tocsin.pgdump")
     _copy(settings.secret_key_path, part / "secret.key")
     files = {path.name: _sha256(path) for path in sorted(part.iterdir())}
+    if with_snapshots:
+        files |= _copy_snapshots(settings, part)
     manifest = {"version": version, "at": iso(at), "sha256": files}
     (part / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    for path in part.iterdir():
-        path.chmod(0o600)
+    for path in part.rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
         _sync(path)
     part.rename(folder)
     _sync(target)
@@ -85,6 +91,30 @@ def _copy(source: Path, target: Path) -> None:
     if not source.exists():
         raise TocsinError(ErrorCode.NOT_FOUND, f"{source} is missing: is this the data folder of a server?")
     shutil.copyfile(source, target)
+
+
+def _copy_snapshots(settings: Settings, part: Path) -> dict[str, str]:
+    """Copy the pictures the copied database knows. Errors: UNAVAILABLE when one is not what its record says."""
+
+    def _known(connection: Connection) -> list[KeptFile]:
+        return kept_files(connection, with_downloads=False)
+
+    copied = part / "tocsin.sqlite3"
+    url = f"sqlite:///{copied.absolute()}" if copied.exists() else settings.storage_url
+    files = with_connection(url, _known)
+    for leftover in ("-wal", "-shm"):
+        copied.with_name(copied.name + leftover).unlink(missing_ok=True)
+    found = copy_snapshots(files, settings.data, part)
+    missing = {one.path for one in files} - set(found)
+    still = {one.path for one in with_connection(settings.storage_url, _known)} if missing else set()
+    report = check_files([one for one in files if one.path in found or one.path in still], part)
+    if not report.holds:
+        raise TocsinError(
+            ErrorCode.UNAVAILABLE,
+            f"{len(report.problems)} snapshot(s) are not as recorded: {report.problems[0]}; kept in {part}. "
+            "--without-snapshots leaves them out",
+        )
+    return found
 
 
 def _copy_sqlite(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:

@@ -314,11 +314,13 @@ def _add_backup(commands: Any) -> None:
         "backup",
         help="copy the data folder, beside a running server",
         description="Write database, audit.heads and secret.key into a new folder and check the copy. The backup holds "
-        "the key that opens device secrets: keep it as you keep the server. Restoring: the guide, backup.",
+        "the key that opens device secrets and the pictures cameras took: keep it as you keep the server. Restoring: the "
+        "guide, backup.",
     )
     parser.add_argument(
         "target", type=Path, nargs="?", default=Path("backups"), metavar="DIR", help="(default: backups)"
     )
+    parser.add_argument("--without-snapshots", action="store_true", help="leave out the pictures cameras took")
     _add_settings(parser)
     _add_json(parser)
     parser.set_defaults(run=_backup)
@@ -330,7 +332,12 @@ def _backup(arguments: argparse.Namespace) -> int:
 
     with progress_bar("copying the database") as advance:
         made = make_backup(
-            _settings(arguments), arguments.target, at=SystemClock().now(), version=__version__, progress=advance
+            _settings(arguments),
+            arguments.target,
+            at=SystemClock().now(),
+            version=__version__,
+            progress=advance,
+            with_snapshots=not arguments.without_snapshots,
         )
     checked = made.audit.checked if made.audit is not None else None
     if arguments.json:
@@ -379,6 +386,48 @@ def _add_verify(commands: Any) -> None:
     _add_settings(audit)
     _add_json(audit)
     audit.set_defaults(run=_verify_audit)
+    files = kinds.add_parser(
+        "files",
+        help="kept snapshots and downloads",
+        description="Compare each kept file with the hash its audit record holds. Exit status 0 only when all are as "
+        "they came. A backup holds snapshots alone.",
+    )
+    files.add_argument(
+        "path", type=Path, nargs="?", metavar="PATH", help="data or backup folder (default: server.data)"
+    )
+    _add_settings(files)
+    _add_json(files)
+    files.set_defaults(run=_verify_files)
+
+
+def _verify_files(arguments: argparse.Namespace) -> int:
+    from tocsin.kept_files import check_files, kept_files
+    from tocsin.verification import with_connection
+
+    folder: Path
+    if arguments.path is not None:
+        folder = arguments.path
+        if not folder.is_dir():
+            raise TocsinError(ErrorCode.INVALID, f"{folder} is not a folder")
+        url = f"sqlite:///{folder.absolute() / 'tocsin.sqlite3'}"
+    else:
+        settings = _settings(arguments)
+        folder, url = settings.data, settings.storage_url
+    is_backup = (folder / "manifest.json").exists()
+
+    def _kept() -> list[Any]:
+        return with_connection(url, lambda connection: kept_files(connection, with_downloads=not is_backup))
+
+    with progress_bar("checking files") as advance:
+        report = check_files(_kept(), folder, lambda one: one in _kept(), advance)
+    if arguments.json:
+        print(json.dumps({"holds": report.holds, "checked": report.checked, "problems": list(report.problems)}))
+    else:
+        for problem in report.problems:
+            print(problem)
+        said = "all are as they came" if report.holds else f"{len(report.problems)} problem(s)"
+        print(f"{report.checked} kept files: {said}")
+    return 0 if report.holds else FAILED
 
 
 def _verify_audit(arguments: argparse.Namespace) -> int:

@@ -17,13 +17,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain.snapshot_reach import REFUSED, is_local, upload_problem
 from tocsin.folder import is_served
-from tocsin.settings import Settings
+from tocsin.settings import Settings, upload_address
 from tocsin.storage import schema
 from tocsin.verification import with_connection
+from tocsin.web.border import host_names
 
 BUILT_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
 MEDIA_TEST_S = 1.0
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 LEAST_FREE_BYTES = 2 * 1024**3
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 STATIC = Path(__file__).parent / "web" / "static"
@@ -56,6 +59,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield _console()
     yield from _ports(settings)
     yield _media_address(settings)
+    yield _upload_address(settings)
     yield _receive_buffer(settings)
     yield _descriptors(settings)
     yield _ffmpeg(settings)
@@ -205,6 +209,27 @@ def _media_address(settings: Settings) -> Finding:
                 "router forwards media.rtp_ports, else set sip.media_ip",
             )
     return Finding(name, Verdict.OK, f"a packet sent to {told} arrives here")
+
+
+def _upload_address(settings: Settings) -> Finding:
+    """Say whether cameras beyond this machine could upload snapshots to the address they are told."""
+    name, server = "upload address", settings.server
+    url = upload_address(settings)
+    beyond = "" if is_local(settings.sip.host) and settings.sip.host not in ANY_ADDRESS else "elsewhere"
+    allowed = host_names(server.allowed_hosts, server.host, server.public_url)
+    problem = upload_problem(url, [beyond] if beyond else [], allowed, is_set=bool(settings.snapshots.upload_url))
+    if problem == REFUSED:
+        return Finding(
+            name, Verdict.WARNING, f"cameras are told {url}, whose host is not in server.allowed_hosts: refused here"
+        )
+    if problem:
+        return Finding(
+            name,
+            Verdict.WARNING,
+            f"cameras are told {url}, which only this machine reaches: set snapshots.upload_url to an address cameras "
+            "reach, or snapshots of 2022 cameras fail",
+        )
+    return Finding(name, Verdict.OK, f"cameras upload snapshots to {url}")
 
 
 def _receive_buffer(settings: Settings) -> Finding:

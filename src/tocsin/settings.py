@@ -754,3 +754,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, Path):
         value = str(value)
     return json.dumps(value)
+
+
+def upload_address(settings: Settings) -> str:
+    """Return the address cameras upload snapshots to: the one set, else the public one, else where the console is."""
+    server = settings.server
+    return settings.snapshots.upload_url or server.public_url or f"http://{server.host}:{server.port}"

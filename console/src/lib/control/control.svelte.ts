@@ -1,4 +1,5 @@
 /** Control of one camera: taken by the first movement, renewed while it is used, given back with the page. */
+import { untrack } from 'svelte';
 import * as m from '$m';
 import { api, ApiError } from '$lib/api/client';
 import { errorWords } from '$lib/api/words';
@@ -84,6 +85,13 @@ export class CameraControl {
       feed.onReread(() => void this.read()),
     ];
     void this.read();
+    // Whoever looks now may go before the holder: that is known only once a view is open.
+    const stop = $effect.root(() => {
+      $effect(() => {
+        if (this.viewId) untrack(() => void this.read());
+      });
+    });
+    this.#offs.push(stop);
     return () => this.#end();
   }
 

@@ -70,6 +70,19 @@ export const GROUPS: readonly KeyGroup[] = [
     ],
   },
   {
+    title: m.cameras_rec_keys,
+    path: '/cameras',
+    needs: ['view_live'],
+    keys: [
+      ['Space', m.cameras_rec_key_pause],
+      ['ArrowLeft ArrowRight', m.cameras_rec_key_step],
+      ['PageUp PageDown', m.cameras_rec_key_hour],
+      ['< >', m.cameras_rec_key_speed],
+      ['1', m.cameras_rec_key_normal],
+      ['R', m.cameras_rec_key_reverse],
+    ],
+  },
+  {
     title: m.control_keys,
     path: '/cameras',
     needs: ['control_camera'],
