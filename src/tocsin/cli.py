@@ -313,8 +313,8 @@ def _add_backup(commands: Any) -> None:
     parser = commands.add_parser(
         "backup",
         help="copy the data folder, beside a running server",
-        description="Write database, audit.heads and secret.key into a new folder and check the copy. The backup holds "
-        "the key that opens device secrets and the pictures cameras took: keep it as you keep the server. Restoring: the "
+        description="Write database, audit.heads, secret.key and the pictures cameras took into a new folder and check "
+        "the copy. The backup holds the key that opens device secrets: keep it as you keep the server. Restoring: the "
         "guide, backup.",
     )
     parser.add_argument(
