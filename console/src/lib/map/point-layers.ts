@@ -6,6 +6,8 @@ import type { MapColours } from './style';
 
 /** From this zoom on every camera stands for itself. */
 export const SINGLE_ZOOM = 16;
+/** From this zoom on a camera whose reach is known shows the ground it sees, to scale, in place of the wedge. */
+export const SECTOR_ZOOM = 17;
 const CLUSTER_RADIUS_PX = 56;
 /** A cluster's ring is cut into so many parts, so that few images are drawn. */
 const RING_PARTS = 12;
@@ -63,11 +65,27 @@ export function pointLayers(colours: MapColours): LayerSpecification[] {
   ] as unknown as string;
   return [
     {
+      id: 'sector',
+      type: 'fill',
+      source: 'sectors',
+      minzoom: SECTOR_ZOOM,
+      paint: {
+        'fill-color': byRank(colours.info, colours.soon, colours.act),
+        'fill-opacity': 0.16,
+        'fill-outline-color': byRank(colours.info, colours.soon, colours.act),
+      },
+    },
+    {
       id: 'point-wedge',
       type: 'symbol',
       source: 'points',
       minzoom: SINGLE_ZOOM,
-      filter: ['all', ['!', ['has', 'point_count']], ['>', ['get', 'wedge'], 0]],
+      filter: [
+        'all',
+        ['!', ['has', 'point_count']],
+        ['>', ['get', 'wedge'], 0],
+        ['any', ['<', ['zoom'], SECTOR_ZOOM], ['==', ['get', 'reach'], 0]],
+      ],
       layout: { ...always, 'icon-image': wedge, 'icon-rotate': ['get', 'bearing'], 'icon-rotation-alignment': 'map' },
       paint: { 'icon-opacity': 0.32 },
     },

@@ -2,6 +2,7 @@
 import type { Feature, FeatureCollection, Point } from 'geojson';
 import type { GeoJSONSourceDiff } from 'maplibre-gl';
 import type { Camera } from '$lib/api/types';
+import { cone } from '$lib/geo';
 
 /** `GET /camera-points`: columns of equal length; degrees (WGS-84), metres, 1 for yes. */
 export interface PointColumns {
@@ -28,6 +29,7 @@ export interface CameraPoint {
   lat: number;
   bearing_deg: number | null;
   fov_deg: number | null;
+  range_m: number | null;
   isOnline: boolean;
   isInService: boolean;
   name: string;
@@ -45,11 +47,13 @@ export const wedgeOf = (fov_deg: number): number =>
 /** What the worker needs of a point: not its name, which stays here. */
 export function propertiesOf(point: CameraPoint): Record<string, string | number> {
   const isAimed = point.bearing_deg !== null && Boolean(point.fov_deg);
+  const isReaching = isAimed && Boolean(point.range_m);
   return {
     id: point.id,
     rank: rankOf(point),
     wedge: isAimed ? wedgeOf(point.fov_deg ?? 0) : 0,
     bearing: isAimed ? (point.bearing_deg ?? 0) : 0,
+    reach: isReaching ? 1 : 0,
   };
 }
 
@@ -81,6 +85,7 @@ export class PointBook {
           lat: columns.lat[n] ?? 0,
           bearing_deg: columns.bearing_deg[n] ?? null,
           fov_deg: columns.fov_deg[n] ?? null,
+          range_m: columns.range_m[n] ?? null,
           isOnline: columns.online[n] === 1,
           isInService: columns.in_service[n] === 1,
           name: columns.name[n] ?? '',
@@ -109,6 +114,7 @@ export class PointBook {
         lat,
         bearing_deg: change.bearing_deg === undefined ? (known?.bearing_deg ?? null) : change.bearing_deg,
         fov_deg: change.fov_deg === undefined ? (known?.fov_deg ?? null) : change.fov_deg,
+        range_m: change.range_m === undefined ? (known?.range_m ?? null) : change.range_m,
         isOnline: change.state === undefined ? (known?.isOnline ?? false) : change.state === 'online',
         isInService: change.stage === undefined ? (known?.isInService ?? false) : change.stage === 'in_service',
         name: change.name ?? known?.name ?? '',
@@ -135,6 +141,23 @@ export class PointBook {
       }
     }
     return diff.add.length + diff.remove.length + diff.update.length > 0 ? diff : null;
+  }
+
+  /** The ground that the cameras within these bounds see, as far as it is known; at most `most` of them. */
+  sectors(west: number, south: number, east: number, north: number, most: number): FeatureCollection {
+    const features: Feature[] = [];
+    for (const point of this.#points.values()) {
+      const { lon, lat, bearing_deg, fov_deg, range_m } = point;
+      if (lon < west || lon > east || lat < south || lat > north) continue;
+      if (bearing_deg === null || !fov_deg || !range_m) continue;
+      features.push({
+        type: 'Feature',
+        properties: { rank: rankOf(point) },
+        geometry: { type: 'Polygon', coordinates: [cone(point, bearing_deg, fov_deg, range_m)] },
+      });
+      if (features.length === most) break;
+    }
+    return { type: 'FeatureCollection', features };
   }
 
   /** All of them, for a source that is made anew. */

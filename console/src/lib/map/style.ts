@@ -59,7 +59,9 @@ export function styleOf(
     sources: {
       ground: { type: 'geojson', data: ground },
       cameras: { type: 'geojson', data: cameras },
-      ...(points ? { points: pointsSource(points) } : {}),
+      ...(points
+        ? { points: pointsSource(points), sectors: { type: 'geojson' as const, data: { type: 'FeatureCollection' as const, features: [] } } }
+        : {}),
     },
     layers: [
       { id: 'bg', type: 'background', paint: { 'background-color': colours.bg } },
