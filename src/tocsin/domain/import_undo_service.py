@@ -65,7 +65,7 @@ class ImportUndo(UseCases):
         """Return the imports of the last day that the actor may take back, newest first. Errors: FORBIDDEN."""
         require(actor, Permission.MANAGE_REGISTRY)
         found: list[Entered] = await self._store.read(lambda tx: tx.imports.recent(tx.now))
-        return [one for one in found if _may(actor, one)]
+        return [one for one in found if (one.lines or one.taken_back) and _may(actor, one)]
 
     async def look(self, import_id: str, *, actor: Actor) -> Undo:
         """Say what would be taken back and what would stay, or how far it is. Errors: NOT_FOUND, FORBIDDEN."""
