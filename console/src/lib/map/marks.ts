@@ -80,6 +80,12 @@ export class MarkLayer {
   };
 
   #draw = (): void => {
+    // A canvas without marks would be cleared, painted and laid over the map in every frame all the same.
+    this.#canvas.style.display = this.#marks.length > 0 ? '' : 'none';
+    if (this.#marks.length === 0) {
+      this.#drawn = [];
+      return;
+    }
     const ground = this.map.getCanvas();
     const [width, height] = [ground.clientWidth, ground.clientHeight];
     const scale = devicePixelRatio || 1;
