@@ -1,58 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../src/lib/api/client';
-import type { Camera, Jurisdiction, Place } from '../src/lib/api/types';
 import { changes, fieldErrors } from '../src/lib/registry/form';
 import { bytesOf, hexLines, textOf } from '../src/pages/devices/bytes';
-import { subtree, treeOf } from '../src/pages/cameras/tree';
-
-const node = (id: string, parent: string | null): Jurisdiction => ({
-  id,
-  code: id,
-  name: id,
-  name_en: id,
-  level: 'county',
-  parent_id: parent,
-  defaults: { owner: '', purpose: '' },
-  version: 1,
-});
-const camera = (id: string, place: string | null, state: Camera['state'] = 'online'): Camera =>
-  ({ id, place_id: place, jurisdiction_id: 'town', name: id, name_en: id, state }) as Camera;
-const places = new Map([['school', { id: 'school', jurisdiction_id: 'town', name: 'School', name_en: 'School' } as Place]]);
-const jurisdictions = [node('county', 'outside'), node('town', 'county'), node('empty', 'county')];
-const ground = {
-  jurisdictions,
-  place: (id: string | null) => (id ? (places.get(id) ?? null) : null),
-  name: (thing: { name: string }) => thing.name,
-};
-
-describe('the tree of cameras', () => {
-  const cameras = [camera('b', 'school'), camera('a', 'school', 'offline'), camera('c', null)];
-
-  it('begins at the highest jurisdiction one may see and leaves empty ones out', () => {
-    const rows = treeOf(cameras, ground, new Set(['j:county', 'j:town']));
-    expect(rows.map((row) => [row.key, row.level])).toEqual([
-      ['j:county', 1],
-      ['j:town', 2],
-      ['p:school', 3],
-      ['p::town', 3],
-    ]);
-  });
-
-  it('counts what is below a closed branch', () => {
-    const [county] = treeOf(cameras, ground, new Set());
-    expect([county?.online, county?.total, county?.isOpen]).toEqual([2, 3, false]);
-  });
-
-  it('shows the cameras of an open place by name', () => {
-    const rows = treeOf(cameras, ground, new Set(['j:county', 'j:town', 'p:school']));
-    expect(rows.filter((row) => row.kind === 'camera').map((row) => row.id)).toEqual(['a', 'b']);
-  });
-
-  it('knows what lies below a jurisdiction', () => {
-    expect([...subtree('county', jurisdictions)].sort()).toEqual(['county', 'empty', 'town']);
-    expect([...subtree('town', jurisdictions)]).toEqual(['town']);
-  });
-});
 
 describe('raw bytes', () => {
   it('are shown as text with every control character visible', () => {

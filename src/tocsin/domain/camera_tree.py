@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.pinyin import search_text
 from tocsin.domain.access import Actor, Permission, scope
 
 MODES: Final = ("jurisdiction", "catalog", "groups")
@@ -67,6 +68,7 @@ class TreeNode:
             "id": self.id,
             "name": self.name,
             "name_en": self.name_en,
+            "spelt": search_text(self.name),
             "total": self.total,
             "online": self.online,
             "leaf": self.is_leaf,

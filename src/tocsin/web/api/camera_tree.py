@@ -42,6 +42,7 @@ class TreeNode(Out):
     id: str
     name: str
     name_en: str
+    spelt: str = Field(description="the name as it is typed: folded, in pinyin, by initials")
     total: int
     online: int
     leaf: bool
