@@ -156,7 +156,7 @@ describe('the tree of cameras', () => {
     expect(typedTo(names, 0, 'xue')).toBe(2);
     expect(typedTo(names, 3, 's')).toBe(1);
     expect(typedTo(names, 1, 'sq')).toBe(3);
-    expect(typedTo(names, 0, 'x')).toBe(-1);
+    expect(typedTo(names, 0, 'zz')).toBe(-1);
   });
 
   it('shows groups in the order of their tree, without one and what is below it', () => {
