@@ -175,6 +175,10 @@ class ImportService(UseCases):
             found.reason = error.key
         except asyncio.CancelledError:
             outcome = "stopped"
+        except Exception:  # a fault of ours: told by the task, but the import is not "being entered" for ever
+            found.reason, found.state = "internal", outcome
+            found.until = self._clock.now() + KEPT_FOR
+            raise
         ran = [plan for plan in found.plans if plan.step is not None][: found.done]
         failed = {one.line for one in refused}
         acts = [plan.act for plan in ran if plan.line not in failed]
