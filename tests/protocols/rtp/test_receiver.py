@@ -71,6 +71,28 @@ def test_markers_always_or_never_cost_one_picture_of_delay_and_no_damage(marker)
     assert not any(unit.is_damaged for unit in units)
 
 
+@pytest.mark.parametrize("moving_pts", [True, False])
+def test_a_time_stamp_that_stands_still_costs_the_first_pictures_only(moving_pts):
+    muxer, cutter, packets = Muxer(StreamType.H264, StreamType.G711A), Packetizer(SSRC, max_payload=1400), []
+    for index in range(200):
+        stamp = index * FRAME if moving_pts else 90_000
+        packets += cutter.packetize(muxer.write_video(picture(index), stamp, is_key=index % 10 == 0), 90_000)
+    units = pictures(Receiver(SSRC), packets)
+    assert len(units) >= 180
+    assert not any(unit.is_damaged for unit in units[1:])
+    assert [unit.is_key for unit in units[-20:]].count(True) == 2
+
+
+def test_a_picture_of_several_packs_with_markers_of_their_own_stays_whole():
+    muxer, cutter, packets = Muxer(StreamType.H264, StreamType.G711A), Packetizer(SSRC, max_payload=1400), []
+    for index in range(40):
+        parts = [annex_b(H264_SPS), annex_b(H264_PPS)] if index % 10 == 0 else []
+        for part in [*parts, picture(index)]:
+            packets += cutter.packetize(muxer.write_video(part, index * FRAME, is_key=index % 10 == 0), index * FRAME)
+    found = pictures(Receiver(SSRC), packets)  # markers are not trusted then: the last one waits for a next
+    assert [unit.pts for unit in found] == [index * FRAME for index in range(39)]
+
+
 @pytest.mark.parametrize("stream_map", [b"", b"\x00\x00\x01\xbc\x00\x0a\xe1\xff\x00\x00\x00\x00\xde\xad\xbe\xef"])
 def test_without_a_useful_map_the_pictures_still_come(stream_map):
     units = pictures(Receiver(SSRC), stream(20, stream_map=stream_map))

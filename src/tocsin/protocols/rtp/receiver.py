@@ -21,6 +21,7 @@ Unit = AccessUnit | AudioUnit
 NO_UNITS: Final[list[Unit]] = []
 MAX_WAITING_PACKETS = 64
 FOLLOW_AFTER_PACKETS = 3
+PACKS_OF_A_PICTURE = 16  # one time stamp over more packs than this is a clock that stands still
 
 _unpack = struct.Struct("!BBHII").unpack_from
 _PACK_START = b"\x00\x00\x01\xba"
@@ -43,6 +44,7 @@ class Receiver:
         "_held_after",
         "_marker",
         "_markers",
+        "_packs",
         "_parts",
         "_timestamp",
         "damaged",
@@ -72,6 +74,7 @@ class Receiver:
         self._timestamp = -1
         self._marker = _MARKER_UNKNOWN
         self._markers = 0  # in the present pack
+        self._packs = 0  # begun after a marker under one time stamp
 
     @property
     def codec(self) -> int:
@@ -118,7 +121,7 @@ class Receiver:
         reorder = self.reorder
         if sequence == reorder.expected and not reorder.held:
             reorder.expected = sequence + 1 & 0xFFFF
-            if timestamp == self._timestamp and first == 0x80 and second < 0x80:
+            if timestamp == self._timestamp and first == 0x80 and second < 0x80 and not self._markers:
                 parts = self._parts
                 parts.append(packet[12:])
                 if len(parts) >= MAX_WAITING_PACKETS:
@@ -180,9 +183,9 @@ class Receiver:
         units = NO_UNITS
         if timestamp != self._timestamp:
             units = self._end_pack(payload)
-            self._timestamp = timestamp
-        elif self._markers and self._marker == _MARKER_TRUSTED:
-            self._marker = _MARKER_IGNORED  # a pack went on after its marker
+            self._timestamp, self._packs = timestamp, 0
+        elif self._markers:
+            units = self._go_on(payload)
         self._parts.append(payload)
         if second >= 0x80:
             self._markers += 1
@@ -192,6 +195,16 @@ class Receiver:
                     ended = ended + self._end_picture()
                 units = units + ended if units else ended
         return units
+
+    def _go_on(self, payload: bytes) -> list[Unit]:
+        """More under the same time stamp after a marker: more of the picture, or a sender whose clock stands still."""
+        if payload[:4] == _PACK_START:
+            self._packs += 1
+            if self._packs > PACKS_OF_A_PICTURE:
+                return self._end_pack(payload)
+        if self._marker == _MARKER_TRUSTED and self._packs <= PACKS_OF_A_PICTURE:
+            self._marker = _MARKER_IGNORED  # a pack went on after its marker
+        return NO_UNITS
 
     def _end_pack(self, following: bytes) -> list[Unit]:
         """The time stamp changed: the pack before is complete, unless the sender cut one unit in two."""
