@@ -33,7 +33,10 @@ def main() -> int:
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *arguments], cwd=ROOT, env=environment, check=False
         ).returncode
-        for arguments in (["tests/crash"], ["-n", "2", "tests/fuzz"])  # parsers side by side, one a core
+        for arguments in (
+            ["tests/crash"],
+            ["-n", "2", "--dist", "worksteal", "tests/fuzz"],
+        )  # parsers side by side, one a core
     ]
     lines = RECORD.read_text().splitlines() if RECORD.exists() else []
     kept = {

@@ -41,7 +41,7 @@ def main() -> int:
     started_s = time.monotonic()
     statuses, total = [], Counter[str]()
     for name, arguments in (
-        ("side-by-side", ["-n", "2", "-m", f"not ({ALONE})"]),
+        ("side-by-side", ["-n", "2", "--dist", "worksteal", "-m", f"not ({ALONE})"]),
         ("alone", ["-m", ALONE]),
     ):
         print(f"--- tests: {name}", flush=True)
