@@ -54,10 +54,16 @@ export class Windowed<T extends { id: string; version: number }> {
     this.#soon = undefined;
     if (this.phase === 'failed' || isOther) this.phase = 'loading';
     try {
-      const marks = await api.get<Marks>(this.#paths.marks, { ...params, size: PAGE }, signal);
+      const counting = api.get<Marks>(this.#paths.marks, { ...params, size: PAGE }, signal);
+      // Where the first page begins is known without the marks.
+      const head = this.#first < PAGE ? this.#read(0, signal) : null;
+      head?.catch(() => undefined); // told below, unless the marks have failed before
+      const marks = await counting;
       this.#cursors = ['', ...marks.cursors];
       const wanted = this.#inView();
-      const read = await Promise.all(wanted.map(async (page) => [page, (await this.#read(page, signal)).items] as const));
+      const read = await Promise.all(
+        wanted.map(async (page) => [page, (await (page === 0 && head ? head : this.#read(page, signal))).items] as const),
+      );
       this.pages = new Map(read);
       this.total = marks.total;
       this.online = marks.online;
