@@ -11,6 +11,8 @@ export interface HandleWords {
 }
 
 type Name = 'tip' | 'edge';
+/** Between the middles of both handles, so that each has its 24 px and some. */
+const APART_PX = 34;
 
 export class AimHandles {
   #at: Point;
@@ -19,7 +21,7 @@ export class AimHandles {
   #markers: Record<Name, Marker>;
 
   constructor(
-    map: MapLibre,
+    private readonly map: MapLibre,
     at: Point,
     aim: Aim,
     private words: HandleWords,
@@ -30,6 +32,8 @@ export class AimHandles {
     this.#markers = { tip: this.#make('tip'), edge: this.#make('edge') };
     this.#place();
     for (const marker of Object.values(this.#markers)) marker.addTo(map);
+    map.on('zoom', this.#keepApart);
+    this.#keepApart();
   }
 
   /** Follows what stands in the fields beside the map. */
@@ -41,6 +45,7 @@ export class AimHandles {
   }
 
   remove(): void {
+    this.map.off('zoom', this.#keepApart);
     for (const marker of Object.values(this.#markers)) marker.remove();
   }
 
@@ -76,6 +81,18 @@ export class AimHandles {
     this.onaim(aim);
   }
 
+  /** From far away both would lie on each other: the second one steps aside, so that a finger finds it. */
+  #keepApart = (): void => {
+    if (this.#held) return;
+    const spots = { tip: tipOf(this.#at, this.#aim), edge: edgeOf(this.#at, this.#aim) };
+    const tip = this.map.project([spots.tip.lon, spots.tip.lat]);
+    const edge = this.map.project([spots.edge.lon, spots.edge.lat]);
+    const apart = Math.hypot(edge.x - tip.x, edge.y - tip.y);
+    const [x, y] = apart > 1 ? [(edge.x - tip.x) / apart, (edge.y - tip.y) / apart] : [1, 0];
+    const more = Math.max(0, APART_PX - apart);
+    this.#markers.edge.setOffset([x * more, y * more]);
+  };
+
   /** What is under the pointer stays there until it is let go. */
   #place(): void {
     const aim = this.#aim;
@@ -91,5 +108,6 @@ export class AimHandles {
       element.setAttribute('aria-valuetext', this.words[name](aim));
       element.title = this.words[name](aim);
     }
+    this.#keepApart();
   }
 }
