@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.control_sessions import ControlSession, PresetRecord, Tally
-from tocsin.storage.tables import camera_presets, control_sessions
+from tocsin.storage.tables_control import camera_presets, control_sessions
 
 
 class ControlRepository:
