@@ -45,7 +45,7 @@ def test_an_upper_platform_is_entered_looks_and_is_stopped(
     words, port, upper_id = WORDS[language], free_port(), f"3401000000200000000{serial}"
     platform = subprocess.Popen(
         [sys.executable, "-m", "tocsin", "simulate", "platform", "--port", str(port), "--id", upper_id,
-         "--password", "Upper-2611", "--seconds", "30", "--play", "1"],
+         "--password", "Upper-2611", "--seconds", "120", "--play", "1"],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -88,6 +88,7 @@ def test_an_upper_platform_is_entered_looks_and_is_stopped(
         expect(page.get_by_role("cell", name=upper_id)).to_be_visible()
         page.screenshot(path=SCREENSHOTS / f"uppers-list-{language}.png")
 
+        platform.terminate()
         figures: dict[str, Any] = json.loads(until(lambda: platform.communicate(timeout=60)[0], 60).splitlines()[-1])
         assert figures["views"][0]["status"] == 200
     finally:

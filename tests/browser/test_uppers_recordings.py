@@ -38,7 +38,7 @@ def test_recordings_looked_at_from_above_and_asks_in_vain_are_shown(
     county = next(one for one in town.ask("GET", "/jurisdictions")["items"] if one["code"] == "340299")
     platform = subprocess.Popen(
         [sys.executable, "-m", "tocsin", "simulate", "platform", "--port", str(port), "--id", upper_id,
-         "--password", "Upper-2611", "--seconds", "20", "--play", "0", "--recordings", "1"],
+         "--password", "Upper-2611", "--seconds", "8", "--play", "0", "--recordings", "1"],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from tests.support.gb28181 import PASSWORD, House, eventually
+from tests.support.gb28181 import PASSWORD, QUICK, House, eventually
 from tocsin.base.clock import SystemClock
 from tocsin.domain.directory import SipDevice
 from tocsin.gateways.sip import SipConfig, SipGateway
@@ -160,7 +160,7 @@ async def test_a_name_with_line_breaks_enters_no_header_and_no_log_line():
     found = assembler.receive("nvr", document, 0.0)
     assert isinstance(found, CatalogSet)
     assert found.items[0].name == "x Via: SIP/2.0/UDP evil"
-    gateway = SipGateway(SipConfig(port=0), SystemClock(), lambda: "w" * 32)
+    gateway = SipGateway(SipConfig(port=0, timers=QUICK), SystemClock(), lambda: "w" * 32)
     await gateway.start()
     try:
         peer = await gateway.connect("127.0.0.1", gateway.port)

@@ -163,12 +163,12 @@ class LowerHouse:
                 "ends_at": self.clock.now() + timedelta(days=30),
                 "keepalive_s": 5,
                 "rights": ["live", "ptz", "presets", "guard", "reset", "record"],
+                "lines": [{"kind": "node", "value": self.registry.county_a.id}],
                 **given,
             },
             actor=ADMINISTRATOR,
             now=self.clock.now(),
         )
-        await self.share(made)
         await self.cascade.reload()
         return made
 

@@ -21,6 +21,7 @@ from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_recordings import SearchConfig
 from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.protocols.gb28181.catalog import CatalogAssembler
 from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.mansrtsp import Play, Steered, Steering
 from tocsin.protocols.gb28181.recordings import Recording
@@ -314,6 +315,9 @@ class House:
             nonce_secret=b"secret",
             config=GbConfig(**options),  # type: ignore[arg-type]
         )
+        self.gb.catalogs._assembler = CatalogAssembler(
+            first_s=6.0, idle_s=3.0
+        )  # a test that fails need not take a minute
         self.senders: list[TinySender] = []
         self.reports.learn = self._learn
         self._wires: list[Wire] = []

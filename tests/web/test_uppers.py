@@ -62,6 +62,19 @@ async def test_an_upper_platform_is_entered_shared_with_stopped_and_resumed(hous
     assert [action for action in actions if action in wanted] == wanted
 
 
+async def test_what_is_shared_may_come_with_the_entry_and_both_stand_or_fall_together(house: WebHouse) -> None:
+    async with house.client("admin") as admin:
+        lost = [{"kind": "camera", "value": "no-such-camera"}]
+        assert (await admin.post(UPPERS, json=await _given(house, lines=lost))).status_code == 404
+        assert (await admin.get(UPPERS)).json()["items"] == []
+        lines = [{"kind": "camera", "value": WEST_GATE}]
+        made = await admin.post(UPPERS, json=await _given(house, lines=lines))
+        assert made.status_code == 201, made.text
+        assert made.json()["cameras"] == 1
+    actions = [record.action for record in await house.store.read(lambda tx: list(tx.audit.all()))]
+    assert actions[-2:] == ["upper.added", "upper.selection_set"]
+
+
 async def test_without_agreement_or_right_nothing_is_entered(house: WebHouse) -> None:
     async with house.client("admin", **{"Accept-Language": "zh-CN"}) as admin, house.client("li") as li:
         refused = await admin.post(UPPERS, json=await _given(house, owner=""))

@@ -87,10 +87,15 @@ class CascadeService(UseCases):
         return form
 
     async def create(self, given: Mapping[str, Any], *, actor: Actor, now: datetime) -> str:
-        """Enter an upper platform with its agreement; return its id. Errors: INVALID, NOT_FOUND, FORBIDDEN."""
+        """Enter an upper platform with its agreement and what it sees (`lines`); return its id.
+
+        Both in one commit: it registers at once, and its first catalogue is already whole. Errors: INVALID, NOT_FOUND,
+        FORBIDDEN.
+        """
         wanted = dict(given)
+        lines = rules.read_selection(wanted.pop("lines", None) or ())
         secret = _sealed(self._vault, wanted.pop("password", ""))
-        return await self._act("upper.added", "upper_platform", "", actor, _create, actor, now, wanted, secret)
+        return await self._act("upper.added", "upper_platform", "", actor, _create, actor, now, wanted, secret, lines)
 
     async def change(
         self, upper: str, changes: Mapping[str, Any], *, actor: Actor, now: datetime, version: int
@@ -252,7 +257,9 @@ def _get(tx: Any, actor: Actor, upper: str) -> tuple[Upper, list[Selected], int,
     return found, tx.cascade.selection(upper), _count(tx, found), live
 
 
-def _create(tx: Any, actor: Actor, now: datetime, given: dict[str, Any], secret: bytes | None) -> str:
+def _create(
+    tx: Any, actor: Actor, now: datetime, given: dict[str, Any], secret: bytes | None, lines: Sequence[Selected]
+) -> str:
     home = tx.places.jurisdiction(given.pop("jurisdiction_id", ""), visible_to=scope(actor, Permission.READ_REGISTRY))
     guard(actor, SHARE, "upper_platform", "", home.code)
     made = rules.new_upper(new_id(), given, home, now)
@@ -271,6 +278,8 @@ def _create(tx: Any, actor: Actor, now: datetime, given: dict[str, Any], secret:
             rights=made.rights,
         )
     )
+    if lines:
+        _select(tx, actor, made.id, lines)
     return made.id
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tocsin.base.clock import SystemClock
 from tocsin.base.ids import new_token
+from tocsin.protocols.gb28181.catalog import CatalogItem, CatalogSet
 from tocsin.protocols.gb28181.ids import Role, role_of
 from tocsin.protocols.gb28181.recordings import RecordSet
 from tocsin.protocols.sip.sdp import MediaMode
@@ -17,6 +18,8 @@ from tocsin.sim.platform import PlatformPlan, SimPlatform
 from tocsin.sim.platform_view import SimView
 
 REGISTER_WITHIN_S = 120.0
+CATALOGUE_AGAIN_S = 2.0
+CATALOGUE_WITHIN_S = 30.0
 STOP = "A50F0100000000B5"
 
 
@@ -35,12 +38,18 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
         "--recordings", type=int, default=0, metavar="N", help="list the last day of N cameras and play its last file"
     )
     parser.add_argument("--ptz", default="", metavar="HEX", help="eight PTZ bytes sent to the first picture")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="how long it looks (default: 10)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how long it looks at most; Ctrl-C ends it with its figures (default: 10)",
+    )
     return parser
 
 
-async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Wait for a lower platform, read it, look at it, and return the figures."""
+async def run_platform(arguments: argparse.Namespace, ended: asyncio.Event) -> dict[str, Any]:
+    """Wait for a lower platform, read it, look at it until `ended` is set, and return the figures."""
     realm = arguments.realm or arguments.id[:10]
     plan = PlatformPlan(
         arguments.id, realm, arguments.password, arguments.host, arguments.port, sha256=arguments.sha256
@@ -49,12 +58,16 @@ async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
     await platform.start()
     figures: dict[str, Any] = {"registered": False}
     try:
-        if not await platform.wait(lambda: bool(platform.lowers), REGISTER_WITHIN_S):
+        joined = asyncio.ensure_future(platform.wait(lambda: bool(platform.lowers), REGISTER_WITHIN_S))
+        told = asyncio.ensure_future(ended.wait())
+        await asyncio.wait({joined, told}, return_when=asyncio.FIRST_COMPLETED)
+        if not platform.lowers:
+            joined.cancel()
+            told.cancel()
             return figures
         lower_id = next(iter(platform.lowers))
         figures |= {"registered": True, "lower": lower_id}
-        found = await platform.catalogue(lower_id)
-        cameras = [item for item in found.items if role_of(item.gb_id) is Role.VIDEO]
+        found, cameras = await _cameras(platform, lower_id, is_wanted=arguments.play + arguments.recordings > 0)
         figures |= {"items": len(found.items), "cameras": len(cameras), "complete": found.is_complete}
         figures["subscribed"] = [await platform.subscribe(lower_id, kind) for kind in ("Catalog", "Alarm")]
         views = [
@@ -64,7 +77,8 @@ async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
             status, _ = await platform.order(lower_id, cameras[0].gb_id, [("PTZCmd", arguments.ptz)])
             figures["ptz"] = status
         played = [await _play_back(platform, lower_id, item.gb_id) for item in cameras[: arguments.recordings]]
-        await asyncio.sleep(arguments.seconds)
+        await asyncio.wait({told}, timeout=arguments.seconds)
+        told.cancel()
         if arguments.ptz and views:
             await platform.order(lower_id, cameras[0].gb_id, [("PTZCmd", STOP)])
         figures["views"] = [_figures(view) for view in views]
@@ -81,6 +95,17 @@ async def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
         return figures
     finally:
         await platform.stop()
+
+
+async def _cameras(platform: SimPlatform, lower_id: str, *, is_wanted: bool) -> tuple[CatalogSet, list[CatalogItem]]:
+    """Read the catalogue; again for a while where it names no camera and one is wanted: they may come later."""
+    until = platform.now() + CATALOGUE_WITHIN_S
+    while True:
+        found = await platform.catalogue(lower_id)
+        cameras = [item for item in found.items if role_of(item.gb_id) is Role.VIDEO]
+        if cameras or not is_wanted or platform.now() >= until:
+            return found, cameras
+        await asyncio.sleep(CATALOGUE_AGAIN_S)
 
 
 async def _play_back(platform: SimPlatform, lower_id: str, gb_id: str) -> tuple[dict[str, Any], SimView | None]:

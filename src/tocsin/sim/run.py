@@ -394,7 +394,12 @@ def _fleet(arguments: argparse.Namespace) -> int:
 
 
 def _platform(arguments: argparse.Namespace) -> int:
-    figures = asyncio.run(platform_run.run_platform(arguments))
+    figures: dict[str, Any] = {}
+
+    async def work(ended: asyncio.Event) -> None:
+        figures.update(await platform_run.run_platform(arguments, ended))
+
+    asyncio.run(until_told(work, None))
     _report(figures)
     return 0 if figures["registered"] and all(view["pictures"] for view in figures.get("views", ())) else 1
 

@@ -21,6 +21,13 @@ Short = Annotated[str, Field(max_length=200)]
 Words = Annotated[str, Field(max_length=400)]
 
 
+class Line(In):
+    """One line of what is shared: a jurisdiction with all below, a class of places, or one camera."""
+
+    kind: Literal["node", "place_class", "camera"]
+    value: Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class UpperPatch(In):
     """What may be changed; the password is written only."""
 
@@ -51,17 +58,11 @@ class UpperPatch(In):
 
 
 class UpperIn(UpperPatch):
-    """A new upper platform; owner, purpose and end of the agreement are required."""
+    """A new upper platform; owner, purpose and end of the agreement are required. `lines` is what it sees."""
 
     version: Version = 1
     jurisdiction_id: Short
-
-
-class Line(In):
-    """One line of what is shared: a jurisdiction with all below, a class of places, or one camera."""
-
-    kind: Literal["node", "place_class", "camera"]
-    value: Annotated[str, Field(min_length=1, max_length=64)]
+    lines: Annotated[list[Line], Field(max_length=MAX_SELECTED)] = []
 
 
 class SelectionIn(In):
