@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
+    from tocsin.storage.segments import SegmentRepository
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
     from tocsin.storage.speeches import SpeechRepository
@@ -211,6 +212,13 @@ class Transaction:
         from tocsin.storage.views import ViewRepository
 
         return ViewRepository(self.connection)
+
+    @cached_property
+    def segments(self) -> SegmentRepository:
+        """What is recorded: volumes, segments, gaps and coverage."""
+        from tocsin.storage.segments import SegmentRepository
+
+        return SegmentRepository(self.connection)
 
     @cached_property
     def snapshots(self) -> SnapshotRepository:
