@@ -65,7 +65,7 @@ async def test_volumes_streams_and_codecs_are_entered_once(store: AnyStore) -> N
     number = await store.run(_entered)
     assert await store.run(_entered) == number
     assert await store.run(lambda tx: tx.segments.stream_no("camera-1", "sub", "340203")) != number
-    assert [stream.no for stream in await store.read(lambda tx: tx.segments.streams({"camera-1"}))][0] == number
+    assert (await store.read(lambda tx: tx.segments.streams({"camera-1"})))[0].no == number
 
     codec = Codec(b"\1" * 32, "h264", 1_920, 1_080, 'video/mp4; codecs="avc3.640028"', b"init")
     codec_no = await store.run(lambda tx: tx.segments.codec_no(codec))

@@ -54,13 +54,11 @@ def make(connection: Connection, from_day: int, to_day: int) -> list[int]:
         connection.execute(text(f"CREATE TABLE {name} (LIKE segments INCLUDING DEFAULTS INCLUDING COMMENTS)"))
         connection.execute(
             text(
-                f"WITH moved AS (DELETE FROM {OTHER} WHERE start_ms >= {low} AND start_ms < {high} RETURNING *) "  # noqa: S608
+                f"WITH moved AS (DELETE FROM {OTHER} WHERE start_ms >= {low} AND start_ms < {high} RETURNING *) "
                 f"INSERT INTO {name} SELECT * FROM moved"
             )
         )
-        connection.execute(
-            text(f"ALTER TABLE segments ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
-        )
+        connection.execute(text(f"ALTER TABLE segments ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"))
     return missing
 
 

@@ -126,9 +126,7 @@ class SegmentRepository:
         return [
             _stream(row)
             for at in range(0, len(wanted), CHUNK)
-            for row in self._connection.execute(
-                asked.where(recorded_streams.c.channel_id.in_(wanted[at : at + CHUNK]))
-            )
+            for row in self._connection.execute(asked.where(recorded_streams.c.channel_id.in_(wanted[at : at + CHUNK])))
         ]
 
     def stream(self, stream_no: int) -> RecordedStream:
@@ -216,7 +214,7 @@ class SegmentRepository:
             )
 
     def rewrite(self, segment: Segment) -> None:
-        """Write a whole row anew, whatever was there: for what the files turned out to hold. Coverage is not touched."""
+        """Write a whole row anew, for what the files turned out to hold. Coverage is not touched."""
         asked = self._insert(segments)
         self._connection.execute(
             asked.values(_values(segment)).on_conflict_do_update(
@@ -250,9 +248,7 @@ class SegmentRepository:
         found = [_segment(row) for row in self._connection.execute(_reaching_in(select(segments), stream_no, from_ms))]
         if found and found[0].state != SegmentState.OPEN and found[0].end_ms <= from_ms:
             found = []
-        return found + [
-            _segment(row) for row in self._connection.execute(beginning_between(stream_no, from_ms, to_ms))
-        ]
+        return found + [_segment(row) for row in self._connection.execute(beginning_between(stream_no, from_ms, to_ms))]
 
     def stretches(self, stream_no: int, from_ms: int, to_ms: int, *, now_ms: int) -> list[Span]:
         """Return what of a period is recorded and playable, a stretch for each segment; an open one reaches to now."""
@@ -403,9 +399,7 @@ class SegmentRepository:
         for stream_no, from_ms, to_ms in wanted:
             for day, begin_ms, end_ms in split_by_day(from_ms, to_ms):
                 added[stream_no, day] += end_ms - begin_ms
-        self._add_to_days(
-            CoverageDay(stream_no, day, expected_ms=ms) for (stream_no, day), ms in sorted(added.items())
-        )
+        self._add_to_days(CoverageDay(stream_no, day, expected_ms=ms) for (stream_no, day), ms in sorted(added.items()))
 
     def count_again(self, stream_no: int, day: int) -> CoverageDay:
         """Count the coverage of a day anew from its segments, keeping what was expected."""

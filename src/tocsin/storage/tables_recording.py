@@ -1,7 +1,7 @@
 """Tables of what is recorded: volumes, streams, segments, gaps, coverage and plans.
 
-On PostgreSQL `segments` is partitioned by day of `start_ms` (UTC); see `segment_days`. Times here are milliseconds since
-1970 UTC: a segment's beginning is also the name of its file.
+On PostgreSQL `segments` is partitioned by day of `start_ms` (UTC); see `segment_days`. Times here are milliseconds
+since 1970 UTC: the beginning of a segment is also the name of its file.
 """
 
 from sqlalchemy import (
@@ -132,7 +132,9 @@ recording_plans = Table(
     Column("channel_id", ID, primary_key=True),
     Column("mode", String(12), nullable=False, comment="off | continuous | scheduled | event"),
     Column("stream", String(8), nullable=False, server_default="main", comment="main | sub"),
-    Column("schedule", Text, nullable=False, server_default="[]", comment="JSON: [{days, from, to}] in the house's time"),
+    Column(
+        "schedule", Text, nullable=False, server_default="[]", comment="JSON: [{days, from, to}] in the house's time"
+    ),
     Column("pre_s", Integer, nullable=False, server_default="10", comment="seconds before an event"),
     Column("post_s", Integer, nullable=False, server_default="30", comment="seconds after it"),
     Column("is_edge_first", Boolean, nullable=False, server_default="0", comment="the device records, we fetch"),

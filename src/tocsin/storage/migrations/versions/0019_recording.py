@@ -76,9 +76,7 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False, comment="size of the file"),
         sa.Column("pictures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lost_packets", sa.Integer(), server_default="0", nullable=False),
-        sa.Column(
-            "damaged", sa.Integer(), server_default="0", nullable=False, comment="groups with a damaged picture"
-        ),
+        sa.Column("damaged", sa.Integer(), server_default="0", nullable=False, comment="groups with a damaged picture"),
         sa.Column("codec_no", sa.Integer(), nullable=True, comment="null while it is open"),
         sa.Column(
             "sha256",
@@ -92,9 +90,7 @@ def upgrade() -> None:
         sa.Column(
             "clock_offset_ms", sa.Integer(), nullable=True, comment="the device's clock less ours; null when unknown"
         ),
-        sa.Column(
-            "end_reason", sa.String(length=16), server_default="", nullable=False, comment="why it was closed"
-        ),
+        sa.Column("end_reason", sa.String(length=16), server_default="", nullable=False, comment="why it was closed"),
         sa.Column(
             "due_ms", sa.BigInteger(), nullable=True, comment="when the tier rule looks at it next; null is never"
         ),
@@ -103,9 +99,7 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (start_ms)",
     )
     due, unsettled = sa.text("due_ms IS NOT NULL"), sa.text("state != 1")
-    op.create_index(
-        "ix_segments_due", "segments", ["due_ms"], unique=False, sqlite_where=due, postgresql_where=due
-    )
+    op.create_index("ix_segments_due", "segments", ["due_ms"], unique=False, sqlite_where=due, postgresql_where=due)
     op.create_index(
         "ix_segments_unsettled",
         "segments",
@@ -143,9 +137,7 @@ def upgrade() -> None:
     op.create_table(
         "coverage_days",
         sa.Column("stream_no", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column(
-            "day", sa.Integer(), autoincrement=False, nullable=False, comment="days since 1970-01-01 UTC"
-        ),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False, comment="days since 1970-01-01 UTC"),
         sa.Column(
             "minutes",
             sa.LargeBinary(),
