@@ -18,6 +18,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.video import Endpoint
 from tocsin.media.link_words import LossReport, MediaEvents, MediaSettings, StreamStats, WorkerHealth, read_stats
+from tocsin.media.recorders import Recorders
 from tocsin.media.wire import Message
 from tocsin.media.worker_figures import WorkerFigures, read_figures, summed
 from tocsin.media.workers import CALL_TIMEOUT_S, WorkerProcess, Workers
@@ -35,6 +36,7 @@ class MediaLink:
         self._settings = settings
         self.events = MediaEvents()
         self._workers = Workers(settings, clock, self._hear, self._lost)
+        self.recorders = Recorders(self._workers)
         self._stats: dict[str, StreamStats] = {}
         self._arrived: dict[str, asyncio.Event] = {}
         self._forwards: dict[str, WorkerProcess] = {}
@@ -358,6 +360,7 @@ class MediaLink:
 
     def _lost(self, worker: WorkerProcess, streams: tuple[str, ...], is_news: bool) -> None:
         """A worker is gone with its streams, lines and forwards."""
+        self.recorders.lost(worker)
         for stream_id in streams:
             self._stats.pop(stream_id, None)
         forwards = [forward_id for forward_id, owner in self._forwards.items() if owner is worker]
@@ -372,6 +375,8 @@ class MediaLink:
 
     def _hear(self, worker: WorkerProcess, message: Message) -> None:
         events, stream_id = self.events, str(message.get("stream_id", ""))
+        if self.recorders.hear(worker, message):
+            return
         match message["event"]:
             case "stats":
                 worker.unknown = dict(message.get("unknown", {}))

@@ -242,6 +242,21 @@ class Workers:
         owner = self.owner.get(stream_id)
         if owner is not None and owner.ready.is_set():
             return owner
+        alive = await self._some_alive()
+        load = {worker.number: 0 for worker in alive}
+        for busy in self.owner.values():
+            if busy.number in load:
+                load[busy.number] += 1
+        chosen = min(alive, key=lambda worker: load[worker.number])
+        self.owner[stream_id] = chosen
+        return chosen
+
+    async def any_worker(self) -> WorkerProcess:
+        """Return a worker for what belongs to no stream. Errors: UNAVAILABLE."""
+        return (await self._some_alive())[0]
+
+    async def _some_alive(self) -> tuple[WorkerProcess, ...]:
+        """Return the workers that answer; wait a little for one that restarts. Errors: UNAVAILABLE."""
         alive = self.alive
         if not alive and self._workers:
             waits = [asyncio.ensure_future(worker.ready.wait()) for worker in self._workers]
@@ -251,13 +266,7 @@ class Workers:
             alive = self.alive
         if not alive:
             raise TocsinError(ErrorCode.UNAVAILABLE, "no media worker is running", key="media_worker_lost")
-        load = {worker.number: 0 for worker in alive}
-        for busy in self.owner.values():
-            if busy.number in load:
-                load[busy.number] += 1
-        chosen = min(alive, key=lambda worker: load[worker.number])
-        self.owner[stream_id] = chosen
-        return chosen
+        return alive
 
     async def call(
         self, worker: WorkerProcess, verb: str, *, timeout_s: float = CALL_TIMEOUT_S, **content: object
