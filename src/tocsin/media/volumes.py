@@ -1,0 +1,557 @@
+"""The volumes a worker records into: one writer thread each, with a queue bounded in bytes.
+
+The loop never waits for a disk. A volume that fills, slows, turns read-only or vanishes says so, costs nothing on the
+others, and is used again by itself when it is well. A folder without its mark, or with another's, is never written.
+
+Source: design note 0017; media reference, recorder and storage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from tocsin.base.clock import Clock
+from tocsin.domain.recorder_told import VolumeOrder
+from tocsin.domain.segment_groups import DAMAGED, Group
+from tocsin.media.segment_file import SegmentWriter, problem_of
+from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, group_head, milliseconds
+
+log = structlog.get_logger(__name__)
+
+MARK: Final = ".tocsin-volume"
+TRIAL: Final = ".tocsin-trial"
+QUEUE_BYTES: Final = 64 << 20
+SYNC_AFTER_S: Final = 8.0  # of its first byte that is not synced: ten seconds with what the disk takes
+SYNC_AFTER_BYTES: Final = 32 << 20
+LOOK_EVERY_S: Final = 2.0
+SLOW_AFTER_S: Final = 5.0
+HUNG_AFTER_S: Final = 30.0
+ROOM_AGAIN_BYTES: Final = 64 << 20  # more than the reserve, before a full volume is used again
+MAX_MARK_BYTES: Final = 4096
+WRITABLE: Final = frozenset({"ok", "slow"})
+
+
+@dataclass(slots=True)
+class GroupData:
+    """One group on its way to a file. `ticks` is on the line of its recorder, `wall_ms` since 1970.
+
+    `begins` says why a new segment begins with it, empty when it goes on; `parts` is NAL units and their lengths.
+    """
+
+    ticks: int
+    wall_ms: int
+    parameters: Parameters
+    begins: str
+    flags: int = 0
+    parts: list[bytes] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    size_bytes: int = 0
+    duration_ticks: int = 0
+
+    @property
+    def end_ms(self) -> int:
+        """When its last picture ends."""
+        return self.wall_ms + milliseconds(self.duration_ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a segment; `problem` is the state of the volume that ended it, empty when it was closed."""
+
+    note: Note
+    groups: tuple[Group, ...] = ()
+    size_bytes: int = 0
+    pictures: int = 0
+    damaged: int = 0
+    sha256: bytes = b""
+    end_reason: str = ""
+    problem: str = ""
+
+    @property
+    def end_ms(self) -> int:
+        """When its last group ends."""
+        return self.note.start_ms + (self.groups[-1].end_ms if self.groups else 0)
+
+
+class Sink(Protocol):
+    """Whoever records into a segment; called on the loop."""
+
+    def segment_opened(self, pen: Pen, note: Note) -> None:
+        """The file is there."""
+
+    def segment_ended(self, pen: Pen, written: Written) -> None:
+        """The file is closed, or the volume failed: nothing more is written into it."""
+
+
+@dataclass(slots=True, eq=False)
+class Pen:
+    """One segment being written into a volume. The loop sees `is_over`, the writer thread the rest."""
+
+    volume: Volume
+    sink: Sink
+    note: Note
+    parameters: Parameters
+    expected_bytes: int
+    priority: int
+    ticks: int
+    queued_bytes: int = 0
+    is_over: bool = False  # nothing more is taken: closed, given up or failed
+    writer: SegmentWriter | None = None
+    is_failed: bool = False
+    sequence: int = 0
+    groups: list[Group] = field(default_factory=list)
+    pictures: int = 0
+    damaged: int = 0
+
+    def write(self, group: GroupData) -> bool:
+        """Queue one group; False when the queue is full and holds nothing less important."""
+        return self.volume.put(self, group)
+
+    def sync(self) -> None:
+        """Have what was written so far synced at once."""
+        if not self.is_over:
+            self.volume.order(self, "sync")
+
+    def close(self, reason: str) -> None:
+        """End the file behind what is queued; `reason` stands in the index."""
+        if not self.is_over:
+            self.is_over = True
+            self.volume.order(self, reason, is_close=True)
+
+
+@dataclass(slots=True)
+class _Job:
+    pen: Pen
+    group: GroupData | None = None
+    word: str = ""
+    is_close: bool = False
+    since_s: float = 0.0
+
+
+class Volume:
+    """One folder and its writer thread. `say` is called on the loop whenever its state or fill level changed."""
+
+    def __init__(
+        self,
+        order: VolumeOrder,
+        clock: Clock,
+        post: Callable[[Callable[[], None]], None],
+        say: Callable[[Volume], None],
+        *,
+        queue_bytes: int = QUEUE_BYTES,
+        look_every_s: float = LOOK_EVERY_S,
+        sync_after_s: float = SYNC_AFTER_S,
+    ) -> None:
+        self.order_ = order
+        self.no = order.no
+        self.path = Path(order.location)
+        self.total_bytes = 0
+        self.free_bytes = 0
+        self.queue_bytes = 0
+        self.written_bytes = 0
+        self.syncs = 0
+        self._clock = clock
+        self._post = post
+        self._say = say
+        self._most_bytes = queue_bytes
+        self._look_every_s = look_every_s
+        self._sync_after_s = sync_after_s
+        self._disk_state = "gone"
+        self._is_slow = False
+        self._said: tuple[str, int] = ("", -1)
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._busy_since_s: float | None = None
+        self._dirty: dict[Pen, float] = {}  # since when, the oldest first
+        self._is_ending = False
+        self._next_look_s = 0.0
+        self._look()
+        self._thread = threading.Thread(target=self._run, name=f"volume {self.no}", daemon=True)
+        self._thread.start()
+
+    # -- on the loop
+
+    @property
+    def state(self) -> str:
+        """`ok`, `full`, `slow`, `read_only`, `gone` or `foreign`; one whose disk does not come back from a call is gone."""
+        if self._disk_state == "ok" and self._is_slow:
+            return "gone" if self._waited_s() > HUNG_AFTER_S else "slow"
+        return self._disk_state
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether groups are taken."""
+        return self.state in WRITABLE
+
+    def begin(self, sink: Sink, note: Note, group: GroupData, expected_bytes: int, priority: int) -> Pen:
+        """Return a pen for a new segment that begins with `group`; the file is made with the first write."""
+        return Pen(self, sink, note, group.parameters, expected_bytes, priority, group.ticks)
+
+    def put(self, pen: Pen, group: GroupData) -> bool:
+        """Queue a group; less important segments are given up for it. False when there is no room."""
+        if pen.is_over:
+            return False
+        given_up: list[Pen] = []
+        with self._changed:
+            while self.queue_bytes + group.size_bytes > self._most_bytes and self.queue_bytes:
+                least = min((job.pen for job in self._jobs if job.group), key=lambda one: one.priority, default=None)
+                if least is None or least.priority >= pen.priority:
+                    break
+                self._drop(least)
+                given_up.append(least)
+            is_taken = self.queue_bytes + group.size_bytes <= self._most_bytes or not self.queue_bytes
+            if is_taken:
+                self._jobs.append(_Job(pen, group, since_s=self._clock.monotonic()))
+                self.queue_bytes += group.size_bytes
+                pen.queued_bytes += group.size_bytes
+            self._changed.notify()
+        for lost in given_up:
+            log.warning("recording given up for a more important one", volume=self.no, channel=lost.note.channel_id)
+        return is_taken
+
+    def _drop(self, pen: Pen) -> None:
+        """Forget what is queued of a segment and close it."""
+        self._jobs = deque(job for job in self._jobs if job.pen is not pen or job.group is None)
+        self.queue_bytes -= pen.queued_bytes
+        pen.queued_bytes = 0
+        pen.is_over = True
+        self._jobs.append(_Job(pen, word="disk_slow", is_close=True, since_s=self._clock.monotonic()))
+
+    def order(self, pen: Pen, word: str, *, is_close: bool = False) -> None:
+        """Queue a sync or a close."""
+        with self._changed:
+            self._jobs.append(_Job(pen, word=word, is_close=is_close, since_s=self._clock.monotonic()))
+            self._changed.notify()
+
+    def tick(self) -> None:
+        """Judge from outside how the writer keeps up; once a second."""
+        waited_s = self._waited_s()
+        if self.queue_bytes > self._most_bytes // 2 or waited_s > SLOW_AFTER_S:
+            self._is_slow = True
+        elif self.queue_bytes <= self._most_bytes // 10 and waited_s < 1.0:
+            self._is_slow = False
+        self.tell()
+
+    def _waited_s(self) -> float:
+        """Return how long the oldest job has waited, or the present one taken."""
+        with self._changed:
+            since = [self._jobs[0].since_s] if self._jobs else []
+        if self._busy_since_s is not None:
+            since.append(self._busy_since_s)
+        return self._clock.monotonic() - min(since) if since else 0.0
+
+    def tell(self) -> None:
+        """Say how the volume is when that changed: its state, or a hundredth of its room."""
+        share = self.free_bytes * 100 // self.total_bytes if self.total_bytes else -1
+        if (self.state, share) != self._said:
+            if self.state != self._said[0]:
+                log.info("volume", no=self.no, state=self.state, free_bytes=self.free_bytes)
+            self._said = (self.state, share)
+            self._say(self)
+
+    def end(self) -> None:
+        """Let the thread end behind what is queued."""
+        with self._changed:
+            self._is_ending = True
+            self._changed.notify()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; whether it ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # -- in the writer thread
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy_since_s = None
+                if not self._jobs:
+                    if self._is_ending:
+                        break
+                    self._changed.wait(self._until_due_s())
+                job = self._jobs.popleft() if self._jobs else None
+                self._busy_since_s = self._clock.monotonic()
+            if job is not None:
+                self._do(job)
+            now_s = self._clock.monotonic()
+            if self._dirty:
+                pen, since_s = next(iter(self._dirty.items()))
+                if now_s - since_s >= self._sync_after_s:
+                    self._sync(pen)
+            if now_s >= self._next_look_s:
+                self._look()
+                self._post(self.tell)
+        for pen in list(self._dirty):
+            if pen.writer is not None:
+                pen.writer.let_go()
+
+    def _until_due_s(self) -> float:
+        due_s = self._next_look_s
+        if self._dirty:
+            due_s = min(due_s, next(iter(self._dirty.values())) + self._sync_after_s)
+        return max(0.0, due_s - self._clock.monotonic())
+
+    def _do(self, job: _Job) -> None:
+        pen, group = job.pen, job.group
+        if group is not None:
+            with self._changed:
+                if pen.queued_bytes:
+                    self.queue_bytes -= group.size_bytes
+                    pen.queued_bytes -= group.size_bytes
+        if pen.is_failed:
+            return
+        try:
+            if group is not None:
+                self._write(pen, group)
+            elif job.is_close:
+                self._close(pen, job.word)
+            elif pen.writer is not None and pen.writer.unsynced_bytes:
+                self._sync(pen)
+        except OSError as error:
+            self._fail(pen, error)
+
+    def _write(self, pen: Pen, group: GroupData) -> None:
+        if pen.writer is None:
+            self._look()
+            if self._disk_state != "ok":
+                raise _StateError(self._disk_state)
+            room_bytes = max(0, self.free_bytes - self.order_.reserve_bytes) // 8
+            pen.writer = SegmentWriter(self.path, pen.note, pen.parameters, min(pen.expected_bytes, room_bytes))
+            opened = pen.writer.note
+            self._post(lambda: pen.sink.segment_opened(pen, opened))
+        start_ticks = group.ticks - pen.ticks
+        pen.sequence += 1
+        offset = pen.writer.size_bytes
+        pen.writer.append(b"".join([group_head(pen.sequence, start_ticks, group.pictures), *group.parts]))
+        start_ms = milliseconds(start_ticks)
+        duration_ms = milliseconds(start_ticks + group.duration_ticks) - start_ms
+        damaged = sum([picture.is_damaged for picture in group.pictures])
+        flags = (DAMAGED if damaged else 0) | (group.flags & CONTINUES)
+        pen.groups.append(Group(offset, pen.writer.size_bytes - offset, start_ms, duration_ms, flags))
+        pen.pictures += len(group.pictures)
+        pen.damaged += damaged
+        self.written_bytes += pen.writer.size_bytes - offset
+        self._dirty.setdefault(pen, self._clock.monotonic())
+        if pen.writer.unsynced_bytes >= SYNC_AFTER_BYTES:
+            self._sync(pen)
+
+    def _sync(self, pen: Pen) -> None:
+        self._dirty.pop(pen, None)
+        if pen.writer is None:
+            return
+        try:
+            pen.writer.sync()
+            self.syncs += 1
+        except OSError as error:
+            self._fail(pen, error)
+
+    def _close(self, pen: Pen, reason: str) -> None:
+        pen.is_failed = True  # whatever happens: nothing more goes into it
+        self._dirty.pop(pen, None)
+        problem = ""
+        if pen.writer is not None:
+            try:
+                pen.writer.close()
+                self.syncs += 1
+            except OSError as error:
+                problem = self._note_problem(error)
+        self._ended(pen, reason, problem)
+
+    def _fail(self, pen: Pen, error: OSError) -> None:
+        """The disk refused: the segment ends with what it holds, if that can still be closed."""
+        problem = self._note_problem(error)
+        pen.is_failed = pen.is_over = True
+        self._dirty.pop(pen, None)
+        if pen.writer is not None:
+            with contextlib.suppress(OSError):
+                pen.writer.close()
+        self._ended(pen, GAP_OF.get(problem, "disk_gone"), problem)
+
+    def _ended(self, pen: Pen, reason: str, problem: str) -> None:
+        writer = pen.writer
+        if writer is not None and not pen.groups:
+            writer.discard()
+        written = Written(
+            pen.note if writer is None else writer.note,
+            tuple(pen.groups),
+            writer.size_bytes if writer is not None and pen.groups else 0,
+            pen.pictures,
+            pen.damaged,
+            writer.sha256 if writer is not None else b"",
+            reason,
+            problem,
+        )
+        pen.writer, pen.groups = None, []
+        self._post(lambda: pen.sink.segment_ended(pen, written))
+
+    def _note_problem(self, error: OSError) -> str:
+        problem = error.state if isinstance(error, _StateError) else problem_of(error)
+        if self._disk_state == "ok":
+            log.error("volume fails", no=self.no, problem=problem, error=str(error))
+        self._disk_state = problem
+        self._post(self.tell)
+        return problem
+
+    def _look(self) -> None:
+        """See how the folder is; one that had failed is tried before it is used again."""
+        self._next_look_s = self._clock.monotonic() + self._look_every_s
+        try:
+            state = self._seen()
+            if state == "ok" and self._disk_state not in ("ok", "full"):
+                _try_to_write(self.path)
+        except OSError as error:
+            state = problem_of(error)
+        self._disk_state = state
+
+    def _seen(self) -> str:
+        mark = read_mark(self.path)
+        order = self.order_
+        if mark is None and order.may_enter:
+            enter(self.path, order.volume_id, order.house_id)
+            mark = read_mark(self.path)
+        if mark is None:
+            return "gone"
+        if mark != (order.volume_id, order.house_id):
+            return "foreign"
+        room = os.statvfs(self.path)
+        self.total_bytes, self.free_bytes = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+        if room.f_flag & os.ST_RDONLY:
+            return "read_only"
+        needed = order.reserve_bytes
+        if self._disk_state == "full":
+            needed += min(ROOM_AGAIN_BYTES, self.total_bytes // 50)
+        return "full" if self.free_bytes <= needed else "ok"
+
+
+GAP_OF: Final = {
+    "full": "disk_full",
+    "slow": "disk_slow",
+    "read_only": "disk_gone",
+    "gone": "disk_gone",
+    "foreign": "disk_gone",
+}
+
+
+class _StateError(OSError):
+    """The volume was seen to be in a state in which nothing is written."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(errno.EIO, f"the volume is {state}")
+        self.state = state
+
+
+def read_mark(path: Path) -> tuple[str, str] | None:
+    """Return volume and house a folder is marked with; None without a mark, two empty words when it is unreadable.
+
+    Errors: OSError.
+    """
+    try:
+        with (path / MARK).open("rb") as file:
+            content = json.loads(file.read(MAX_MARK_BYTES))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return "", ""
+    if not isinstance(content, dict):
+        return "", ""
+    return str(content.get("volume", "")), str(content.get("house", ""))
+
+
+def enter(path: Path, volume_id: str, house_id: str) -> None:
+    """Mark a folder that has no mark as ours; one that others marked meanwhile stays theirs. Errors: OSError."""
+    path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    data = json.dumps({"volume": volume_id, "house": house_id}).encode() + b"\n"
+    partial = path / f"{MARK}.{os.getpid()}"
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    with contextlib.suppress(FileExistsError):
+        os.link(partial, path / MARK)
+    partial.unlink()
+
+
+def _try_to_write(path: Path) -> None:
+    trial = path / f"{TRIAL}.{os.getpid()}"
+    fd = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(fd, b"x")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+        trial.unlink()
+
+
+class Volumes:
+    """All volumes of a worker, by number."""
+
+    def __init__(
+        self, clock: Clock, post: Callable[[Callable[[], None]], None], say: Callable[[Volume], None], **how: float
+    ) -> None:
+        self._clock = clock
+        self._post = post
+        self._say = say
+        self._how = how
+        self._by_no: dict[int, Volume] = {}
+        self._retired: list[Volume] = []
+
+    def __iter__(self) -> Iterator[Volume]:
+        return iter(tuple(self._by_no.values()))
+
+    def get(self, no: int) -> Volume | None:
+        """Return a volume by its number."""
+        return self._by_no.get(no)
+
+    def set(self, orders: list[VolumeOrder]) -> None:
+        """Use these volumes and no others; one whose order changed ends what it writes and is opened anew."""
+        wanted = {order.no: order for order in orders}
+        for no, volume in list(self._by_no.items()):
+            if wanted.get(no) != volume.order_:
+                volume.end()
+                self._retired.append(self._by_no.pop(no))
+        for no, order in wanted.items():
+            if no not in self._by_no:
+                made = Volume(order, self._clock, self._post, self._say, **self._how)  # type: ignore[arg-type]
+                self._by_no[no] = made
+                made.tell()
+
+    def choose(self, numbers: tuple[int, ...]) -> Volume | None:
+        """Return the first of some volumes that is well, else the first that is only slow."""
+        known = [volume for volume in map(self._by_no.get, numbers) if volume is not None]
+        for state in ("ok", "slow"):
+            for volume in known:
+                if volume.state == state:
+                    return volume
+        return None
+
+    def reason(self, numbers: tuple[int, ...]) -> str:
+        """Return the reason of the gap when none of some volumes takes anything."""
+        states = [volume.state for volume in map(self._by_no.get, numbers) if volume is not None]
+        return GAP_OF.get(states[0], "disk_gone") if states else "disk_gone"
+
+    def tick(self) -> None:
+        """Once a second."""
+        for volume in self:
+            volume.tick()
+
+    def close(self, timeout_s: float) -> bool:
+        """End every thread behind what is queued; whether all ended in time."""
+        volumes = [*self._by_no.values(), *self._retired]
+        for volume in volumes:
+            volume.end()
+        until_s = self._clock.monotonic() + timeout_s
+        return all([volume.join(max(0.0, until_s - self._clock.monotonic())) for volume in volumes])
