@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import structlog
 
 from tocsin.base.clock import Clock
-from tocsin.domain.recorder_told import VolumeOrder
+from tocsin.domain.recspectold import VolumeOrder
 from tocsin.domain.segment_groups import DAMAGED, Group
 from tocsin.media.segment_file import SegmentWriter, problem_of
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, group_head, milliseconds
@@ -121,13 +121,13 @@ class Pen:
     def sync(self) -> None:
         """Have what was written so far synced at once."""
         if not self.is_over:
-            self.volume.order(self, "sync")
+            self.volume.ask(self, "sync")
 
     def close(self, reason: str) -> None:
         """End the file behind what is queued; `reason` stands in the index."""
         if not self.is_over:
             self.is_over = True
-            self.volume.order(self, reason, is_close=True)
+            self.volume.ask(self, reason, is_close=True)
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Volume:
 
     def __init__(
         self,
-        order: VolumeOrder,
+        spec: VolumeOrder,
         clock: Clock,
         post: Callable[[Callable[[], None]], None],
         say: Callable[[Volume], None],
@@ -153,9 +153,9 @@ class Volume:
         look_every_s: float = LOOK_EVERY_S,
         sync_after_s: float = SYNC_AFTER_S,
     ) -> None:
-        self.order_ = order
-        self.no = order.no
-        self.path = Path(order.location)
+        self.spec = spec
+        self.no = spec.no
+        self.path = Path(spec.location)
         self.total_bytes = 0
         self.free_bytes = 0
         self.queue_bytes = 0
@@ -176,7 +176,8 @@ class Volume:
         self._dirty: dict[Pen, float] = {}  # since when, the oldest first
         self._is_ending = False
         self._next_look_s = 0.0
-        self._look()
+        self._open: set[Pen] = set()  # with a file
+        self._was_seen = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"volume {self.no}", daemon=True)
         self._thread.start()
 
@@ -192,7 +193,11 @@ class Volume:
     @property
     def is_writable(self) -> bool:
         """Whether groups are taken."""
-        return self.state in WRITABLE
+        return not self._is_ending and self.state in WRITABLE
+
+    def wait_seen(self, timeout_s: float) -> bool:
+        """Wait until the folder was looked at for the first time. Not on the loop."""
+        return self._was_seen.wait(timeout_s)
 
     def begin(self, sink: Sink, note: Note, group: GroupData, expected_bytes: int, priority: int) -> Pen:
         """Return a pen for a new segment that begins with `group`; the file is made with the first write."""
@@ -200,7 +205,7 @@ class Volume:
 
     def put(self, pen: Pen, group: GroupData) -> bool:
         """Queue a group; less important segments are given up for it. False when there is no room."""
-        if pen.is_over:
+        if pen.is_over or self._is_ending:
             return False
         given_up: list[Pen] = []
         with self._changed:
@@ -228,7 +233,7 @@ class Volume:
         pen.is_over = True
         self._jobs.append(_Job(pen, word="disk_slow", is_close=True, since_s=self._clock.monotonic()))
 
-    def order(self, pen: Pen, word: str, *, is_close: bool = False) -> None:
+    def ask(self, pen: Pen, word: str, *, is_close: bool = False) -> None:
         """Queue a sync or a close."""
         with self._changed:
             self._jobs.append(_Job(pen, word=word, is_close=is_close, since_s=self._clock.monotonic()))
@@ -274,6 +279,9 @@ class Volume:
     # -- in the writer thread
 
     def _run(self) -> None:
+        self._look()
+        self._was_seen.set()
+        self._post(self.tell)
         while True:
             with self._changed:
                 self._busy_since_s = None
@@ -293,9 +301,9 @@ class Volume:
             if now_s >= self._next_look_s:
                 self._look()
                 self._post(self.tell)
-        for pen in list(self._dirty):
-            if pen.writer is not None:
-                pen.writer.let_go()
+        for pen in list(self._open):
+            pen.is_over = True
+            self._close(pen, "volume")
 
     def _until_due_s(self) -> float:
         due_s = self._next_look_s
@@ -327,8 +335,9 @@ class Volume:
             self._look()
             if self._disk_state != "ok":
                 raise _StateError(self._disk_state)
-            room_bytes = max(0, self.free_bytes - self.order_.reserve_bytes) // 8
+            room_bytes = max(0, self.free_bytes - self.spec.reserve_bytes) // 8
             pen.writer = SegmentWriter(self.path, pen.note, pen.parameters, min(pen.expected_bytes, room_bytes))
+            self._open.add(pen)
             opened = pen.writer.note
             self._post(lambda: pen.sink.segment_opened(pen, opened))
         start_ticks = group.ticks - pen.ticks
@@ -393,6 +402,7 @@ class Volume:
             reason,
             problem,
         )
+        self._open.discard(pen)
         pen.writer, pen.groups = None, []
         self._post(lambda: pen.sink.segment_ended(pen, written))
 
@@ -417,19 +427,19 @@ class Volume:
 
     def _seen(self) -> str:
         mark = read_mark(self.path)
-        order = self.order_
-        if mark is None and order.may_enter:
-            enter(self.path, order.volume_id, order.house_id)
+        spec = self.spec
+        if mark is None and spec.may_enter:
+            enter(self.path, spec.volume_id, spec.house_id)
             mark = read_mark(self.path)
         if mark is None:
             return "gone"
-        if mark != (order.volume_id, order.house_id):
+        if mark != (spec.volume_id, spec.house_id):
             return "foreign"
         room = os.statvfs(self.path)
         self.total_bytes, self.free_bytes = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
         if room.f_flag & os.ST_RDONLY:
             return "read_only"
-        needed = order.reserve_bytes
+        needed = spec.reserve_bytes
         if self._disk_state == "full":
             needed += min(ROOM_AGAIN_BYTES, self.total_bytes // 50)
         return "full" if self.free_bytes <= needed else "ok"
@@ -520,14 +530,12 @@ class Volumes:
         """Use these volumes and no others; one whose order changed ends what it writes and is opened anew."""
         wanted = {order.no: order for order in orders}
         for no, volume in list(self._by_no.items()):
-            if wanted.get(no) != volume.order_:
+            if wanted.get(no) != volume.spec:
                 volume.end()
                 self._retired.append(self._by_no.pop(no))
         for no, order in wanted.items():
             if no not in self._by_no:
-                made = Volume(order, self._clock, self._post, self._say, **self._how)  # type: ignore[arg-type]
-                self._by_no[no] = made
-                made.tell()
+                self._by_no[no] = Volume(order, self._clock, self._post, self._say, **self._how)  # type: ignore[arg-type]
 
     def choose(self, numbers: tuple[int, ...]) -> Volume | None:
         """Return the first of some volumes that is well, else the first that is only slow."""
