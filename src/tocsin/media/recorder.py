@@ -14,14 +14,15 @@ from typing import Final, Protocol
 
 from tocsin.base.clock import Clock
 from tocsin.domain.recorder_told import RecordOrder
-from tocsin.media.recorder_line import DecodeLine, WallLine
+from tocsin.media.recorder_line import STEP_MS, DecodeLine, WallLine
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, milliseconds, parameters_of
-from tocsin.media.volumes import GroupData, Pen, Volumes, Written
+from tocsin.media.volumes import GAP_OF, GroupData, Pen, Volumes, Written
 from tocsin.protocols.rtp.access_unit import AccessUnit, ParameterSets
 
 CLOCK_HZ: Final = 90_000
 MAX_GROUP_BYTES: Final = 16 << 20
 MAX_GROUP_TICKS: Final = 10 * CLOCK_HZ
+MAX_GROUP_PICTURES: Final = 4000
 STALL_TICKS: Final = 2 * CLOCK_HZ  # longer than this nothing was shown: a gap, unless the camera is that slow
 USUAL_TICKS: Final = 3600
 JOIN_WITHOUT_KEY_MS: Final = 5000.0
@@ -220,6 +221,7 @@ class Recorder:
             if (
                 group.size_bytes > MAX_GROUP_BYTES
                 or time - group.ticks > MAX_GROUP_TICKS
+                or len(self._times) >= MAX_GROUP_PICTURES
                 or step > max(STALL_TICKS, 4 * self._usual)
                 or (self._memory.is_full and not self._memory.make_room())
             ):
@@ -280,8 +282,8 @@ class Recorder:
             wall_ms = self._end_group(time, wall_ms)
         else:
             self._end_group(time)
-        if reason in ("start", "restart", "event"):
-            wall_ms = max(wall_ms, self._end_ms)
+        if reason in ("start", "restart", "event") and 0 < self._end_ms - wall_ms < STEP_MS:
+            wall_ms = self._end_ms
         return self._open(time, wall_ms, reason, 0)
 
     def _go_on(self, time: int, now_ms: float) -> GroupData:
@@ -343,16 +345,16 @@ class Recorder:
 
     def _write(self, group: GroupData) -> None:
         pen = self._pen
-        is_new = bool(group.begins) or pen is None or pen.is_over or pen.volume.state not in ("ok", "slow")
+        is_new = bool(group.begins) or pen is None or pen.is_over or not pen.volume.is_writable
         if is_new:
-            if group.flags & CONTINUES and not group.begins:
-                self._lose(group, self._volumes.reason(self.order.volumes))
-                return  # nobody could show it without its key picture
-            self._close_pen(group.begins or "volume")
             volume = self._volumes.choose(self.order.volumes)
-            if volume is None:
-                self._lose(group, self._volumes.reason(self.order.volumes))
+            if volume is None or (group.flags & CONTINUES and not group.begins):
+                reason = self._volumes.reason(self.order.volumes) if volume is None else "no_key"
+                if volume is None:
+                    self._close_pen(reason)
+                self._start_gap(group.wall_ms, reason)  # nobody could show it without its key picture
                 return
+            self._close_pen(group.begins or "volume", group.wall_ms)
             note = Note(self.order.channel_id, self.order.stream, group.wall_ms)
             pen = volume.begin(self, note, group, self._expected_bytes(group), self.order.priority)
             self._segment_bytes = 0
@@ -362,17 +364,18 @@ class Recorder:
         if not pen.write(group):
             if not is_new:
                 self._close_pen("disk_slow")
-            self._lose(group, "disk_slow")
+            self._start_gap(group.wall_ms, "disk_slow")
             return
         self._pen = pen
         self._segment_bytes += group.size_bytes
         if self._gap_from_ms is not None:
             self._end_gap(group.wall_ms)
 
-    def _close_pen(self, reason: str) -> None:
+    def _close_pen(self, reason: str, followed_ms: int | None = None) -> None:
         pen, self._pen = self._pen, None
         if pen is None:
             return
+        pen.followed_ms = followed_ms
         lost = self._origin.lost_packets() if self._origin is not None else self._lost_before
         offset_ms = self._origin.clock_offset_ms() if self._origin is not None else None
         self._lost_of[pen] = (max(0, lost - self._lost_before), offset_ms)
@@ -403,12 +406,13 @@ class Recorder:
 
     def segment_ended(self, pen: Pen, written: Written) -> None:
         """The file is closed, or its volume gave it up: what follows in time is not there."""
+        is_short = bool(written.problem) or written.end_reason == "disk_slow"
         if pen is self._pen:
-            reason = written.end_reason
-            self._close_pen(reason)
-            self._start_gap(written.end_ms, reason)
-        elif written.problem or written.end_reason == "disk_slow":
+            self._close_pen(written.end_reason)
+        if is_short and pen.followed_ms is None:
             self._start_gap(written.end_ms, written.end_reason)
+        elif is_short and pen.followed_ms is not None and pen.followed_ms > written.end_ms:
+            self._telling.gap(self, written.end_ms, pen.followed_ms, GAP_OF.get(written.problem, "disk_slow"))
         self._telling.closed(self, pen, written)
 
     def told_of(self, pen: Pen) -> tuple[int, int | None]:
@@ -418,17 +422,15 @@ class Recorder:
 
     # -- gaps
 
-    def _lose(self, group: GroupData, reason: str) -> None:
-        """A group is not written."""
-        if self._pen is not None and self._pen.is_over:
-            self._pen = None
-        self._start_gap(group.wall_ms, reason)
-
     def _start_gap(self, from_ms: int, reason: str) -> None:
-        if self._is_stopped or (self._gap_reason and self._gap_from_ms is not None):
+        if self._is_stopped or self.is_rolling:
             return
-        if self._gap_from_ms is None or self._gap_from_ms > from_ms:
-            self._gap_from_ms = from_ms
+        open_ms = self._gap_from_ms
+        if self._gap_reason and open_ms is not None:
+            if from_ms < open_ms:  # it began earlier than was known
+                self._telling.gap(self, from_ms, open_ms, reason)
+            return
+        self._gap_from_ms = from_ms if open_ms is None else min(open_ms, from_ms)
         self._gap_reason = reason
         self._telling.gap(self, self._gap_from_ms, None, reason)
 

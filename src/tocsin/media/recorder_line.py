@@ -21,11 +21,11 @@ _WRAP: Final = (1 << 33) - 1
 class DecodeLine:
     """Lays decode times of pictures on a line that rises with each, and their presentation behind it."""
 
-    __slots__ = ("_clock", "_is_reordered", "_last", "_usual")
+    __slots__ = ("_clock", "_is_reordered", "_last", "_shown", "_usual")
 
     def __init__(self) -> None:
         self._clock = MediaClock()
-        self._last = -1
+        self._last = self._shown = -1
         self._usual = _USUAL
         self._is_reordered = False
 
@@ -36,20 +36,23 @@ class DecodeLine:
         if pts is not None and dts is not None and (pts - dts & _WRAP) < CLOCK_HZ:
             offset = pts - dts & _WRAP
             time -= offset
-        elif self._is_reordered or time <= self._last:
-            if time - self._last > CLOCK_HZ or self._last - time > _MAX_BACK:
+        else:
+            shown, back = time, self._shown - time
+            self._shown = time
+            if back > 0 and not self._is_reordered:
+                self._is_reordered, self._usual = back < _MAX_BACK, _USUAL
+            if self._is_reordered and abs(time - self._last) > CLOCK_HZ:
                 self._is_reordered = False
-            else:
-                self._is_reordered = True
-                shown, time = time, self._last + self._usual
+            if self._is_reordered:
+                if back:
+                    self._usual = max(1, min(self._usual, abs(back)))
+                time = self._last + self._usual
                 offset = shown - time
         if time <= self._last:
             offset += time - self._last - 1
             time = self._last + 1
-        if 1 < time - self._last < CLOCK_HZ and self._last >= 0 and not self._is_reordered:
-            self._usual = time - self._last
         self._last = time
-        return time, offset
+        return time, max(-CLOCK_HZ, offset)
 
 
 class WallLine:

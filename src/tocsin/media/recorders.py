@@ -29,6 +29,7 @@ from tocsin.media.workers import WorkerProcess, Workers
 
 RECOVER_TIMEOUT_S: Final = 3600.0
 MAX_ACKNOWLEDGED: Final = 1000
+MAX_KEYS: Final = 100_000
 
 
 class Recorders:
@@ -120,6 +121,8 @@ class Recorders:
             return False
         if "key" in message:
             self._keys[str(message["key"])] = worker
+            if len(self._keys) > MAX_KEYS:  # it will be told again
+                del self._keys[next(iter(self._keys))]
         said(worker, message)
         return True
 

@@ -23,7 +23,7 @@ _PLAYABLE = {int(StreamType.H264), int(StreamType.H265)}
 
 
 class Tap(Protocol):
-    """Whoever else wants the pictures of a source: the transcoder."""
+    """Whoever else wants the pictures of a source: the transcoder, the recorder."""
 
     def take(self, unit: AccessUnit, now_ms: float) -> None:
         """Take one picture."""
@@ -45,6 +45,7 @@ class Source:
         self._wait_ms = wait_ms
         self.feed = feed  # outlives the source: viewers keep their timeline when the camera is asked again
         self.tap: Tap | None = None
+        self.recorder: Tap | None = None
         self.forwards: Sequence[PacketTap] = ()
         self.first_packet_ms = -1.0
         self.last_packet_ms = -1.0
@@ -126,6 +127,8 @@ class Source:
             if isinstance(unit, AccessUnit):
                 if self.tap is not None:
                     self.tap.take(unit, now_ms)
+                if self.recorder is not None:
+                    self.recorder.take(unit, now_ms)
                 for forward in tuple(self.forwards):
                     forward.take(unit, now_ms)
                 version = feed.config_version
@@ -166,6 +169,15 @@ class Source:
         if receiver.packets and receiver.codec and not self.feed.keys:
             return "waiting_for_key"
         return ""
+
+    def lost_packets(self) -> int:
+        """Return packets that did not arrive, since the source was opened."""
+        return self.receiver.reorder.lost
+
+    def clock_offset_ms(self) -> int | None:
+        """Return how far the sender's clock is ahead of ours; None where its packets do not say."""
+        ahead_ms = self.receiver.wall_ahead_ms if isinstance(self.receiver, TrackReceiver) else None
+        return None if ahead_ms is None else round(ahead_ms)
 
     def new_losses(self) -> tuple[int, int]:
         """Return packets lost and packets received since the last call."""

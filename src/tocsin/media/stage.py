@@ -7,6 +7,7 @@ from tocsin.media.feed import FRAGMENT_MS, Feed
 from tocsin.media.forward import Forward
 from tocsin.media.playback_feed import PlaybackFeed, is_playback
 from tocsin.media.ports import TcpListener, TcpPort, UdpPort
+from tocsin.media.recorder import Recorder
 from tocsin.media.rtsp import RtspPull
 from tocsin.media.shared import SharedLeg
 from tocsin.media.source import Source
@@ -36,6 +37,7 @@ class Stage:
         self.transcoder: Transcoder | None = None
         self.viewers: set[Viewer] = set()
         self.forwards: list[Forward] = []
+        self.recorder: Recorder | None = None
         self.was_shown = False
         self.is_heard = False  # asked for with sound, whoever watches
         self.kernel_drops = 0
@@ -43,11 +45,20 @@ class Stage:
         self._is_reported_silent = False
 
     def feed_forwards(self) -> None:
-        """Let the forwards have the pictures of a new source, from its next key picture on."""
+        """Let forwards and recorder have the pictures of a new source, from its next key picture on."""
+        self.feed_recorder()
         if self.source is not None and self.source.forwards is not self.forwards:
             self.source.forwards = self.forwards
             for forward in self.forwards:
                 forward.interrupted()
+
+    def feed_recorder(self) -> None:
+        """Let the recorder have the pictures of the source, if there are both."""
+        source = self.source
+        if source is not None and source.recorder is not self.recorder:
+            source.recorder = self.recorder
+            if self.recorder is not None:
+                self.recorder.attach(source)
 
     def close_ports(self) -> None:
         """Stop receiving; viewers stay."""

@@ -9,7 +9,7 @@ from tocsin.media.wire import Message, Refused
 
 
 class Stages:
-    """A stage exists while it has a source, viewers or forwards."""
+    """A stage exists while it has a source, viewers, forwards or a recorder."""
 
     def __init__(self, fragment_ms: int, say: Callable[[Message], None]) -> None:
         self._fragment_ms = fragment_ms
@@ -52,7 +52,8 @@ class Stages:
 
     def drop_if_empty(self, stage: Stage) -> None:
         """Forget a stage nobody needs."""
-        if stage.source is None and not stage.viewers and not stage.forwards and stage.transcoder is None:
+        is_used = stage.viewers or stage.forwards or stage.transcoder is not None or stage.recorder is not None
+        if stage.source is None and not is_used:
             self._by_id.pop(stage.stream_id, None)
 
     def event(self, name: str, stream_id: str, **content: object) -> None:

@@ -106,7 +106,9 @@ class Pen:
     priority: int
     ticks: int
     queued_bytes: int = 0
+    followed_ms: int | None = None  # when the segment after it begins, once there is one
     is_over: bool = False  # nothing more is taken: closed, given up or failed
+    was_opened: bool = False  # a file was made and told
     writer: SegmentWriter | None = None
     is_failed: bool = False
     sequence: int = 0
@@ -338,6 +340,7 @@ class Volume:
             room_bytes = max(0, self.free_bytes - self.spec.reserve_bytes) // 8
             pen.writer = SegmentWriter(self.path, pen.note, pen.parameters, min(pen.expected_bytes, room_bytes))
             self._open.add(pen)
+            pen.was_opened = True
             opened = pen.writer.note
             self._post(lambda: pen.sink.segment_opened(pen, opened))
         start_ticks = group.ticks - pen.ticks

@@ -25,6 +25,7 @@ from tocsin.media.pace import Pace
 from tocsin.media.playback_verbs import PlaybackVerbs
 from tocsin.media.ports import PortRange, read_drops
 from tocsin.media.receivers import Receivers
+from tocsin.media.recorder_verbs import RecorderVerbs
 from tocsin.media.shared import SharedPorts
 from tocsin.media.stages import Stages
 from tocsin.media.talk import TalkRefused, Talks
@@ -70,6 +71,7 @@ class Worker:
             transcodes=settings.transcodes,
         )
         self._receivers = Receivers(self._stages, self._pace, ports, clock, self._gallery.place)
+        self._recording = RecorderVerbs(self._stages, clock, self._say)
         self._verbs: dict[str, Callable[[Message], Awaitable[object]]] = {
             **self._receivers.table(),
             **self._gallery.table(),
@@ -77,6 +79,7 @@ class Worker:
             "stats": self._stats,
             **self._talks.verbs,
             **PlaybackVerbs(self._stages.get, clock).table(),
+            **self._recording.table(),
         }
 
     # -- life
@@ -114,6 +117,7 @@ class Worker:
                 self._receivers.shared.close()
             self._forwards.close_all()
             self._gallery.end_all("restart")
+            await self._recording.close()
             await asyncio.gather(*(stage.stop_transcode() for stage in self._stages), return_exceptions=True)
 
     async def _obey(self, reader: asyncio.StreamReader) -> None:
@@ -196,6 +200,7 @@ class Worker:
             self._gallery.stop_idle_transcode(stage)
             self._stages.drop_if_empty(stage)
         self._gallery.each_second(now)
+        self._recording.each_second(now_ms)
         if self._receivers.shared is not None:
             self._receivers.shared.tidy(asyncio.get_running_loop().time())
         if self._seconds % REPORT_EVERY_S == 0:
