@@ -93,7 +93,7 @@ class SegmentWriter:
         os.fdatasync(self._fd)
         self.unsynced_bytes = 0
         if not self.is_entered:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
             self.is_entered = True
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ def recover(path: Path) -> Recovered:
             if found.note is None and not _is_torn_head(fd, size):
                 return Recovered(found)
             path.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             return Recovered(found, cut_bytes=size, is_removed=True)
         os.ftruncate(fd, found.size_bytes)  # also gives back what was reserved beyond the end
         os.fdatasync(fd)
@@ -214,13 +214,14 @@ def _create(volume: Path, path: Path) -> int:
         for folder in reversed(parents[: parents.index(volume)]):
             try:
                 folder.mkdir(mode=0o750)
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
             except FileExistsError:
                 continue
         return os.open(path, flags, 0o640)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Errors: OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

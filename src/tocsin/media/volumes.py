@@ -24,7 +24,7 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.domain.recspectold import VolumeOrder
 from tocsin.domain.segment_groups import DAMAGED, Group
-from tocsin.media.segment_file import SegmentWriter, problem_of
+from tocsin.media.segment_file import SegmentWriter, problem_of, sync_folder
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, group_head, milliseconds
 
 log = structlog.get_logger(__name__)
@@ -180,6 +180,7 @@ class Volume:
         self._next_look_s = 0.0
         self._open: set[Pen] = set()  # with a file
         self._was_seen = threading.Event()
+        self._was_ours = False
         self._thread = threading.Thread(target=self._run, name=f"volume {self.no}", daemon=True)
         self._thread.start()
 
@@ -248,6 +249,8 @@ class Volume:
             self._is_slow = True
         elif self.queue_bytes <= self._most_bytes // 10 and waited_s < 1.0:
             self._is_slow = False
+        with self._changed:
+            self._changed.notify()
         self.tell()
 
     def _waited_s(self) -> float:
@@ -431,13 +434,14 @@ class Volume:
     def _seen(self) -> str:
         mark = read_mark(self.path)
         spec = self.spec
-        if mark is None and spec.may_enter:
+        if mark is None and spec.may_enter and not self._was_ours:  # later it is a disk that is not there
             enter(self.path, spec.volume_id, spec.house_id)
             mark = read_mark(self.path)
         if mark is None:
             return "gone"
         if mark != (spec.volume_id, spec.house_id):
             return "foreign"
+        self._was_ours = True
         room = os.statvfs(self.path)
         self.total_bytes, self.free_bytes = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
         if room.f_flag & os.ST_RDONLY:
@@ -496,6 +500,7 @@ def enter(path: Path, volume_id: str, house_id: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(partial, path / MARK)
     partial.unlink()
+    sync_folder(path)
 
 
 def _try_to_write(path: Path) -> None:
