@@ -154,5 +154,7 @@ class Sender:
             stored.update(int(number) for number in re.findall(rb"<(\d{6})>", data))
         following = {number: number + KEY_EVERY - number % KEY_EVERY for number in self.sent}
         return sorted(
-            number for number in self.sent if self.sent.get(following[number], until_s) < until_s and number not in stored
+            number
+            for number in self.sent
+            if self.sent.get(following[number], until_s) < until_s and number not in stored
         )

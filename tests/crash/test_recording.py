@@ -18,6 +18,7 @@ import pytest
 from tests.crash.disks import Disk, fill
 from tests.crash.recordings import Index, Sender, differences
 from tests.crash.test_kill import KILLS, SEED, shim
+from tests.support.gb28181 import eventually
 from tests.support.media import running_link
 from tests.support.records import note
 from tocsin.domain.recorder_told import SegmentClosed, VolumeOrder
@@ -44,9 +45,7 @@ async def kill(link: MediaLink, index: Index) -> float:
     loop = asyncio.get_running_loop()
     os.kill(pid, signal.SIGKILL)
     killed_s = loop.time()
-    async with asyncio.timeout(20):
-        while not (link.health()[0].is_alive and link.health()[0].pid != pid):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: link.health()[0].is_alive and link.health()[0].pid != pid)
     return killed_s
 
 

@@ -14,7 +14,7 @@ SEEDS: list[bytes] = [
 
 
 def run_one(data: bytes) -> None:
-    """Walk the bytes as a file: what is found lies within it, in order, and what was walked is walked the same again."""
+    """Walk the bytes as a file: what is found lies within it, in order, and walked again it is the same."""
     for is_deep in (False, True):
         found = walk(io.BytesIO(data), is_deep=is_deep)
         assert found.size_bytes <= len(data)

@@ -227,11 +227,11 @@ def test_a_camera_of_100_mbit_s_is_recorded_in_bounded_memory(desk: Desk) -> Non
     recorder = desk.recorder(segment_s=600)
     camera = Pictures(desk, recorder, key_every=1_000_000, size=500_000)
     most = 0
+    volume = desk.volumes.get(1)
+    assert volume is not None
     for _ in range(20):
         camera.play(10)
         most = max(most, desk.memory.used_bytes)
-        volume = desk.volumes.get(1)
-        assert volume is not None
         desk.run(lambda: volume.queue_bytes < 32 << 20)
     recorder.stop("stopped")
     (written,) = desk.closed(1)

@@ -66,7 +66,7 @@ def test_a_failing_volume_is_left_for_another_and_used_again(
             camera.play(25)
         desk.run(lambda: len(desk.endings) == 2)
         assert (1, state) in desk.states
-        assert {written.end_reason for _, written in desk.endings} == {reason}
+        assert {written.end_reason for _, written in desk.endings} <= {reason, "volume"}
         for camera in cameras:
             camera.play(50)
         desk.run(lambda: len(desk.openings) == 4)

@@ -253,10 +253,10 @@ class Recorder:
         until_ms = self._kept_until_ms
         if until_ms is not None and wall_ms > until_ms and self.order.pre_roll_ms:
             self._roll("event")
-        if self._gap_from_ms is not None and not self._gap_reason and not self.is_rolling:
-            if wall_ms - self._gap_from_ms > FIRST_KEY_WAIT_MS:
-                is_sending = self._last_ms >= 0 and now_ms - self._last_ms < SILENT_MS
-                self._start_gap(self._gap_from_ms, "no_key" if is_sending else "source_lost")
+        begun_ms = self._gap_from_ms
+        if begun_ms is not None and not self._gap_reason and wall_ms - begun_ms > FIRST_KEY_WAIT_MS:
+            is_sending = self._last_ms >= 0 and now_ms - self._last_ms < SILENT_MS
+            self._start_gap(begun_ms, "no_key" if is_sending else "source_lost")
 
     # -- groups
 
@@ -389,14 +389,12 @@ class Recorder:
         return min(told + told // 16 + 65_536, MAX_EXPECTED_BYTES)
 
     def _should_move(self) -> bool:
-        """Tell whether the present volume is not well and another one is, or nothing is written though it could be."""
+        """Tell whether the present volume takes nothing, or is slow while another one is well."""
         pen = self._pen
-        if self.is_rolling:
-            return False
-        if pen is None or pen.is_over or not pen.volume.is_writable:
+        if pen is None or pen.volume.state == "ok":
+            return pen is not None and pen.is_over
+        if pen.is_over or not pen.volume.is_writable:
             return True
-        if pen.volume.state == "ok":
-            return False
         other = self._volumes.choose(self.order.volumes)
         return other is not None and other is not pen.volume and other.state == "ok"
 

@@ -71,7 +71,7 @@ class Told:
     def tell_again(self) -> None:
         """Say once more what nobody acknowledged."""
         now_s = self._clock.monotonic()
-        due = []
+        due: list[str] = []
         for key, (_, at_s) in self._kept.items():
             if now_s - at_s < AGAIN_AFTER_S or len(due) == TOLD_AGAIN_AT_ONCE:
                 break

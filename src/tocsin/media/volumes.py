@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import structlog
 
 from tocsin.base.clock import Clock
-from tocsin.domain.recspectold import VolumeOrder
+from tocsin.domain.recorder_told import VolumeOrder
 from tocsin.domain.segment_groups import DAMAGED, Group
 from tocsin.media.segment_file import SegmentWriter, problem_of, sync_folder
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, group_head, milliseconds
@@ -188,7 +188,7 @@ class Volume:
 
     @property
     def state(self) -> str:
-        """`ok`, `full`, `slow`, `read_only`, `gone` or `foreign`; one whose disk does not come back from a call is gone."""
+        """`ok`, `full`, `slow`, `read_only`, `gone` or `foreign`; one whose disk does not answer for long is gone."""
         if self._disk_state == "ok" and self._is_slow:
             return "gone" if self._waited_s() > HUNG_AFTER_S else "slow"
         return self._disk_state
@@ -570,4 +570,5 @@ class Volumes:
         for volume in volumes:
             volume.end()
         until_s = self._clock.monotonic() + timeout_s
-        return all([volume.join(max(0.0, until_s - self._clock.monotonic())) for volume in volumes])
+        in_time = [volume.join(max(0.0, until_s - self._clock.monotonic())) for volume in volumes]
+        return all(in_time)
