@@ -57,25 +57,21 @@ def test_a_failing_volume_is_left_for_another_and_used_again(
     desk = Desk(one, two)
     moving, bound, other = desk.recorder(), desk.recorder(volumes=(1,)), desk.recorder(volumes=(2,))
     cameras = [Pictures(desk, recorder) for recorder in (moving, bound, other)]
-    for camera in cameras:
-        camera.play(30)
+    Pictures.play_together(cameras, 30)
     desk.run(lambda: len(desk.openings) == 3)
     with monkeypatch.context() as failing:
         refuse(failing, one, code)
-        for camera in cameras[:2]:
-            camera.play(25)
+        Pictures.play_together(cameras, 25)
         desk.run(lambda: len(desk.endings) == 2)
         assert (1, state) in desk.states
         assert {written.end_reason for _, written in desk.endings} <= {reason, "volume"}
-        for camera in cameras:
-            camera.play(50)
+        Pictures.play_together(cameras, 50)
         desk.run(lambda: len(desk.openings) == 4)
     volume = desk.volumes.get(1)
     assert volume is not None
     desk.clock.advance(3)
     desk.run(lambda: volume.state == "ok")
-    for camera in cameras:
-        camera.play(60)
+    Pictures.play_together(cameras, 60)
     for recorder in (moving, bound, other):
         recorder.stop("stopped")
     desk.run(lambda: len(desk.endings) == 5)
@@ -108,19 +104,20 @@ def test_a_slow_volume_drops_the_least_important_and_others_know_nothing_of_it(
 
     monkeypatch.setattr(SegmentWriter, "append", append)
     cameras = [Pictures(desk, recorder, size=1000) for recorder in (low, high, other)]
+    volume, well = desk.volumes
     for _ in range(6):
-        for camera in cameras:
-            camera.play(25)
-    volume = desk.volumes.get(1)
-    assert volume is not None
+        Pictures.play_together(cameras, 25)
+        desk.run(lambda: well.queue_bytes == 0)
     assert volume.queue_bytes <= 200_000
     desk.run(lambda: (1, "slow") in desk.states)
     for _ in range(4):
-        cameras[2].play(25)
+        Pictures.play_together(cameras[2:], 25)
+        desk.run(lambda: well.queue_bytes == 0)
     held.set()
     for recorder in (high, low, other):
         recorder.stop("stopped")
-    desk.run(lambda: len([written for _, written in desk.endings if written.end_reason == "stopped"]) >= 2)
+    ended = [high, other]
+    desk.run(lambda: {pen.sink for pen, last in desk.endings if last.end_reason == "stopped"}.issuperset(ended))
     volume.tick()
     desk.run(lambda: volume.state == "ok")
     kept = {pen.sink: 0 for pen, _ in desk.endings}
@@ -128,7 +125,7 @@ def test_a_slow_volume_drops_the_least_important_and_others_know_nothing_of_it(
         kept[pen.sink] += written.pictures
     assert kept[high] == 150, "the important one lost nothing"
     assert kept[other] == 250
-    assert kept.get(low, 0) < 150
+    assert kept[low] < 150
     assert {gap[2] for gap in desk.gaps} == {"disk_slow"}
     desk.end()
 
@@ -159,7 +156,8 @@ def test_written_pictures_are_synced_within_ten_seconds(tmp_path: Path) -> None:
     assert volume.syncs == 0
     camera.play(25 * 9)
     desk.run(lambda: volume.syncs == 1)
+    camera.play(30)
     recorder.keep(None)
-    desk.run(lambda: volume.syncs == 2)
+    desk.run(lambda: volume.syncs >= 2)
     recorder.stop("stopped")
     desk.end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +133,17 @@ class Pictures:
             clock.advance(FRAME_MS / 1000)
             if self.number % 25 == 0:
                 self._recorder.tick(clock.monotonic() * 1000, has_source=True)
+
+    @staticmethod
+    def play_together(cameras: Sequence[Pictures], count: int) -> None:
+        """Let several cameras send so many pictures at the same time."""
+        for _ in range(count):
+            for camera in cameras:
+                clock = camera._desk.clock
+                camera._recorder.take(camera.unit(), clock.monotonic() * 1000)
+                if camera.number % 25 == 0:
+                    camera._recorder.tick(clock.monotonic() * 1000, has_source=True)
+            cameras[0]._desk.clock.advance(FRAME_MS / 1000)
 
     def pass_by(self, seconds: float, *, has_source: bool = True) -> None:
         """Let time pass without pictures."""

@@ -136,7 +136,7 @@ class Recorder:
 
     @property
     def is_rolling(self) -> bool:
-        """Whether pictures stay in memory for now."""
+        """Whether pictures stay in memory until an event."""
         return self._kept_until_ms is None
 
     def attach(self, origin: Origin) -> None:
@@ -254,7 +254,8 @@ class Recorder:
         if until_ms is not None and wall_ms > until_ms and self.order.pre_roll_ms:
             self._roll("event")
         begun_ms = self._gap_from_ms
-        if begun_ms is not None and not self._gap_reason and wall_ms - begun_ms > FIRST_KEY_WAIT_MS:
+        is_waiting = self._group is None and not self._gap_reason
+        if begun_ms is not None and is_waiting and wall_ms - begun_ms > FIRST_KEY_WAIT_MS:
             is_sending = self._last_ms >= 0 and now_ms - self._last_ms < SILENT_MS
             self._start_gap(begun_ms, "no_key" if is_sending else "source_lost")
 

@@ -23,7 +23,7 @@ import structlog
 
 from tocsin.base.clock import Clock
 from tocsin.domain.recorder_told import VolumeOrder
-from tocsin.domain.segment_groups import DAMAGED, Group
+from tocsin.domain.segment_groups import DAMAGED, GAP_BEFORE, Group
 from tocsin.media.segment_file import SegmentWriter, problem_of, sync_folder
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, group_head, milliseconds
 
@@ -354,6 +354,8 @@ class Volume:
         duration_ms = milliseconds(start_ticks + group.duration_ticks) - start_ms
         damaged = sum([picture.is_damaged for picture in group.pictures])
         flags = (DAMAGED if damaged else 0) | (group.flags & CONTINUES)
+        if start_ms > (pen.groups[-1].end_ms if pen.groups else 0):
+            flags |= GAP_BEFORE
         pen.groups.append(Group(offset, pen.writer.size_bytes - offset, start_ms, duration_ms, flags))
         pen.pictures += len(group.pictures)
         pen.damaged += damaged
