@@ -46,6 +46,7 @@ def run(seconds: float) -> Mapping[str, float]:
 def _wait_complete(running: Server, device_id: str, *, after: str = "") -> Mapping[str, str]:
     """Wait for the end of the newest catalogue attempt. Errors: RuntimeError."""
     ends_s = time.monotonic() + PATIENCE_S
+    attempts: list[Mapping[str, str]] = []
     while time.monotonic() < ends_s:
         attempts = running.call("GET", f"/devices/{device_id}/attempts?kind=catalog")["items"]
         done = [one for one in attempts if one["kind"] == "catalog" and one["outcome"] != "running"]
@@ -53,7 +54,10 @@ def _wait_complete(running: Server, device_id: str, *, after: str = "") -> Mappi
             found: Mapping[str, str] = done[0]
             return found
         time.sleep(0.5)
-    raise RuntimeError(f"the catalogue of {GB_ID} was not read within {PATIENCE_S} s")
+    told = [(one["id"], one["outcome"], one["started_at"]) for one in attempts[:3]]
+    raise RuntimeError(
+        f"the catalogue of {GB_ID} was not read within {PATIENCE_S} s after {after or 'the start'}: {told}"
+    )
 
 
 def _present(running: Server, device_id: str) -> int:

@@ -37,6 +37,20 @@ export default defineConfig({
     // Every asset stays a file: a strict content policy allows no data: fonts.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1300,
+    // What several pages share comes in a few parts, not in twenty: each part is a request before the first picture.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: 'frame', test: /node_modules[\\/](?!maplibre)|src[\\/]lib[\\/](api|feed|i18n|keys|state|ui|[a-z.]+\.ts$)/, minShareCount: 3, priority: 4 },
+            { name: 'words', test: /src[\\/]paraglide/, minShareCount: 4, priority: 3 },
+            { name: 'desk', test: /src[\\/]lib[\\/]registry[\\/](?!protocol)/, minShareCount: 2, priority: 1 },
+            { name: 'picture', test: /src[\\/]lib[\\/](player|speech)[\\/]/, minShareCount: 2, priority: 2 },
+          ],
+        },
+      },
+    },
   },
   server: {
     host: '127.0.0.1',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -53,6 +54,25 @@ async def test_the_console_is_served_for_its_pages_and_its_hashed_files_stay(hou
         for path in ("/assets/gone.js", "/.env", "/%2e%2e/tocsin.db", "/assets/..%2f..%2ftocsin.db", "/a%00b.js"):
             assert (await client.get(path)).status_code == 404, path
         assert (await client.post("/incidents", json={})).status_code == 405
+
+
+async def test_a_hashed_script_comes_compressed_once_it_was_asked_for(house: WebHouse) -> None:
+    script = "export const words = 'camera';\n" * 200
+    (house.services.static / "assets" / "main-def456.js").write_text(script)
+    async with house.client() as client:
+        first = await client.get("/assets/main-def456.js")
+        assert first.text == script
+        async with asyncio.timeout(5):
+            while True:
+                packed = await client.get("/assets/main-def456.js")
+                if packed.headers.get("content-encoding") == "gzip":
+                    break
+        assert packed.text == script
+        assert int(packed.headers["content-length"]) < len(script) // 4
+        assert packed.headers["vary"] == "Accept-Encoding"
+        plain = await client.get("/assets/main-def456.js", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.text == script
 
 
 async def test_unknown_addresses_and_methods_are_problems(house: WebHouse) -> None:
