@@ -1,7 +1,7 @@
 """The built console from `web/static`: hashed files for ever, the page itself always fresh.
 
-A page of the console begins with some twenty files. Hashed ones never change, so they are kept in memory once asked for,
-and compressed aside while the first asker already has his answer.
+A page of the console begins with some twenty files. Hashed ones never change, so they are kept in memory once asked
+for, and compressed aside while the first asker already has his answer.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class Console:
 
     async def _keep(self, path: str, found: Path, media_type: str) -> _Kept | None:
         """Return a file to answer with from memory; None when the room for that is used up."""
-        size = found.stat().st_size
+        made = _Kept(await asyncio.to_thread(found.read_bytes), media_type)
+        size = len(made.body)
         if self._kept_bytes + size > MAX_KEPT_BYTES:
             return None
-        made = _Kept(await asyncio.to_thread(found.read_bytes), media_type)
         known = self._kept.setdefault(path, made)
         if known is made:
             self._kept_bytes += size
