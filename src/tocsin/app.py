@@ -53,6 +53,7 @@ from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
@@ -89,6 +90,7 @@ from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
 from tocsin.media.link_words import MediaSettings as LinkSettings
 from tocsin.media.playback import Playbacks
+from tocsin.media.recorded_files import VolumeFiles
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
 from tocsin.media.worker_figures import WorkerFigures
@@ -279,6 +281,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         store, clock, directory, fetcher, folder, keep_days=keep_days, speeds=gb28181.download_speeds
     )
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
+    recorded = RecordedService(store, clock, VolumeFiles())
     snapshot_line = RoutedSnapshots(directory.protocol_of, gb28181.snapshots)
     onvif_snapshots = OnvifSnapshots(onvif, clock)
     snapshot_line.add("onvif", onvif_snapshots)
@@ -339,6 +342,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         control=control,
         speaking=speaking,
         recordings=recordings,
+        recorded=recorded,
         downloads=downloads,
         cascade=cascade.service,
         health=health,
@@ -364,6 +368,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(directory.note)
     store.on_committed(views.hear)
     store.on_committed(recordings.hear)
+    store.on_committed(recorded.hear)
     store.on_committed(control.hear)
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)

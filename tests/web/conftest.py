@@ -40,6 +40,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.speaking import SpeakingService
@@ -48,6 +49,7 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import ViewService
+from tocsin.media.recorded_files import VolumeFiles
 from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import load_settings, settings_in_force
 from tocsin.storage import schema
@@ -198,6 +200,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     known, playbacks = KnownRecordings(), FakePlaybacks()
     recordings = RecordingService(store, clock, directory, known, playbacks)
     store.on_committed(recordings.hear)
+    recorded = RecordedService(store, clock, VolumeFiles())
+    store.on_committed(recorded.hear)
     fetcher = FakeFetcher()
     downloads = DownloadService(store, clock, directory, fetcher, tmp_path / "downloads", keep_days=7, speeds=fetcher)
     await downloads.start()
@@ -229,6 +233,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         health=health,
         speaking=speaking,
         recordings=recordings,
+        recorded=recorded,
         downloads=downloads,
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),

@@ -15,7 +15,7 @@ from tocsin.domain.alarms import Alarm, AlarmState
 from tocsin.domain.incident_detail import AlarmFilter
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms
+from tocsin.storage.tables import alarms, zone_cameras
 
 _IS_OPEN = alarms.c.state == literal_column("'open'")  # written out, so that SQLite uses the index of open alarms
 
@@ -104,6 +104,22 @@ class AlarmRepository:
         if wanted.before:
             query = query.where(column.id < wanted.before)
         return [_alarm(row) for row in self._connection.execute(query.order_by(column.id.desc()).limit(limit))]
+
+    def of_channel(self, channel_id: str, from_ms: int, to_ms: int, *, visible_to: Scope, limit: int) -> list[Alarm]:
+        """Return the alarms of a period that a camera raised or whose zones it is linked to, the newest ones, by time."""
+        linked = select(zone_cameras.c.zone_id).where(zone_cameras.c.channel_id == channel_id)
+        rows = self._connection.execute(
+            select(alarms)
+            .where(
+                alarms.c.received_at_us >= from_ms * 1000,
+                alarms.c.received_at_us < to_ms * 1000,
+                (alarms.c.channel_id == channel_id) | alarms.c.zone_id.in_(linked),
+                within(alarms.c.jurisdiction_code, visible_to, alarms.c.id),
+            )
+            .order_by(alarms.c.received_at_us.desc())
+            .limit(limit)
+        )
+        return [_alarm(row) for row in rows][::-1]
 
     def count_since(self, since: datetime, *, visible_to: Scope) -> int:
         """Return how many alarms came in since a time (the rate meter)."""

@@ -35,6 +35,7 @@ from tocsin.domain import (
     import_undo,
     notices,
     people,
+    recorded,
     snapshot_reach,
     snapshots,
     speaking,
@@ -99,6 +100,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         imaging.WORDS,
         people.WORDS,
         notices.WORDS,
+        recorded.WORDS,
         BLOCK_WORDS,
     )
     services.public_url = settings.public_url

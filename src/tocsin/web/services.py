@@ -31,6 +31,7 @@ from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.snapshots import SnapshotService
@@ -177,6 +178,7 @@ class Services:
     camera_desk: CameraDesk | None = None
     acts: DeviceActs | None = None
     snapshots: SnapshotService | None = None
+    recorded: RecordedService | None = None
     images: ImageService | None = None
     trials: TrialService | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

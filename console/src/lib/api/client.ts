@@ -77,6 +77,25 @@ async function request<T>(
   throw error;
 }
 
+/** Reads bytes as they are, with what the server says about them. */
+async function bytes(path: string, params?: Params, signal?: AbortSignal): Promise<{ data: ArrayBuffer; headers: Headers }> {
+  let response: Response;
+  try {
+    response = await fetch(address(path, params), {
+      headers: { 'Accept-Language': surroundings.language() },
+      credentials: 'same-origin',
+      signal,
+    });
+    if (response.ok) return { data: await response.arrayBuffer(), headers: response.headers };
+  } catch (failure) {
+    if (failure instanceof DOMException && failure.name === 'AbortError') throw failure;
+    throw new ApiError('unreachable', 0, '', '');
+  }
+  const error = await problemOf(response);
+  if (response.status === 401) surroundings.signedOut();
+  throw error;
+}
+
 async function problemOf(response: Response): Promise<ApiError> {
   try {
     const problem = (await response.json()) as Partial<Problem>;
@@ -98,6 +117,7 @@ export const api = {
   get: <T>(path: string, params?: Params, signal?: AbortSignal) => request<T>('GET', path, params, undefined, signal),
   list: <T>(path: string, params?: Params, signal?: AbortSignal) =>
     request<Page<T>>('GET', path, params, undefined, signal),
+  bytes,
   post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, undefined, body, undefined),
   /** Sends a file as it is. */
   upload: <T>(path: string, file: Blob, params?: Params) => request<T>('POST', path, params, file, undefined),

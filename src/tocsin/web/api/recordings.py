@@ -1,17 +1,19 @@
-"""Recordings that lie in devices: what there is, and playing it under a view that names the period."""
+"""What is recorded of a camera, by the house and in its device, and playing the device's under a view."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from tocsin.base.times import iso
+from tocsin.base.times import iso, iso_us
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.playback import PlaybackState
+from tocsin.domain.recorded import Mark, StreamSpans
 from tocsin.domain.recording_service import Search
 from tocsin.web.api.shapes import In, Out, reply
 from tocsin.web.api.views import reachable
@@ -23,8 +25,13 @@ Viewer = Annotated[Actor, allowed(Permission.VIEW_LIVE)]
 
 
 class RecordedSpan(Out):
-    """A stretch of time that is recorded; `kind` is time, alarm, manual or empty when the device does not say."""
+    """A stretch of time that is recorded. `source`: house or device; `stream`: main or sub, the house's alone.
 
+    `kind` is time, alarm, manual or empty when the device does not say.
+    """
+
+    source: str
+    stream: str
     starts_at: str
     ends_at: str
     kind: str
@@ -32,14 +39,39 @@ class RecordedSpan(Out):
     size_bytes: int
 
 
+class TimelineGap(Out):
+    """A stretch the house did not record, with its reason in words; `ends_at` null while it lasts."""
+
+    stream: str
+    starts_at: str
+    ends_at: str | None
+    reason: str
+    words: str
+
+
+class TimelineMark(Out):
+    """Something to find on a timeline; `kind` is alarm or hold."""
+
+    kind: str
+    starts_at: str
+    ends_at: str
+    words: str
+    incident_id: str
+    priority: int | None
+
+
 class Recordings(Out):
-    """What a device says it has. `state`: searching (ask again), whole, partial or failed, with the reason in words."""
+    """What is recorded. `state` is that of the device's answer: searching (ask again), whole, partial or failed, with
+    the reason in words; `gaps` are the house's.
+    """
 
     starts_at: str
     ends_at: str
     state: str
     progress: float
     spans: list[RecordedSpan]
+    gaps: list[TimelineGap]
+    marks: list[TimelineMark]
     files: int
     reason: str
     words: str
@@ -86,12 +118,23 @@ async def list_recordings(
     starts_at: Annotated[AwareDatetime, Query(alias="from")],
     ends_at: Annotated[AwareDatetime, Query(alias="to")],
     again: bool = False,
+    source: Annotated[Literal["all", "house", "device"], Query(description="whose recordings")] = "all",
 ) -> Response:
-    """List what the device has recorded in a period of at most seven days. Errors: forbidden, not_found, invalid."""
-    found = await house.recordings.search(
-        camera_id, starts_at.astimezone(UTC), ends_at.astimezone(UTC), actor=actor, again=again
-    )
-    return reply(_search_form(found, house, language))
+    """List what is recorded in a period of at most seven days. Errors: forbidden, not_found, invalid.
+
+    `source=house` asks no device and answers at once.
+    """
+    starts, ends = starts_at.astimezone(UTC), ends_at.astimezone(UTC)
+    form: dict[str, Any]
+    if source == "house":
+        form = _timeline_form(starts, ends)
+    else:
+        found = await house.recordings.search(camera_id, starts, ends, actor=actor, again=again)
+        form = _search_form(found, house, language)
+    if source != "device" and house.recorded is not None:
+        own, marks = await house.recorded.spans(camera_id, starts, ends, actor=actor)
+        _add_own(form, own, marks, house, language)
+    return reply(form)
 
 
 @router.post("/views/{view_id}/playbacks", response_model=Playback, status_code=201)
@@ -139,15 +182,78 @@ async def close_playback(view_id: str, playback_id: str, house: House, actor: Vi
     return Response(status_code=204)
 
 
+def _timeline_form(starts: datetime, ends: datetime) -> dict[str, Any]:
+    return {
+        "starts_at": iso(starts),
+        "ends_at": iso(ends),
+        "state": "whole",
+        "progress": 1.0,
+        "spans": [],
+        "gaps": [],
+        "marks": [],
+        "files": 0,
+        "reason": "",
+        "words": "",
+    }
+
+
+def _add_own(
+    form: dict[str, Any], own: Sequence[StreamSpans], marks: Sequence[Mark], house: Services, language: str
+) -> None:
+    form["spans"] = [
+        *(
+            {
+                "source": "house",
+                "stream": one.stream,
+                "starts_at": _iso_ms(span.from_ms),
+                "ends_at": _iso_ms(span.to_ms),
+                "kind": "",
+                "files": 0,
+                "size_bytes": 0,
+            }
+            for one in own
+            for span in one.spans
+        ),
+        *form["spans"],
+    ]
+    form["gaps"] = [
+        {
+            "stream": one.stream,
+            "starts_at": _iso_ms(gap.from_ms),
+            "ends_at": None if gap.to_ms is None else _iso_ms(gap.to_ms),
+            "reason": gap.reason,
+            "words": house.words.text(f"recorded.gap.{gap.reason}", language),
+        }
+        for one in own
+        for gap in one.gaps
+    ]
+    form["marks"] = [
+        {
+            "kind": mark.kind,
+            "starts_at": _iso_ms(mark.from_ms),
+            "ends_at": _iso_ms(mark.to_ms),
+            "words": mark.label_zh if language.startswith("zh") else mark.label_en,
+            "incident_id": mark.incident_id,
+            "priority": mark.priority,
+        }
+        for mark in marks
+    ]
+
+
+def _iso_ms(at_ms: int) -> str:
+    return iso_us(at_ms * 1000)
+
+
 def _search_form(search: Search, house: Services, language: str) -> dict[str, Any]:
     found = search.found
     return {
-        "starts_at": iso(search.starts),
-        "ends_at": iso(search.ends),
+        **_timeline_form(search.starts, search.ends),
         "state": search.state,
         "progress": search.progress,
         "spans": [
             {
+                "source": "device",
+                "stream": "",
                 "starts_at": iso(piece.starts),
                 "ends_at": iso(piece.ends),
                 "kind": piece.kind,

@@ -1,0 +1,157 @@
+"""What the house itself has recorded, as players and timelines ask for it. Pure; times in ms since 1970 UTC.
+
+Source: design note 0019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tocsin.base.words import Words
+from tocsin.domain.segment_groups import Group
+from tocsin.domain.segments import Codec, Gap, GapReason, Segment, SegmentState, Span, Volume
+
+LONGEST_LISTING_MS: Final = 4 * 3_600_000
+MOST_GROUPS: Final = 256
+MOST_KEYS: Final = 64
+PACES: Final = (1, 2, 4, 8, 16)
+
+LOST: Final = "lost"
+DELETING: Final = "deleting"
+UNNAMED: Final = "unnamed"
+_STATE_REASONS: Final = {SegmentState.LOST: LOST, SegmentState.DELETING: DELETING}
+
+WORDS: Final = Words(
+    {
+        f"recorded.gap.{GapReason.SOURCE_LOST}": ("The stream of the camera broke off.", "摄像机视频流中断。"),
+        f"recorded.gap.{GapReason.DEVICE_OFFLINE}": ("The device was not connected.", "设备离线。"),
+        f"recorded.gap.{GapReason.DISK_FULL}": ("The disk was full.", "磁盘已满。"),
+        f"recorded.gap.{GapReason.DISK_SLOW}": ("The disk was too slow.", "磁盘写入过慢。"),
+        f"recorded.gap.{GapReason.DISK_GONE}": ("The disk was not there.", "磁盘不可用。"),
+        f"recorded.gap.{GapReason.OVERLOAD}": ("The server had too much to do.", "服务器负载过高。"),
+        f"recorded.gap.{GapReason.PLANNED}": ("Nothing was to be recorded at this time.", "录像计划未安排此时段。"),
+        f"recorded.gap.{GapReason.NOT_ASKED}": ("The stream was not asked for.", "未向设备请求视频流。"),
+        f"recorded.gap.{GapReason.RESTART}": ("The server was being restarted.", "服务器正在重启。"),
+        f"recorded.gap.{GapReason.DAMAGED}": ("The recording is damaged here.", "此处录像已损坏。"),
+        f"recorded.gap.{GapReason.NO_KEY}": (
+            "The camera sent no key picture to begin with.",
+            "摄像机未发送可作为起点的关键帧。",
+        ),
+        f"recorded.gap.{LOST}": (
+            "It was recorded, but the file is no longer on its disk.",
+            "曾有录像，但文件已不在磁盘上。",
+        ),
+        f"recorded.gap.{DELETING}": ("This recording is being deleted.", "该段录像正在删除。"),
+        f"recorded.gap.{UNNAMED}": ("Nothing is recorded here.", "此处没有录像。"),
+        "recorded.gone": (
+            "The file of this recording is not there or shorter than the index says. `tocsin recordings check` names it.",
+            "该段录像文件不存在或短于索引所载，可用 `tocsin recordings check` 查明。",
+        ),
+        "recorded.volume": (
+            "The disk of this recording is not in reach of this server.",
+            "本服务器无法访问该段录像所在的存储。",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One segment with what lies in it; `groups` in ms from its beginning, its size as far as it is known whole."""
+
+    segment: Segment
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a player needs to know of a period: segments, codecs by number, gaps, and the nearest recordings around."""
+
+    channel_id: str
+    stream: str
+    from_ms: int
+    to_ms: int
+    segments: tuple[Recorded, ...] = ()
+    codecs: tuple[Codec, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    previous_ms: int | None = None
+    next_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpans:
+    """What of a period is recorded of one stream, and why the rest is not."""
+
+    stream: str
+    spans: tuple[Span, ...]
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something worth finding on a timeline: kind is alarm or hold."""
+
+    kind: str
+    from_ms: int
+    to_ms: int
+    label_en: str
+    label_zh: str
+    incident_id: str = ""
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """What an open segment holds so far."""
+
+    groups: tuple[Group, ...]
+    codec: Codec | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run of bytes of a file, and the file's size when it was opened."""
+
+    content: AsyncIterator[bytes]
+    offset: int
+    size_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One fragment of key pictures; `last` is the last group it reaches to."""
+
+    data: bytes
+    last: int
+
+
+class RecordedFiles(Protocol):
+    """Reads files of recordings, never on the loop. Errors of each: UNAVAILABLE (`recorded.gone`, `recorded.volume`)."""
+
+    async def look(self, volume: Volume, path: str) -> OpenFile:
+        """Return what lies in a file that is being written."""
+
+    async def take(self, volume: Volume, path: str, groups: Sequence[Group]) -> Part:
+        """Return neighbouring groups as they stand in the file; it stays open until they were read."""
+
+    async def keys(self, volume: Volume, path: str, groups: Sequence[Group], *, pace: int, is_reverse: bool) -> Keys:
+        """Return the key pictures of groups as one fragment; each lasts to the next one, divided by `pace`."""
+
+
+def gaps_of(gaps: Sequence[Gap], segments: Sequence[Segment], from_ms: int, to_ms: int) -> tuple[Gap, ...]:
+    """Return the gaps of a period, with what is lost or being deleted among them, by their beginning."""
+    found = [gap for gap in gaps if gap.from_ms < to_ms and (gap.to_ms is None or gap.to_ms > from_ms)]
+    found += [
+        Gap(one.stream_no, one.start_ms, _STATE_REASONS[one.state], one.end_ms)
+        for one in segments
+        if one.state in _STATE_REASONS and one.start_ms < to_ms and one.end_ms > from_ms
+    ]
+    return tuple(sorted(found, key=lambda gap: gap.from_ms))
+
+
+def covers(spans: Sequence[Span], wanted: Span) -> bool:
+    """Say whether merged stretches hold another one whole."""
+    return any(span.from_ms <= wanted.from_ms and wanted.to_ms <= span.to_ms for span in spans)
