@@ -6,13 +6,13 @@ import itertools
 from pathlib import Path
 
 import pytest
-from tocsin.domain.segments import Volume, segment_path
-from tocsin.media.segment_format import TICKS_PER_MS
 
 from tests.support.recorded import GROUP_MS, MadeFile, make_file
 from tocsin.base.errors import TocsinError
+from tocsin.domain.segments import Volume, segment_path
 from tocsin.media.fmp4 import Sample, fragment
 from tocsin.media.recorded_files import VolumeFiles
+from tocsin.media.segment_format import TICKS_PER_MS
 
 START_MS = 1_795_000_000_000
 PATH = segment_path("camera-west", "main", START_MS)

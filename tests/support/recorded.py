@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.nals import H264_PPS, H264_SPS
 from tocsin.domain.segment_groups import GAP_BEFORE, Group, pack
 from tocsin.domain.segments import Codec, Gap, Segment, SegmentState, Volume
 from tocsin.media.segment_file import SegmentWriter
 from tocsin.media.segment_format import TICKS_PER_MS, Note, Parameters, Picture, group_head, parameters_of
-
-from tests.support.nals import H264_PPS, H264_SPS
 from tocsin.protocols.rtp.access_unit import ParameterSets
 from tocsin.protocols.rtp.ps import StreamType
 

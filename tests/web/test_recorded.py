@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tocsin.domain.segments import SegmentState
 
 from tests.support.house import BANK_HALL, WEST_GATE
 from tests.support.recorded import GROUP_MS, MadeFile, enter, make_file
 from tests.web.conftest import WebHouse
 from tocsin.domain.playback import FoundRecordings, Piece
+from tocsin.domain.segments import SegmentState
 
 API = "/api/v1"
 FROM = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)
@@ -129,7 +129,8 @@ async def test_nothing_is_read_without_a_view_that_covers_it(house: WebHouse, re
     assert (await _get(house, f"{root}/{SEGMENTS_MS[1]}/groups/0-9")).status_code == 206
     assert (await _get(house, f"{root}/{SEGMENTS_MS[2]}/groups/0-0")).status_code == 403
     assert (await _get(house, f"{root}/{SEGMENTS_MS[2]}/keys/0-0")).status_code == 403
-    assert (await _get(house, f"/views/{view}/recorded/{WEST_GATE}", **{"from": FROM.isoformat(), "to": FROM.isoformat()})).status_code == 422  # fmt: skip
+    empty = {"from": FROM.isoformat(), "to": FROM.isoformat()}
+    assert (await _get(house, f"/views/{view}/recorded/{WEST_GATE}", **empty)).status_code == 422
 
 
 async def test_a_group_that_reaches_into_the_view_is_served_and_the_next_is_not(
@@ -160,9 +161,8 @@ async def test_the_end_of_the_view_ends_access_at_once(house: WebHouse, recorded
 
 
 async def test_what_is_lost_or_damaged_is_named_and_the_rest_plays(house: WebHouse, recorded: list[MadeFile]) -> None:
-    await house.store.run(
-        lambda tx: tx.segments.set_state([one.key for one in tx.segments.between(1, FROM_MS, FROM_MS + 20_000)], SegmentState.LOST)
-    )  # fmt: skip
+    [first] = await house.store.read(lambda tx: tx.segments.between(1, FROM_MS, FROM_MS + 20_000))
+    await house.store.run(lambda tx: tx.segments.set_state([first.key], SegmentState.LOST))
     recorded[1].path.unlink()
     view = await _view(house)
     found = (await _listing(house, view)).json()
@@ -170,7 +170,7 @@ async def test_what_is_lost_or_damaged_is_named_and_the_rest_plays(house: WebHou
     assert [gap["reason"] for gap in found["gaps"]] == ["lost", "device_offline"]
     root = f"/views/{view}/recorded/{WEST_GATE}/segments"
     gone = await _get(house, f"{root}/{SEGMENTS_MS[1]}/groups/0-0")
-    assert (gone.status_code, gone.json()["key"] if "key" in gone.json() else "recorded.gone") == (503, "recorded.gone")
+    assert gone.status_code == 503
     assert "tocsin recordings check" in gone.json()["detail"]
     assert (await _get(house, f"{root}/{SEGMENTS_MS[0]}/groups/0-0")).status_code == 503
     assert (await _get(house, f"{root}/{SEGMENTS_MS[2]}/groups/0-0")).status_code == 206
@@ -211,8 +211,7 @@ async def test_the_timeline_marks_the_alarms_of_the_camera(house: WebHouse) -> N
     incident = await house.alarm()
     now = house.clock.now()
     period = {"from": (now - timedelta(hours=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
-    linked = incident_cameras = (await _get(house, f"/incidents/{incident['id']}")).json()["channels"]
-    assert linked == incident_cameras
+    linked = (await _get(house, f"/incidents/{incident['id']}")).json()["channels"]
     found = (await _get(house, f"/cameras/{linked[0]['id']}/recordings", source="house", **period)).json()
     [mark] = found["marks"]
     assert (mark["kind"], mark["incident_id"]) == ("alarm", incident["id"])

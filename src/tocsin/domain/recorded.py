@@ -46,7 +46,7 @@ WORDS: Final = Words(
         f"recorded.gap.{DELETING}": ("This recording is being deleted.", "该段录像正在删除。"),
         f"recorded.gap.{UNNAMED}": ("Nothing is recorded here.", "此处没有录像。"),
         "recorded.gone": (
-            "The file of this recording is not there or shorter than the index says. `tocsin recordings check` names it.",
+            "The file of this recording is gone or shorter than the index says. `tocsin recordings check` names it.",
             "该段录像文件不存在或短于索引所载，可用 `tocsin recordings check` 查明。",
         ),
         "recorded.volume": (
@@ -129,7 +129,7 @@ class Keys:
 
 
 class RecordedFiles(Protocol):
-    """Reads files of recordings, never on the loop. Errors of each: UNAVAILABLE (`recorded.gone`, `recorded.volume`)."""
+    """Reads files of recordings, not on the loop. Errors of each: UNAVAILABLE (`recorded.gone`, `recorded.volume`)."""
 
     async def look(self, volume: Volume, path: str) -> OpenFile:
         """Return what lies in a file that is being written."""

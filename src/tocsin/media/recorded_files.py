@@ -1,4 +1,4 @@
-"""Reads files of recordings for those who look: groups as they stand, key pictures alone. In threads, never on the loop.
+"""Reads files of recordings for those who look: groups as they stand, key pictures alone. In threads alone.
 
 The path is made from the index; no part of it may be a link. A file that is deleted meanwhile is read to its end.
 

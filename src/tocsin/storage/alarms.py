@@ -106,7 +106,7 @@ class AlarmRepository:
         return [_alarm(row) for row in self._connection.execute(query.order_by(column.id.desc()).limit(limit))]
 
     def of_channel(self, channel_id: str, from_ms: int, to_ms: int, *, visible_to: Scope, limit: int) -> list[Alarm]:
-        """Return the alarms of a period that a camera raised or whose zones it is linked to, the newest ones, by time."""
+        """Return the newest alarms of a period that a camera raised or whose zones it is linked to, by time."""
         linked = select(zone_cameras.c.zone_id).where(zone_cameras.c.channel_id == channel_id)
         rows = self._connection.execute(
             select(alarms)

@@ -38,8 +38,8 @@ class RecordedCodec(Out):
 
 
 class RecordedSegment(Out):
-    """One file. `groups` are [at, duration, bytes, flags], at in ms since 1970; flags 1 damaged, 2 goes on from the group
-    before, 4 time is missing before it. `clock_offset_ms`: the camera's clock less ours.
+    """One file. `groups` are [at, duration, bytes, flags], at in ms since 1970; flags 1 damaged, 2 goes on from the
+    group before, 4 time is missing before it. `clock_offset_ms`: the camera's clock less ours.
     """
 
     start_ms: int
@@ -88,7 +88,10 @@ async def list_recorded(
     ends_at: Annotated[AwareDatetime, Query(alias="to")],
     stream: Which = "main",
 ) -> Response:
-    """List the segments of at most four hours that the view covers. Errors: not_found, invalid, forbidden, unavailable."""
+    """List the segments of at most four hours that the view covers.
+
+    Errors: not_found, invalid, forbidden, unavailable.
+    """
     found = await _recorded(house).listing(
         view_id, channel_id, starts_at.astimezone(UTC), ends_at.astimezone(UTC), actor=actor, stream=stream
     )
