@@ -25,6 +25,7 @@ from tocsin import __version__, workers
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
+from tocsin.base.signing import load_house_key
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
@@ -43,6 +44,7 @@ from tocsin.domain.device_desk import DeviceDesk
 from tocsin.domain.directory import Directory
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.guarding import GuardService
+from tocsin.domain.holds import HoldService
 from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
@@ -57,10 +59,15 @@ from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.retention_desk import RetentionDesk
+from tocsin.domain.retention_policies import PolicyService
+from tocsin.domain.retention_proof import ProofService
+from tocsin.domain.retention_service import RetentionEngine
 from tocsin.domain.snapshot_reach import Reach, Uploaders
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
+from tocsin.domain.storage_service import StorageService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
@@ -99,6 +106,7 @@ from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force, upload_address
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
+from tocsin.storage.segment_files import FolderVolumes
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
@@ -313,6 +321,15 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gb28181.camera_desk.on_upgraded = acts.upgraded
     import_undo = ImportUndo(store, devices, imports.is_entered)
     stack.push_async_callback(import_undo.stop)
+    volume_files = FolderVolumes(clock)
+    retention = RetentionDesk(
+        store,
+        PolicyService(store, clock),
+        HoldService(store, clock),
+        ProofService(store, clock),
+        StorageService(store, clock, volume_files, notices),
+    )
+    engine = RetentionEngine(store, clock, volume_files, load_house_key(settings.signing_key_path), notices)
     services = Services(
         store=store,
         clock=clock,
@@ -343,6 +360,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         speaking=speaking,
         recordings=recordings,
         recorded=recorded,
+        retention=retention,
         downloads=downloads,
         cascade=cascade.service,
         health=health,
@@ -397,6 +415,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await health.start()
     await snapshots.start()
     await acts.start()
+    await engine.start()
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
     server = make_server(app)
@@ -422,6 +441,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         trials=trials,
         alarm_snapshots=alarm_snapshots,
     )
+    workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)
     serving = asyncio.create_task(server.serve_on([listener]), name="web")

@@ -73,6 +73,10 @@ def make_backup(
     else:
         _dump_postgresql(settings.storage_url, part / "tocsin.pgdump")
     _copy(settings.secret_key_path, part / "secret.key")
+    public = settings.signing_key_path.with_suffix(".pub")
+    for path in (settings.signing_key_path, public):  # absent where nothing was ever signed
+        if path.exists():
+            _copy(path, part / path.name)
     files = {path.name: _sha256(path) for path in sorted(part.iterdir())}
     if with_snapshots:
         files |= _copy_snapshots(settings, part)

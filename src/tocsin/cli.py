@@ -58,6 +58,7 @@ def make_parser(asked: str = "") -> argparse.ArgumentParser:
     _add_user(commands)
     _add_import(commands)
     _add_profiles(commands)
+    _add_recordings(commands)
     _add_backup(commands)
     _add_doctor(commands)
     _add_verify(commands)
@@ -306,6 +307,12 @@ def _add_profiles(commands: Any) -> None:
     profile_commands.add_arguments(commands, _add_settings, _add_json, _settings, print_rows)
 
 
+def _add_recordings(commands: Any) -> None:
+    from tocsin import recordings_commands
+
+    recordings_commands.add_arguments(commands, _add_settings, _add_json, _settings, print_rows)
+
+
 # --- backup -----------------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +405,19 @@ def _add_verify(commands: Any) -> None:
     _add_settings(files)
     _add_json(files)
     files.set_defaults(run=_verify_files)
+    stones = kinds.add_parser(
+        "tombstones",
+        help="what is left of deleted recordings",
+        description="Check number, signature and audit record of every tombstone with signing.pub of the folder. Exit "
+        "status 0 only when all hold. `tocsin verify audit` checks the chain their records are in.",
+    )
+    stones.add_argument(
+        "path", type=Path, nargs="?", metavar="PATH", help="data or backup folder (default: server.data)"
+    )
+    stones.add_argument("--key", type=Path, metavar="FILE", help="public key (default: signing.pub of the folder)")
+    _add_settings(stones)
+    _add_json(stones)
+    stones.set_defaults(run=_verify_tombstones)
 
 
 def _verify_files(arguments: argparse.Namespace) -> int:
@@ -427,6 +447,30 @@ def _verify_files(arguments: argparse.Namespace) -> int:
             print(problem)
         said = "all are as they came" if report.holds else f"{len(report.problems)} problem(s)"
         print(f"{report.checked} kept files: {said}")
+    return 0 if report.holds else FAILED
+
+
+def _verify_tombstones(arguments: argparse.Namespace) -> int:
+    from tocsin.verification import verify_tombstones
+
+    if arguments.path is not None:
+        folder: Path = arguments.path
+        if not folder.is_dir():
+            raise TocsinError(ErrorCode.INVALID, f"{folder} is not a folder")
+        url, key = f"sqlite:///{folder.absolute() / 'tocsin.sqlite3'}", folder / "signing.pub"
+    else:
+        settings = _settings(arguments)
+        url, key = settings.storage_url, settings.signing_key_path.with_suffix(".pub")
+    report = verify_tombstones(url, arguments.key or key)
+    if arguments.json:
+        problems = [{"no": problem.no, "what": problem.what} for problem in report.problems]
+        shown = {"holds": report.holds, "checked": report.checked, "segments": report.segments, "bytes": report.bytes}
+        print(json.dumps({**shown, "problems": problems}))
+    else:
+        for problem in report.problems:
+            print(problem.what)
+        said = "all hold" if report.holds else f"{len(report.problems)} problem(s)"
+        print(f"{report.checked} tombstones of {report.segments} deleted segments ({report.bytes} bytes): {said}")
     return 0 if report.holds else FAILED
 
 

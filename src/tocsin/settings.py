@@ -557,6 +557,11 @@ class Settings(_Section):
         return self.data / "secret.key"
 
     @property
+    def signing_key_path(self) -> Path:
+        """The key the house signs with; its public half lies beside it."""
+        return self.data / "signing.key"
+
+    @property
     def sip_contact_ip(self) -> str:
         """The address written into Via and Contact; empty when it depends on the route."""
         return self.sip.contact_ip or ("" if self.sip.host in ("0.0.0.0", "::") else self.sip.host)  # noqa: S104

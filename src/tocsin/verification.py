@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,10 +13,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.signing import read_public_key
 from tocsin.domain.audit import AuditRecord, Problem, read_heads, verify
+from tocsin.domain.tombstones import Tombstone, TombstoneProblem, check_tombstones
 from tocsin.storage import engine as engines
 from tocsin.storage import schema
 from tocsin.storage.audit import AuditRepository
+from tocsin.storage.retention import RetentionRepository
 
 MAX_PROBLEMS = 1_000
 
@@ -66,6 +70,46 @@ def verify_audit(url: str, heads: Path, watch: Watch = lambda records, _total: r
             if len(problems) >= MAX_PROBLEMS:
                 break
         return AuditReport(not problems, checked, head_seq, head_hash, tuple(problems))
+
+    return with_connection(url, _check)
+
+
+@dataclass(frozen=True, slots=True)
+class TombstoneReport:
+    """What a check of tombstones found; `segments` and `bytes` are what they say was deleted."""
+
+    holds: bool
+    checked: int
+    segments: int
+    bytes: int
+    problems: tuple[TombstoneProblem, ...]
+
+
+def verify_tombstones(url: str, public_key: Path) -> TombstoneReport:
+    """Check number, signature and audit record of every tombstone; the audit chain itself is `verify_audit`'s.
+
+    Errors: NOT_FOUND without a database, or without a key where tombstones are; UNAVAILABLE when it cannot be read.
+    """
+
+    def _check(connection: Connection) -> TombstoneReport:
+        if schema.current(connection) is None:
+            raise TocsinError(ErrorCode.NOT_FOUND, "the database is empty: no server has started on it yet")
+        repository = RetentionRepository(connection)
+        recorded = AuditRepository(connection).deletions()
+        if not recorded and repository.next_tombstone() == 1:
+            return TombstoneReport(True, 0, 0, 0, ())
+        checked = segments = size_bytes = 0
+
+        def _counted() -> Iterable[Tombstone]:
+            nonlocal checked, segments, size_bytes
+            for stone in repository.all_tombstones():
+                checked += 1
+                segments += stone.segments
+                size_bytes += stone.bytes
+                yield stone
+
+        problems = list(islice(check_tombstones(_counted(), recorded, read_public_key(public_key)), MAX_PROBLEMS))
+        return TombstoneReport(not problems, checked, segments, size_bytes, tuple(problems))
 
     return with_connection(url, _check)
 

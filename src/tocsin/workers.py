@@ -18,11 +18,14 @@ from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.downloads import DownloadService
+from tocsin.domain.holds import HoldService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.retention_service import PASS_S, SPACE_S, RetentionEngine
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
+from tocsin.domain.storage_service import StorageService
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
 from tocsin.domain.trials import TrialService
@@ -36,6 +39,7 @@ REPAIR_S: Final = 30.0
 CLOCK_S: Final = 5.0
 SEEN_S: Final = 30.0
 TRIM_S: Final = 60.0
+FORECAST_S: Final = 600.0
 SETTLE_S: Final = 0.2  # a storm of registrations is stored in a few writes, a single one at once enough
 FEED_KEPT: Final = timedelta(hours=24)
 CLOSED_KEPT: Final = timedelta(days=90)
@@ -105,6 +109,24 @@ def spawn_all(
         supervisor.spawn(f"alarm snapshots {number + 1}", alarm_snapshots.run)
     supervisor.spawn("control ends", control.pass_ends)
     supervisor.spawn("speech ends", speaking.pass_ends)
+
+
+def spawn_retention(
+    supervisor: Supervisor, clock: Clock, engine: RetentionEngine, holds: HoldService, storage: StorageService
+) -> None:
+    """Start what keeps and deletes recordings by the clock."""
+
+    async def _pass_ceilings() -> None:
+        await engine.pass_ceilings()  # once at the start: the house may have been off for days
+        await every(clock, PASS_S, engine.pass_ceilings)
+
+    supervisor.spawn("retention", _pass_ceilings)
+    for job in (
+        Timed("space of recordings", SPACE_S, engine.check_space),
+        Timed("holds", TRIM_S, holds.check),
+        Timed("storage forecast", FORECAST_S, storage.check),
+    ):
+        supervisor.spawn(job.name, _loop(clock, job))
 
 
 def _loop(clock: Clock, job: Timed) -> Callable[[], Awaitable[None]]:

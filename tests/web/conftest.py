@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from tests.support.clocks import FixedClock
 from tests.support.house import CITY, NORTH, PEOPLE, SOUTH, build_town, burglary, signal_of
+from tests.support.kept import MemoryFiles
 from tests.support.movers import Mover
 from tests.support.recordings import FakeFetcher, FakePlaybacks, KnownRecordings
 from tests.support.speakers import DeafLine
@@ -31,6 +32,7 @@ from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.downloads import DownloadService
+from tocsin.domain.holds import HoldService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
@@ -43,7 +45,11 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.retention_desk import RetentionDesk
+from tocsin.domain.retention_policies import PolicyService
+from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.speaking import SpeakingService
+from tocsin.domain.storage_service import StorageService
 from tocsin.domain.streams import stream_id_of
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
@@ -212,6 +218,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
     devices = DeviceService(store, clock, vault, directory)
     imports = ImportService(store, clock, places, devices, cameras)
+    volume_files = MemoryFiles(1_000_000)
     services = Services(
         store=store,
         clock=clock,
@@ -235,6 +242,13 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         recordings=recordings,
         recorded=recorded,
         downloads=downloads,
+        retention=RetentionDesk(
+            store,
+            PolicyService(store, clock),
+            HoldService(store, clock),
+            ProofService(store, clock),
+            StorageService(store, clock, volume_files),
+        ),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         words=timeline.WORDS,

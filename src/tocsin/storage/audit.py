@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
@@ -55,6 +57,17 @@ class AuditRepository:
         """Return the number of the newest record in the table itself."""
         seq = self._connection.execute(select(audit.c.seq).order_by(audit.c.seq.desc()).limit(1)).scalar()
         return int(seq or 0)
+
+    def deletions(self) -> dict[int, dict[str, Any]]:
+        """Return the detail of every record of deleted recordings, with `channel_id`, by its tombstone's number."""
+        rows = self._connection.execute(
+            select(audit.c.subject_id, audit.c.detail).where(audit.c.action == "recording.deleted")
+        )
+        found: dict[int, dict[str, Any]] = {}
+        for row in rows:
+            detail = json.loads(row.detail)
+            found[int(detail["tombstone"])] = {**detail, "channel_id": row.subject_id}
+        return found
 
     def find(
         self,

@@ -844,6 +844,7 @@ from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  furth
 from tocsin.storage import tables_control as tables_control  # noqa: E402
 from tocsin.storage import tables_imports as tables_imports  # noqa: E402
 from tocsin.storage import tables_recording as tables_recording  # noqa: E402
+from tocsin.storage import tables_retention as tables_retention  # noqa: E402
 from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402
 from tocsin.storage import tables_tree as tables_tree  # noqa: E402
 from tocsin.storage import tables_wall as tables_wall  # noqa: E402

@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from tocsin.storage.downloads import DownloadRepository
     from tocsin.storage.imports import ImportRepository
     from tocsin.storage.incidents import IncidentRepository
+    from tocsin.storage.kept_segments import KeptRepository
     from tocsin.storage.layouts import LayoutRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
+    from tocsin.storage.retention import RetentionRepository
     from tocsin.storage.segments import SegmentRepository
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
@@ -219,6 +221,20 @@ class Transaction:
         from tocsin.storage.segments import SegmentRepository
 
         return SegmentRepository(self.connection)
+
+    @cached_property
+    def retention(self) -> RetentionRepository:
+        """Policies, holds, tombstones, read leases."""
+        from tocsin.storage.retention import RetentionRepository
+
+        return RetentionRepository(self.connection)
+
+    @cached_property
+    def kept(self) -> KeptRepository:
+        """What retention asks of the index of segments."""
+        from tocsin.storage.kept_segments import KeptRepository
+
+        return KeptRepository(self.connection)
 
     @cached_property
     def snapshots(self) -> SnapshotRepository:

@@ -34,6 +34,7 @@ from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
@@ -177,6 +178,7 @@ class Services:
     desk: DeviceDesk | None = None
     camera_desk: CameraDesk | None = None
     acts: DeviceActs | None = None
+    retention: RetentionDesk | None = None
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
     images: ImageService | None = None
