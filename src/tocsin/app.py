@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client.core import Metric
 
-from tocsin import __version__, workers
+from tocsin import __version__, recording, workers
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
@@ -56,6 +56,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
+from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
@@ -290,6 +291,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
     recorded = RecordedService(store, clock, VolumeFiles())
+    recorder = None
+    if isinstance(link, MediaLink):
+        recorder = recording.make_recorder(settings, store, clock, directory, streams, link.recorders, notices)
+        link.events.on_worker_lost = recording.after(link.events.on_worker_lost, recorder.worker_lost)
+        store.on_committed(recorder.hear)
     snapshot_line = RoutedSnapshots(directory.protocol_of, gb28181.snapshots)
     onvif_snapshots = OnvifSnapshots(onvif, clock)
     snapshot_line.add("onvif", onvif_snapshots)
@@ -354,6 +360,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         incidents=IncidentService(store),
         units=UnitService(store),
         plans=PlanService(store),
+        recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,
         views=views,
         layouts=LayoutService(store),
         control=control,
@@ -412,6 +419,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
 
+    if recorder is not None:
+        await recording.keep_days(store, clock)
+        await _start_part(stack, "recording", recorder.start, recorder.stop)
     await health.start()
     await snapshots.start()
     await acts.start()
@@ -440,6 +450,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_desk=camera_desk,
         trials=trials,
         alarm_snapshots=alarm_snapshots,
+        recorder=recorder,
     )
     workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
     stack.push_async_callback(reports.flush)

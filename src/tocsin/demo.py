@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,6 +32,7 @@ POLL_S: Final = 0.1
 END_TOWN_S: Final = 6.0
 END_SERVER_S: Final = 15.0
 LOG_LINES_SHOWN: Final = 25
+MOST_RECORDED_MB: Final = 4096
 RTP_RANGES: Final = ("25000-29999", "20000-24999", "15000-19999", "10600-14999")
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -85,6 +87,7 @@ def _settings(plan: DemoPlan) -> Settings:
         "media.host": HOST,
         "media.port": _free("pictures", given.media.port, tcp=True),
         "media.rtp_ports": _free_range(given.media.rtp_ports),
+        "recording.reserve_mb": _reserve_mb(plan.data, given.recording.reserve_mb),
     }
     return load_settings(environ={k: v for k, v in os.environ.items() if k != "TOCSIN_DATA"}, overrides=overrides)
 
@@ -104,8 +107,17 @@ def _environment(settings: Settings) -> dict[str, str]:
         TOCSIN_MEDIA__HOST=media.host,
         TOCSIN_MEDIA__PORT=str(media.port),
         TOCSIN_MEDIA__RTP_PORTS=media.rtp_ports,
+        TOCSIN_RECORDING__RESERVE_MB=str(settings.recording.reserve_mb),
     )
     return environment
+
+
+def _reserve_mb(data: Path, least_mb: int) -> int:
+    """Return what recordings have to leave free, such that those of the demo take `MOST_RECORDED_MB`."""
+    there = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
+    recorded = sum(path.stat().st_size for path in (data / "recordings").rglob("*.mp4"))
+    room_mb = (shutil.disk_usage(there).free + recorded) >> 20
+    return max(least_mb, room_mb - MOST_RECORDED_MB)
 
 
 def _is_free(port: int, *, tcp: bool = False, udp: bool = False) -> bool:

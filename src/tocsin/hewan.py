@@ -26,6 +26,7 @@ from tocsin.domain.directory import Directory
 from tocsin.domain.intake import Intake
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.plans import Applies, DueFrom, Plan, PlanStep, StepKind
+from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.supervision import Supervision
@@ -42,6 +43,7 @@ MARKER: Final = "seeding"
 WORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 SEEDED: Final = ("tocsin.sqlite3", "tocsin.sqlite3-wal", "tocsin.sqlite3-shm", "audit.heads", "secret.key")
 RADIO: Final = "town.radio"
+RECORDED: Final = {"school-yard": "main", "water-gate": "sub", "bus-forecourt": "sub"}  # all the time, from the start
 TOWN_ROLES: Final = frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR})
 
 
@@ -152,6 +154,7 @@ class _Seeding:
         supervision = Supervision(store, directory, clock, Intake(store))
         self._clock = clock
         self._hewan = hewan
+        self._recorder = RecorderDesk(store, directory, dict)
         self._places = PlaceService(store, clock)
         self._devices = DeviceService(store, clock, load_vault(settings.secret_key_path), directory)
         self._cameras = ChannelService(store, clock, directory)
@@ -175,6 +178,9 @@ class _Seeding:
         panels = list(await asyncio.gather(*(self._add_panel(panel) for panel in self._hewan["panels"])))
         reader = await self._add_panel(self._hewan["reader"])
         units = [await self._add_unit(unit) for unit in self._hewan["units"]]
+        for key, stream in RECORDED.items():
+            wanted = {"mode": "continuous", "stream": stream}
+            await self._recorder.save(self._channels[key], wanted, 0, actor=self._actor)
         for plan in self._hewan["plans"]:
             await self._plans.save(_plan(plan), actor=self._actor)
         people = [await self._add_user(user) for user in self._hewan["users"]]

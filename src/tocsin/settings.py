@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -507,6 +508,50 @@ class SnapshotSettings(_Section):
     )
 
 
+class RecordingSettings(_Section):
+    """Recordings of our own. Nothing is recorded until a camera's plan says so."""
+
+    volumes: tuple[str, ...] = _setting(
+        (),
+        description="Folders recordings lie in, each on a disk of its own; streams are spread over them. Empty is the "
+        "folder recordings in the data folder.",
+        unit="paths",
+    )
+    segment_s: int = _setting(
+        60,
+        ge=10,
+        le=600,
+        description="Length of a recorded file; 300 where more than 1,000 streams are recorded.",
+        unit="seconds",
+    )
+    reserve_mb: int = _setting(2048, ge=0, description="Recordings leave this much of each volume free.", unit="MB")
+    high_percent: int = _setting(
+        90, ge=10, le=99, description="At this fill level the oldest recordings make room.", unit="percent"
+    )
+    low_percent: int = _setting(85, ge=5, le=98, description="Room is made down to this fill level.", unit="percent")
+    time_zone: str = _setting(
+        "Asia/Shanghai",
+        description="Time zone of recording schedules, such as Asia/Shanghai; empty is the server's own.",
+        unit="name",
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        if name:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise ValueError("must be the name of a time zone, such as Asia/Shanghai") from error
+        return name
+
+    @model_validator(mode="after")
+    def _has_room(self) -> RecordingSettings:
+        if self.low_percent >= self.high_percent:
+            raise ValueError("low_percent must be below high_percent")
+        return self
+
+
 class LogSettings(_Section):
     """What the server writes to standard error."""
 
@@ -532,6 +577,7 @@ class Settings(_Section):
     supervision: SupervisionSettings = SupervisionSettings()
     health: HealthSettings = HealthSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
+    recording: RecordingSettings = RecordingSettings()
     log: LogSettings = LogSettings()
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

@@ -21,6 +21,7 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.holds import HoldService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
+from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.retention_service import PASS_S, SPACE_S, RetentionEngine
 from tocsin.domain.snapshots import SnapshotService
@@ -31,6 +32,7 @@ from tocsin.domain.supervision import Supervision
 from tocsin.domain.trials import TrialService
 from tocsin.domain.users import UserService
 from tocsin.domain.view_service import ViewService
+from tocsin.recording import keep_days
 from tocsin.settings import Settings
 
 FLUSH_S: Final = 5.0
@@ -40,6 +42,7 @@ CLOCK_S: Final = 5.0
 SEEN_S: Final = 30.0
 TRIM_S: Final = 60.0
 FORECAST_S: Final = 600.0
+DAYS_S: Final = 3600.0
 SETTLE_S: Final = 0.2  # a storm of registrations is stored in a few writes, a single one at once enough
 FEED_KEPT: Final = timedelta(hours=24)
 CLOSED_KEPT: Final = timedelta(days=90)
@@ -77,6 +80,7 @@ def spawn_all(
     alarm_snapshots: AlarmSnapshots,
     users: UserService | None = None,
     camera_desk: CameraDesk | None = None,
+    recorder: RecorderService | None = None,
 ) -> None:
     """Start every timed job under `supervisor`."""
     watch = ClockWatch(notices, clock)
@@ -99,6 +103,10 @@ def spawn_all(
     ]
     if camera_desk is not None:
         jobs.append(Timed("storage cards", TRIM_S, camera_desk.check_cards))
+    if recorder is not None:
+        jobs.append(Timed("recording", TIMED_S, recorder.check))
+        jobs.append(Timed("days of recordings", DAYS_S, lambda: keep_days(store, clock)))
+        supervisor.spawn("index of recordings", recorder.index.run)
     if users is not None:
         jobs.append(Timed("users", SEEN_S, users.flush_seen))
     for job in jobs:

@@ -43,6 +43,7 @@ from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
+from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.retention_desk import RetentionDesk
@@ -227,6 +228,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         devices=devices,
         imports=imports,
         import_undo=ImportUndo(store, devices, imports.is_entered),
+        recorder_desk=RecorderDesk(store, directory, dict),
         bulk=CameraBulk(store, cameras),
         camera_groups=CameraGroupService(store),
         profiles=ProfileService(store, directory),

@@ -109,6 +109,7 @@ class _Upstream:
     idle_since_s: float = 0.0
     is_ending: bool = False
     is_wanted_again: bool = False
+    is_held: bool = False  # wanted without anybody looking: it is recorded
     stream: Stream = Stream.MAIN
 
     @property
@@ -304,6 +305,18 @@ class LiveStreams:
             upstream.keep_until_s = self._clock.monotonic()
         return found
 
+    # -- recording
+
+    def hold(self, channel: Channel, stream: str = Stream.MAIN) -> None:
+        """Keep a stream coming until it is released, shown to nobody."""
+        self._want(channel, Stream(stream)).is_held = True
+
+    def release(self, stream_id: str) -> None:
+        """Let a stream end when nobody else wants it; releasing twice is no error."""
+        upstream = self._upstreams.get(stream_id)
+        if upstream is not None and upstream.is_held:
+            upstream.is_held, upstream.keep_until_s = False, self._clock.monotonic()
+
     # -- upstreams
 
     def _want(self, channel: Channel, stream: Stream = Stream.MAIN) -> _Upstream:
@@ -408,6 +421,7 @@ class LiveStreams:
     async def _turn_away(self, upstream: _Upstream) -> None:
         self._want(upstream.channel)
         await self._link.turn_away(upstream.stream_id, "no_sub_stream")
+        upstream.is_held = False  # the recorder asks for the main one by itself
         if upstream.task is not None and not upstream.is_ending:
             upstream.is_ending = True
             upstream.task.cancel()
@@ -431,12 +445,15 @@ class LiveStreams:
             stats = self._link.last_stats(stream_id)
             if stats is not None and upstream.state == "live" and self._streams.measured(upstream.channel, stats):
                 self._fall_back(upstream, "sub_ignored")
-            if is_running and (is_retired or (not upstream.viewers and now_s >= upstream.keep_until_s)):
+            is_wanted = upstream.is_held or bool(upstream.viewers)
+            if is_running and (is_retired or (not is_wanted and now_s >= upstream.keep_until_s)):
                 assert upstream.task is not None
                 if not upstream.is_ending:
                     upstream.is_ending = True
                     upstream.task.cancel()
-            elif not is_running and not upstream.viewers and now_s - upstream.idle_since_s > FORGET_AFTER_S:
+            elif not is_running and upstream.is_held and not is_retired:
+                self._ensure_running(upstream)  # its camera came back into service
+            elif not is_running and not is_wanted and now_s - upstream.idle_since_s > FORGET_AFTER_S:
                 del self._upstreams[stream_id]
 
     # -- events of the workers

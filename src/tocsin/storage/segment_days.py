@@ -68,6 +68,18 @@ def rows(connection: Connection, day: int) -> int:
     return int(connection.execute(asked, {"low": day * DAY_MS, "high": (day + 1) * DAY_MS}).scalar_one())
 
 
+def drop_empty(connection: Connection, before_day: int) -> list[int]:
+    """Drop the partitions of days before that hold nothing any more; return which."""
+    gone = [day for day in days(connection) if day < before_day and not _has_rows(connection, day)]
+    for day in gone:
+        drop(connection, day)
+    return gone
+
+
+def _has_rows(connection: Connection, day: int) -> bool:
+    return bool(connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM {name_of(day)})")).scalar_one())
+
+
 def drop(connection: Connection, day: int) -> bool:
     """Drop a day's partition with every row in it; False when it has none."""
     if day not in days(connection):

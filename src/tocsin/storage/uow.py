@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
+    from tocsin.storage.recorder_plans import RecorderPlanRepository
     from tocsin.storage.retention import RetentionRepository
     from tocsin.storage.segments import SegmentRepository
     from tocsin.storage.signals import SignalRepository
@@ -214,6 +215,13 @@ class Transaction:
         from tocsin.storage.views import ViewRepository
 
         return ViewRepository(self.connection)
+
+    @cached_property
+    def recorder_plans(self) -> RecorderPlanRepository:
+        """What is to be recorded."""
+        from tocsin.storage.recorder_plans import RecorderPlanRepository
+
+        return RecorderPlanRepository(self.connection)
 
     @cached_property
     def segments(self) -> SegmentRepository:

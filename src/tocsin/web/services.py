@@ -32,6 +32,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
+from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.retention_desk import RetentionDesk
@@ -183,6 +184,7 @@ class Services:
     recorded: RecordedService | None = None
     images: ImageService | None = None
     trials: TrialService | None = None
+    recorder_desk: RecorderDesk | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

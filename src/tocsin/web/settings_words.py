@@ -82,6 +82,12 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "snapshots.on_alarm": "警情产生时，是否由平台自动向已关联且支持抓图的摄像机各抓一张（最多四台）。"
     "该操作以平台名义进行，用途为该警情，并写入审计。",
     "snapshots.keep_days": "上传的抓图保留天数。",
+    "recording.volumes": "存放录像的目录，每个目录宜在独立磁盘上，各路码流分散写入。为空时为数据目录中的 recordings。",
+    "recording.segment_s": "每个录像文件的时长；录像超过 1000 路时宜取 300。",
+    "recording.reserve_mb": "录像在每个存储卷上保留的空闲空间。",
+    "recording.high_percent": "使用率达到此值时，开始清理最早的录像。",
+    "recording.low_percent": "清理到使用率降至此值为止。",
+    "recording.time_zone": "录像计划所用的时区，如 Asia/Shanghai；为空则取服务器时区。",
     "supervision.check_s": "检查设备超时的间隔。",
     "supervision.overdue_factor": "超过自身巡检间隔的这么多倍后，主机判为超时。",
     "supervision.start_grace_s": "本机启动或中断后，在此时间内不判任何设备超时：我方的静默不算设备的。",

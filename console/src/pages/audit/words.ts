@@ -23,6 +23,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'channel.retired': m.audit_channel_retired,
   'channel.returned': m.audit_channel_returned,
   'channel.restored': m.audit_channel_restored,
+  'recording_plan.changed': m.audit_recording_plan_changed,
   'camera_group.saved': m.audit_camera_group_saved,
   'camera_group.removed': m.audit_camera_group_removed,
   'control.taken': m.audit_control_taken,
