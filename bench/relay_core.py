@@ -44,7 +44,7 @@ async def measure(transport: str, streams: int, seconds: float) -> Mapping[str, 
         for name in names:
             path = await link.ticket(stream_id=name, ticket=f"t-{name}", viewer_id=name, view_id="v", expires_at=until)
             urls.append(f"ws://127.0.0.1:{link.viewer_port(name)}{path}")
-        viewers = await _child("bench.viewers", json.dumps(urls))
+        viewers = await child("bench.viewers", json.dumps(urls))
         await asyncio.sleep(SETTLE_S)
         await _ask(viewers)
         waited_s = _waited_s(pid)
@@ -52,7 +52,7 @@ async def measure(transport: str, streams: int, seconds: float) -> Mapping[str, 
         waited_s = _waited_s(pid) - waited_s
         seen = await _ask(viewers)
         rows = await link.stats()
-        await _end(viewers)
+        await end(viewers)
     return {
         f"streams_per_core_in_{transport}": streams * in_elapsed_s / inward_s,
         f"streams_per_core_one_viewer_{transport}": streams * out_elapsed_s / outward_s,
@@ -92,28 +92,29 @@ async def _worker(transport: str, streams: int) -> AsyncIterator[tuple[MediaLink
             for number, name in enumerate(names):
                 endpoint = await link.open_receiver(name, transport, ssrc=number + 1, peer_ip="127.0.0.1")
                 ports.append(endpoint.port)
-            senders = await _child("bench.streams", json.dumps({"transport": transport, "ports": ports, **PICTURE}))
+            senders = await child("bench.streams", json.dumps({"transport": transport, "ports": ports, **PICTURE}))
             assert senders.stdout is not None
             for name, port in zip(names, json.loads(await senders.stdout.readline()), strict=False):
                 await link.connect(name, "127.0.0.1", port)
             yield link, names
         finally:
             if senders is not None:
-                await _end(senders)
+                await end(senders)
             await link.stop()
 
 
-async def _child(module: str, line: str) -> asyncio.subprocess.Process:
-    child = await asyncio.create_subprocess_exec(
+async def child(module: str, line: str) -> asyncio.subprocess.Process:
+    """Start a helper of a bench and give it its plan."""
+    made = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20
     )
-    assert child.stdin is not None
-    child.stdin.write(line.encode() + b"\n")
-    await child.stdin.drain()
+    assert made.stdin is not None
+    made.stdin.write(line.encode() + b"\n")
+    await made.stdin.drain()
     if module == "bench.viewers":
-        assert child.stdout is not None
-        await child.stdout.readline()
-    return child
+        assert made.stdout is not None
+        await made.stdout.readline()
+    return made
 
 
 async def _ask(viewers: asyncio.subprocess.Process) -> dict[str, float]:
@@ -125,15 +126,16 @@ async def _ask(viewers: asyncio.subprocess.Process) -> dict[str, float]:
     return answer
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
-    assert child.stdin is not None
-    child.stdin.close()
+async def end(helper: asyncio.subprocess.Process) -> None:
+    """Let a helper end; after 10 s, by force."""
+    assert helper.stdin is not None
+    helper.stdin.close()
     try:
         async with asyncio.timeout(10):
-            await child.wait()
+            await helper.wait()
     except TimeoutError:
-        child.kill()
-        await child.wait()
+        helper.kill()
+        await helper.wait()
 
 
 BENCH = Bench(
