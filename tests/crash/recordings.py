@@ -146,12 +146,17 @@ class Sender:
         """Close the socket."""
         self._camera.close()
 
-    def lost(self, volume: Path, index: Index, until_s: float) -> list[int]:
-        """Return pictures of groups that were sent whole before a time and are in no file."""
-        stored: set[int] = set()
+    def stored(self, volume: Path, index: Index) -> list[int]:
+        """Return the numbers of its pictures in the files."""
+        stored: list[int] = []
         for told in index.of(self.name):
             data = (volume / segment_path(told.channel_id, told.stream, told.start_ms)).read_bytes()
-            stored.update(int(number) for number in re.findall(rb"<(\d{6})>", data))
+            stored += [int(number) for number in re.findall(rb"<(\d{6})>", data)]
+        return stored
+
+    def lost(self, volume: Path, index: Index, until_s: float) -> list[int]:
+        """Return pictures of groups that were sent whole before a time and are in no file."""
+        stored = set(self.stored(volume, index))
         following = {number: number + KEY_EVERY - number % KEY_EVERY for number in self.sent}
         return sorted(
             number

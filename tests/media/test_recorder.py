@@ -17,7 +17,7 @@ from tests.support.recorders import FRAME_MS, Desk, Pictures
 from tocsin.domain.segment_groups import DAMAGED
 from tocsin.media.segment_file import examine
 from tocsin.media.segment_format import CONTINUES
-from tocsin.media.volumes import Written
+from tocsin.media.volume import Written
 from tocsin.protocols.rtp.ps import StreamType
 
 OTHER_SPS = bytes.fromhex("674d401fe8802802dd80b501010140000003004000000c83c60ca8")  # 1280x720

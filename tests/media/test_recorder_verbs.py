@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.crash.recordings import Index, Sender, differences
 from tests.support.clocks import FixedClock
+from tests.support.gb28181 import eventually
 from tests.support.media import running_link
 from tests.support.segments import CHANNEL, START_MS, segment_bytes
 from tocsin.base.errors import TocsinError
@@ -52,9 +52,7 @@ async def test_an_alarm_has_the_pictures_from_before_it(tmp_path: Path) -> None:
         index.listen()
         await link.recorders.volumes_set([volume_of(tmp_path / "volume")])
         await sender.start(link, pre_roll_ms=1_000)
-        async with asyncio.timeout(10):
-            while len(sender.sent) < 60:
-                await asyncio.sleep(FRAME_S)
+        await eventually(lambda: len(sender.sent) >= 60, 10.0)
         assert index.segments == {}
         begins = await link.recorders.record_keep("camera-1")
         assert begins is not None
@@ -137,6 +135,3 @@ def test_what_is_not_acknowledged_is_told_again_and_bounded() -> None:
         told.tell("recording_gap", from_ms=number)
     assert len(told) == MAX_KEPT
     assert told.forgotten == 2
-
-
-FRAME_S = 0.04

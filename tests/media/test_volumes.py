@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.recorders import Desk, Pictures, volume_order
 from tocsin.media.segment_file import SegmentWriter, examine
-from tocsin.media.volumes import MARK, enter, read_mark
+from tocsin.media.volume_mark import MARK, enter, read_mark
 
 
 def test_a_new_folder_is_marked_and_another_houses_folder_is_refused(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_written_pictures_are_synced_within_ten_seconds(tmp_path: Path) -> None:
     assert volume is not None
     camera = Pictures(desk, recorder)
     camera.play(60)
-    desk.run(lambda: len(desk.openings) == 1)
+    desk.run(lambda: volume.written_bytes > 0)
     assert volume.syncs == 0
     camera.play(25 * 9)
     desk.run(lambda: volume.syncs == 1)

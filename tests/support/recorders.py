@@ -12,7 +12,8 @@ from tests.support.nals import H264_PPS, H264_SPS
 from tocsin.domain.recorder_told import RecordOrder, VolumeOrder
 from tocsin.media.recorder import Memory, Recorder
 from tocsin.media.segment_format import Note
-from tocsin.media.volumes import Pen, Volume, Volumes, Written
+from tocsin.media.volume import Pen, Volume, Written
+from tocsin.media.volumes import Volumes
 from tocsin.protocols.rtp.access_unit import AccessUnit
 from tocsin.protocols.rtp.ps import StreamType
 

@@ -16,7 +16,8 @@ from tocsin.base.clock import Clock
 from tocsin.domain.recorder_told import RecordOrder
 from tocsin.media.recorder_line import STEP_MS, DecodeLine, WallLine
 from tocsin.media.segment_format import CONTINUES, Note, Parameters, Picture, milliseconds, parameters_of
-from tocsin.media.volumes import GAP_OF, GroupData, Pen, Volumes, Written
+from tocsin.media.volume import GAP_OF, GroupData, Pen, Written
+from tocsin.media.volumes import Volumes
 from tocsin.protocols.rtp.access_unit import AccessUnit, ParameterSets
 
 CLOCK_HZ: Final = 90_000

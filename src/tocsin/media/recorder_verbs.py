@@ -22,7 +22,8 @@ from tocsin.media.recorder import Memory, Recorder
 from tocsin.media.recovery import changed_files, codec_row, group_rows, recover_segment, recovered_row
 from tocsin.media.segment_format import Note
 from tocsin.media.stages import Stages
-from tocsin.media.volumes import Pen, Volume, Volumes, Written
+from tocsin.media.volume import Pen, Volume, Written
+from tocsin.media.volumes import Volumes
 from tocsin.media.wire import Message, Refused
 
 log = structlog.get_logger(__name__)

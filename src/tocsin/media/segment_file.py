@@ -27,9 +27,14 @@ MOST_SAME_NAMES: Final = 16
 READ_BYTES: Final = 1 << 20
 TORN_HEAD_BYTES: Final = 4096
 _KEEP_SIZE: Final = 1
-_fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+_START_WRITING: Final = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+_fallocate = getattr(_libc, "fallocate", None)
 if _fallocate is not None:
     _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_sync_file_range = getattr(_libc, "sync_file_range", None)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -54,7 +59,7 @@ class SegmentWriter:
                     raise
         self._digest = hashlib.sha256()
         self.size_bytes = 0
-        self.unsynced_bytes = 0
+        self._synced_bytes = 0
         self.is_entered = False  # its name in the folder is safe too
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,12 +91,22 @@ class SegmentWriter:
             raise
         self._digest.update(data)
         self.size_bytes += len(data)
-        self.unsynced_bytes += len(data)
+
+    @property
+    def unsynced_bytes(self) -> int:
+        """What was written and is not known to be on the disk."""
+        return self.size_bytes - self._synced_bytes
+
+    def send(self) -> None:
+        """Let what was written begin its way to the disk, without waiting."""
+        if _sync_file_range is not None:
+            _sync_file_range(self._fd, 0, 0, _START_WRITING)  # refused: `sync` will do it
 
     def sync(self) -> None:
-        """Wait until all that was written is on the disk, the first time also its name."""
+        """Wait until all that was written is on the disk, the first time also its name. Another thread may append."""
+        size = self.size_bytes
         os.fdatasync(self._fd)
-        self.unsynced_bytes = 0
+        self._synced_bytes = size
         if not self.is_entered:
             sync_folder(self.path.parent)
             self.is_entered = True
