@@ -51,7 +51,7 @@ async def kill(link: MediaLink, index: Index) -> float:
     loop = asyncio.get_running_loop()
     os.kill(pid, signal.SIGKILL)
     killed_s = loop.time()
-    await eventually(lambda: link.health()[0].is_alive and link.health()[0].pid != pid)
+    await eventually(lambda: link.health()[0].is_alive and link.health()[0].pid != pid, 20.0)
     return killed_s
 
 
