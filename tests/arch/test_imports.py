@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # PyAV links x264 and x265 (GPL): the server and the media workers never load it.
 PICTURE_LIBRARIES = {"av", "PIL", "numpy"}
-PICTURE_MODULES = {"sim/aac_tone.py", "sim/street.py", "sim/picture.py"}
+PICTURE_MODULES = {"sim/aac_tone.py", "sim/street.py", "sim/picture.py", "sim/picture_faults.py"}
 
 WEB_LIBRARIES = {"fastapi", "starlette", "uvicorn", "pydantic"}
 NOT_IN_PURE = {
