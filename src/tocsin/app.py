@@ -53,6 +53,8 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.picture_desk import PictureDesk
+from tocsin.domain.picture_rounds import PictureRounds, PictureSchedule
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
@@ -94,6 +96,7 @@ from tocsin.media import recording_words
 from tocsin.media import words as media_words
 from tocsin.media.delay import BUCKETS_S as DELAY_BUCKETS_S
 from tocsin.media.downloads import Downloads
+from tocsin.media.examiner import Examiner
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
 from tocsin.media.link_words import MediaSettings as LinkSettings
@@ -281,6 +284,22 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     health = ChannelHealthService(
         store, clock, directory, streams, bounds=_bounds(settings), check_interval_h=settings.health.check_interval_h
     )
+    examiner = Examiner()
+    stack.push_async_callback(examiner.stop)
+    stills = SnapshotFolder(settings.data / "pictures" / "stills", picture_in)
+    pictures = PictureRounds(
+        store,
+        clock,
+        directory,
+        streams,
+        examiner,
+        stills,
+        folder=(settings.data / "pictures").absolute(),
+        run_folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-pictures-"))),
+        schedule=_picture_schedule(settings),
+        steering=control,
+        no_pictures=health,
+    )
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     folder = settings.data / "downloads"
     reserve_bytes = settings.media.disk_reserve_mb << 20
@@ -371,6 +390,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         downloads=downloads,
         cascade=cascade.service,
         health=health,
+        pictures=PictureDesk(store, pictures, stills),
         words=_all_words(),
         version=__version__,
         media=lambda: _media_health(link, settings.media.external_public if _is_external(settings) else ""),
@@ -398,6 +418,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)
     store.on_committed(health.hear)
+    store.on_committed(pictures.hear)
     if settings.snapshots.on_alarm:
         store.on_committed(alarm_snapshots.hear)
     store.on_health(on_store_health)
@@ -424,6 +445,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         await _start_part(stack, "recording", recorder.start, recorder.stop)
     await health.start()
     await snapshots.start()
+    await pictures.start()
     await acts.start()
     await engine.start()
     app = make_app(services, settings.server)
@@ -450,6 +472,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_desk=camera_desk,
         trials=trials,
         alarm_snapshots=alarm_snapshots,
+        pictures=pictures,
         recorder=recorder,
     )
     workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
@@ -621,6 +644,11 @@ def _bounds(settings: Settings) -> Bounds:
         least_bitrate_bps=round(health.least_kbps * 1000),
         clock_offset_s=health.clock_offset_s,
     )
+
+
+def _picture_schedule(settings: Settings) -> PictureSchedule:
+    chosen = settings.picture_health
+    return PictureSchedule(chosen.every_minutes * 60, chosen.open_every_hours * 3600, chosen.opens_per_minute)
 
 
 def _nonce_secret(vault: Vault, settings: Settings) -> bytes:

@@ -490,6 +490,33 @@ class HealthSettings(_Section):
     )
 
 
+class PictureHealthSettings(_Section):
+    """Whether pictures are pictures: key frames are examined by machine, for upkeep; nobody sees them."""
+
+    every_minutes: float = _setting(
+        5.0,
+        ge=0,
+        le=1440,
+        description="A camera whose stream runs is looked at once in this time. 0 examines no picture at all.",
+        unit="minutes",
+    )
+    open_every_hours: float = _setting(
+        4.0,
+        ge=0,
+        le=8784,
+        description="A camera in service that nobody watches is opened for some seconds once in this time; "
+        "0 never opens one.",
+        unit="hours",
+    )
+    opens_per_minute: float = _setting(
+        6.0,
+        ge=0,
+        le=600,
+        description="At most so many cameras are opened for this, each device at most once in ten minutes.",
+        unit="cameras a minute",
+    )
+
+
 class SnapshotSettings(_Section):
     """Pictures that cameras upload on request."""
 
@@ -576,6 +603,7 @@ class Settings(_Section):
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     health: HealthSettings = HealthSettings()
+    picture_health: PictureHealthSettings = PictureHealthSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     recording: RecordingSettings = RecordingSettings()
     log: LogSettings = LogSettings()

@@ -21,6 +21,7 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.holds import HoldService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
+from tocsin.domain.picture_rounds import PictureRounds
 from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.retention_service import PASS_S, SPACE_S, RetentionEngine
@@ -43,6 +44,7 @@ SEEN_S: Final = 30.0
 TRIM_S: Final = 60.0
 FORECAST_S: Final = 600.0
 DAYS_S: Final = 3600.0
+PICTURES_S: Final = 10.0
 SETTLE_S: Final = 0.2  # a storm of registrations is stored in a few writes, a single one at once enough
 FEED_KEPT: Final = timedelta(hours=24)
 CLOSED_KEPT: Final = timedelta(days=90)
@@ -80,6 +82,7 @@ def spawn_all(
     alarm_snapshots: AlarmSnapshots,
     users: UserService | None = None,
     camera_desk: CameraDesk | None = None,
+    pictures: PictureRounds | None = None,
     recorder: RecorderService | None = None,
 ) -> None:
     """Start every timed job under `supervisor`."""
@@ -109,6 +112,8 @@ def spawn_all(
         supervisor.spawn("index of recordings", recorder.index.run)
     if users is not None:
         jobs.append(Timed("users", SEEN_S, users.flush_seen))
+    if pictures is not None:
+        jobs.append(Timed("picture health", PICTURES_S, pictures.check))
     for job in jobs:
         supervisor.spawn(job.name, _loop(clock, job))
     supervisor.spawn("device states", lambda: settle_changes(clock, supervision))

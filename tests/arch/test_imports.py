@@ -23,9 +23,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sim": {"base", "protocols"},
 }
 
-# PyAV links x264 and x265 (GPL): the server and the media workers never load it.
+# PyAV links x264 and x265 (GPL): control process and media workers never load it; the picture worker alone does.
 PICTURE_LIBRARIES = {"av", "PIL", "numpy"}
-PICTURE_MODULES = {"sim/aac_tone.py", "sim/street.py", "sim/picture.py", "sim/picture_faults.py"}
+PICTURE_MODULES = {
+    "sim/aac_tone.py",
+    "sim/street.py",
+    "sim/picture.py",
+    "sim/picture_faults.py",
+    "media/picture_measures.py",
+    "media/picture_reference.py",
+    "media/picture_decoding.py",
+    "media/picture_examination.py",
+}
+PICTURE_WORKER = "media/picture_worker.py"  # a process of its own: the only part of the server that decodes
 
 WEB_LIBRARIES = {"fastapi", "starlette", "uvicorn", "pydantic"}
 NOT_IN_PURE = {
@@ -122,7 +132,7 @@ def test_sql_stays_in_storage_and_at_the_root() -> None:
     assert wrong == []
 
 
-def test_only_the_simulators_pictures_load_the_picture_libraries() -> None:
+def test_only_the_picture_worker_and_the_simulators_load_the_picture_libraries() -> None:
     wrong = [
         f"{name(path)}:{line} imports {module}"
         for path in modules()
@@ -131,6 +141,21 @@ def test_only_the_simulators_pictures_load_the_picture_libraries() -> None:
         if module.split(".")[0] in PICTURE_LIBRARIES
     ]
     assert wrong == []
+
+
+def test_only_the_picture_worker_loads_what_decodes() -> None:
+    decoding = {
+        f"tocsin.{one.removesuffix('.py').replace('/', '.')}" for one in PICTURE_MODULES if one.startswith("media/")
+    }
+    wrong = [
+        f"{name(path)}:{line} imports {module}"
+        for path in modules()
+        if name(path) not in PICTURE_MODULES | {PICTURE_WORKER}
+        for module, line in imports(path)
+        if module in decoding | {"tocsin.media.picture_worker"}
+    ]
+    assert wrong == []
+    assert decoding & {module for module, _ in imports(SOURCE / PICTURE_WORKER)}
 
 
 def test_the_server_does_not_load_the_simulators() -> None:

@@ -14,9 +14,11 @@ from typing import Any, Final
 from tocsin.base.times import iso
 from tocsin.base.words import Words
 from tocsin.domain.channels import ChannelRecord
+from tocsin.domain.picture_words import FAULT_WORDS
 
 OFFLINE: Final = "offline."
 STORAGE: Final = "storage."
+IMAGE: Final = "image."
 MAX_PARENTS: Final = 16
 
 WORDS: Final = Words(
@@ -66,7 +68,7 @@ WORDS: Final = Words(
             "设备时钟偏差 {offset_s} 秒。请在摄像机上启用校时（NTP 或 SIP 校时）。",
         ),
     }
-)
+).merged(FAULT_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, guard, page
 from tocsin.domain.channel_health import (
+    IMAGE,
     STORAGE,
     Bounds,
     ChannelFault,
@@ -220,6 +221,16 @@ class ChannelHealthService(UseCases):
 
     # --- pictures ---
 
+    async def note_no_picture(self, channel_id: str, reason: str) -> None:
+        """Hear from others that a camera was asked for its picture, twice, and sent none; `reason` is a message key."""
+        if NO_PICTURE not in self._open.get(channel_id, set()):
+            await self._settle({channel_id: ({NO_PICTURE: {"reason": reason}}, [])}, [])
+
+    async def note_picture(self, channel_id: str) -> None:
+        """Hear from others that a camera sent a picture after all."""
+        if NO_PICTURE in self._open.get(channel_id, set()):
+            await self._settle({channel_id: ({}, [NO_PICTURE])}, [])
+
     async def _check(self, channel: Channel) -> None:
         self._checking.add(channel.id)
         try:
@@ -355,9 +366,9 @@ def _compare(
     now: datetime,
     difference: _Difference,
 ) -> None:
-    """Add what has to open and close for a channel to be as `wanted`; faults of picture and card are not looked at."""
+    """Add what has to open and close for a channel to be as `wanted`; faults of picture and card are left alone."""
     for key, fault in is_open.items():
-        if not key.startswith((PICTURE, STORAGE)) and key not in wanted:
+        if not key.startswith((PICTURE, STORAGE, IMAGE)) and key not in wanted:
             difference.closed.append(fault.id)
     for key, params in wanted.items():
         if key not in is_open:

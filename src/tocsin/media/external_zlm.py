@@ -411,6 +411,10 @@ class ZlmLink:
 
     # -- what the server does not do for us
 
+    async def key_picture(self, stream_id: str, path: Path) -> dict[str, Any]:
+        """Errors: UNAVAILABLE always: another server's key pictures are not at hand."""
+        raise TocsinError(ErrorCode.UNAVAILABLE, "pictures are served by another server", key="picture.elsewhere")
+
     async def steer(self, stream_id: str, act: str, **content: float) -> None:
         """Refuse."""
         _refuse("recordings")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import structlog
 
 from tocsin.base.clock import Clock
-from tocsin.base.errors import TocsinError
+from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.video import Endpoint
 from tocsin.media.link_words import LossReport, MediaEvents, MediaSettings, StreamStats, WorkerHealth, read_stats
 from tocsin.media.recorders import Recorders
@@ -176,6 +176,16 @@ class MediaLink:
         return await self._workers.call(
             worker, "saved", timeout_s=CONNECT_CALL_TIMEOUT_S, stream_id=stream_id, keep=keep
         )
+
+    async def key_picture(self, stream_id: str, path: Path) -> Message:
+        """Have the last key picture of a stream written to a file that is not there; return codec, age and motion.
+
+        Errors: UNAVAILABLE when the stream does not run or has sent no key picture of late.
+        """
+        worker = self._workers.owner.get(stream_id)
+        if worker is None or not worker.ready.is_set():
+            raise TocsinError(ErrorCode.UNAVAILABLE, "no such stream", key="media_not_found")
+        return await self._workers.call(worker, "key_picture", stream_id=stream_id, path=str(path))
 
     # -- viewers
 

@@ -10,12 +10,13 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import structlog
 
 from tocsin.base.clock import Clock
-from tocsin.base.errors import TocsinError
+from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id, new_token
 from tocsin.domain.directory import Channel
 from tocsin.domain.streams import Stream, choose, may_use_sub, plays_h265, stream_id_of
@@ -71,6 +72,9 @@ class Link(MediaPorts, Protocol):
 
     def last_stats(self, stream_id: str) -> StreamStats | None:
         """Return the latest figures of a stream."""
+
+    async def key_picture(self, stream_id: str, path: Path) -> dict[str, Any]:
+        """Write the last key picture of a stream to a file."""
 
     async def forward_open(
         self,
@@ -316,6 +320,30 @@ class LiveStreams:
         upstream = self._upstreams.get(stream_id)
         if upstream is not None and upstream.is_held:
             upstream.is_held, upstream.keep_until_s = False, self._clock.monotonic()
+
+    async def key_picture(self, channel: Channel, path: Path, *, may_open: bool) -> dict[str, Any]:
+        """Have the last key picture of a channel written to a file; its codec, age and motion come back.
+
+        A camera that sends already is not asked anything; another only with `may_open`, for as long as it takes.
+        Errors: UNAVAILABLE with the key of why there is none.
+        """
+        upstream = self._upstreams.get(channel.id)
+        is_running = upstream is not None and upstream.state == "live"
+        if not is_running and not may_open:
+            raise TocsinError(ErrorCode.UNAVAILABLE, "the stream does not run", key="media_not_found")
+        if not is_running:
+            upstream = self._want(channel)
+            until_s = self._clock.monotonic() + PROBE_WAIT_S
+            while upstream.state not in ("live", "failed") and self._clock.monotonic() < until_s:
+                await self._clock.sleep(PROBE_STEP_S)
+        assert upstream is not None
+        try:
+            if upstream.state != "live":
+                raise TocsinError(ErrorCode.UNAVAILABLE, "no picture came", key=upstream.reason or "open_timeout")
+            return await self._link.key_picture(channel.id, path)
+        finally:
+            if not is_running and not upstream.viewers:
+                upstream.keep_until_s = self._clock.monotonic()
 
     # -- upstreams
 

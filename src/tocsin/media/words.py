@@ -77,6 +77,10 @@ WORDS: Final = Words(
             "无法连接设备提供的媒体端口。",
         ),
         "media_closed": ("The receiver was closed meanwhile.", "接收端口已被关闭。"),
+        "media_no_key_picture": (
+            "The stream has sent no key frame for a minute.",
+            "码流一分钟内没有发送关键帧。",
+        ),
         "media_not_found": ("There is no such receiver.", "没有该接收端口。"),
         "media_ssrc_taken": (
             "Two cameras were given the same stream number. It is tried again with another.",

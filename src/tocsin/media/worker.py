@@ -21,6 +21,7 @@ from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.log import set_up_log
 from tocsin.media.forward_verbs import ForwardVerbs
 from tocsin.media.gallery import Gallery
+from tocsin.media.key_pictures import KeyPictureVerbs
 from tocsin.media.pace import Pace
 from tocsin.media.playback_verbs import PlaybackVerbs
 from tocsin.media.ports import PortRange, read_drops
@@ -80,6 +81,7 @@ class Worker:
             **self._talks.verbs,
             **PlaybackVerbs(self._stages.get, clock).table(),
             **self._recording.table(),
+            **KeyPictureVerbs(self._stages, clock).table(),
         }
 
     # -- life

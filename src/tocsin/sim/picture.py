@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -82,6 +82,9 @@ class PictureSpec:
     live_encoder: bool = True
     stamped: bool = False  # each picture of a loop says when it was sent
     listen_ip: str = "127.0.0.1"
+    fault: str = ""  # what is wrong with the picture, of `picture_faults.FAULTS`
+    severity: float = 1.0
+    fault_after_s: float = 0.0  # from the start of the process on
     quirks: PictureQuirks = field(default_factory=PictureQuirks)
 
     @property
@@ -180,6 +183,8 @@ class LivePictures:
             slices=quirks.slices,
             delimiters=quirks.delimiters,
         )
+        self._frozen: Any = None
+        self._started_s = _STARTED.setdefault(spec, clock.monotonic())  # over all its calls
         self._lock = threading.Lock()  # a call that was given up may still be encoding
         self.look: Callable[[], Aim] = lambda: STRAIGHT
         self.tone: Callable[[], Tone] = lambda: PLAIN
@@ -189,20 +194,30 @@ class LivePictures:
         """Draw and encode the present."""
         is_key = (number + self._offset) % self._spec.key_every == 0
         with self._lock:
-            return self._encoder.encode(
-                self._street.draw(self._now_ms(), self.look(), self.tone()), is_key=is_key
-            ), is_key
+            return self._encoder.encode(self._drawn(), is_key=is_key), is_key
 
     def still(self) -> bytes:
         """Draw the present as JPEG, set and turned as the stream is."""
         from tocsin.sim.street import as_jpeg
 
-        return as_jpeg(self._street.draw(self._now_ms(), self.look(), self.tone()))
+        return as_jpeg(self._drawn())
+
+    def _drawn(self) -> Any:
+        """Draw the present, with the fault the camera has by now."""
+        spec = self._spec
+        if not spec.fault or self._clock.monotonic() - self._started_s < spec.fault_after_s:
+            return self._street.draw(self._now_ms(), self.look(), self.tone())
+        from tocsin.sim.picture_faults import spoil
+
+        if self._frozen is None or spec.fault != "frozen":
+            self._frozen = self._street.draw(self._now_ms(), self.look(), self.tone())
+        return spoil(self._frozen, spec.fault, spec.severity, spec.seed)
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
 
+_STARTED: dict[PictureSpec, float] = {}
 _loops: dict[PictureSpec, list[tuple[bytes, bool]]] = {}
 _loops_lock = threading.Lock()
 _encoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="encoder")

@@ -239,8 +239,10 @@ def _grain(pixels: Plane, sigma: float, chance: Chance) -> Plane:
 def _sheet(pixels: Plane, chance: Chance) -> Plane:
     height, width = pixels.shape[:2]
     colour = np.array(_SHEETS[int(chance.integers(len(_SHEETS)))], np.float32)
-    across = np.linspace(*chance.uniform(0.75, 1.2, 2), width, dtype=np.float32)
-    down = np.linspace(*chance.uniform(0.85, 1.1, 2), height, dtype=np.float32)
+    left, right = (float(value) for value in chance.uniform(0.75, 1.2, 2))
+    top, bottom = (float(value) for value in chance.uniform(0.85, 1.1, 2))
+    across = np.linspace(left, right, width, dtype=np.float32)
+    down = np.linspace(top, bottom, height, dtype=np.float32)
     found: Plane = down[:, None, None] * across[None, :, None] * colour
     return found
 

@@ -36,6 +36,10 @@ from tocsin.sim.recording_picture import RecordingSender
 from tocsin.sim.town import SIGN_OFF_S, Town, read_town
 
 CHANNEL_TYPE = 131
+PICTURE_FAULTS = (
+    *("no_signal", "black", "dark", "bright", "covered", "part_cover"),
+    *("blur", "cast", "noise", "stripes", "frozen", "moved"),
+)
 
 
 def add_arguments(kinds: Any) -> None:
@@ -211,6 +215,17 @@ def _add_camera(kinds: Any) -> None:
     parser.add_argument("--bitrate", type=int, default=1_500_000, metavar="BPS")
     parser.add_argument("--audio", action="store_true", help="send G.711 sound as well")
     parser.add_argument("--loop", action="store_true", help="repeat two seconds instead of encoding live: far cheaper")
+    parser.add_argument(
+        "--picture-fault",
+        default="",
+        choices=PICTURE_FAULTS,
+        metavar="NAME",
+        help=f"what is wrong with the picture: {', '.join(PICTURE_FAULTS)}",
+    )
+    parser.add_argument("--severity", type=float, default=1.0, metavar="S", help="of the fault, 0 to 1 (default: 1)")
+    parser.add_argument(
+        "--fault-after", type=float, default=0.0, metavar="S", help="seconds of a good picture before it (default: 0)"
+    )
     parser.add_argument("--keepalive", type=float, default=60.0, metavar="S")
     parser.add_argument(
         "--recorded-days", type=int, default=3, metavar="N", help="days of recordings the device has (default: 3)"
@@ -274,6 +289,9 @@ def _camera(arguments: argparse.Namespace) -> int:
             bitrate_bps=arguments.bitrate,
             audio=arguments.audio,
             live_encoder=not arguments.loop,
+            fault=arguments.picture_fault,
+            severity=min(1.0, max(0.0, arguments.severity)),
+            fault_after_s=arguments.fault_after,
             quirks=picture_quirks(plan.quirks),
         )
 

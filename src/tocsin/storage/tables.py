@@ -843,6 +843,7 @@ from tocsin.storage import tables_acts as tables_acts  # noqa: E402
 from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  further tables of the same schema
 from tocsin.storage import tables_control as tables_control  # noqa: E402
 from tocsin.storage import tables_imports as tables_imports  # noqa: E402
+from tocsin.storage import tables_pictures as tables_pictures  # noqa: E402
 from tocsin.storage import tables_recording as tables_recording  # noqa: E402
 from tocsin.storage import tables_retention as tables_retention  # noqa: E402
 from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tocsin.storage.layouts import LayoutRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
+    from tocsin.storage.pictures import PictureRepository
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
@@ -250,6 +251,13 @@ class Transaction:
         from tocsin.storage.snapshots import SnapshotRepository
 
         return SnapshotRepository(self.connection)
+
+    @cached_property
+    def pictures(self) -> PictureRepository:
+        """Whether pictures are pictures: states, stills, denials."""
+        from tocsin.storage.pictures import PictureRepository
+
+        return PictureRepository(self.connection)
 
     @cached_property
     def device_acts(self) -> DeviceActRepository:

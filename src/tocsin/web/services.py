@@ -29,6 +29,7 @@ from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
@@ -183,6 +184,7 @@ class Services:
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
     images: ImageService | None = None
+    pictures: PictureDesk | None = None
     trials: TrialService | None = None
     recorder_desk: RecorderDesk | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

@@ -77,6 +77,10 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "health.key_interval_s": "关键帧间隔大于此值判为故障。",
     "health.least_kbps": "码率低于此值判为故障。",
     "health.clock_offset_s": "设备时钟偏差大于此值判为故障。",
+    "picture_health.every_minutes": "正在取流的摄像机每隔此时间由机器检查一帧画面，"
+    "画面不向任何人显示；0 表示完全不检查。",
+    "picture_health.open_every_hours": "无人调看的启用摄像机每隔此时间打开数秒检查一次；0 表示不主动打开。",
+    "picture_health.opens_per_minute": "每分钟最多为检查打开的摄像机数量，每台设备十分钟内最多一次。",
     "snapshots.upload_url": "摄像机上传抓图所用的本机地址，例如 http://10.0.0.5:8080，其主机名须列入"
     " server.allowed_hosts。为空时取 server.public_url，再取控制台监听的地址和端口。",
     "snapshots.on_alarm": "警情产生时，是否由平台自动向已关联且支持抓图的摄像机各抓一张（最多四台）。"

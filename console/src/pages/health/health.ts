@@ -59,6 +59,20 @@ const KIND: Readonly<Record<string, () => string>> = {
   'clock.offset': m.health_clock_offset,
   'storage.error': m.health_storage_error,
   'storage.unformatted': m.health_storage_unformatted,
+  'image.no_signal': m.health_image_no_signal,
+  'image.black': m.health_image_black,
+  'image.dark': m.health_image_dark,
+  'image.covered': m.health_image_covered,
+  'image.bright': m.health_image_bright,
+  'image.stripes': m.health_image_stripes,
+  'image.part_cover': m.health_image_part_cover,
+  'image.blur': m.health_image_blur,
+  'image.noise': m.health_image_noise,
+  'image.cast': m.health_image_cast,
+  'image.moved': m.health_image_moved,
+  'image.not_home': m.health_image_not_home,
+  'image.frozen': m.health_image_frozen,
+  'image.clock': m.health_image_clock,
 };
 export const kindOf = (key: string) => (KIND[key] ?? (() => key))();
 export const toneOf = (key: string): Tone => (key.startsWith('offline.') ? 'act' : 'soon');
