@@ -10,6 +10,7 @@ from bench import (
     gb_catalogue,
     gb_devices,
     recording,
+    picture_health,
     relay,
     relay_core,
     sip_keepalive,
@@ -33,5 +34,6 @@ BENCHES: dict[str, Bench] = {
         camera_registry.BENCH,
         start.BENCH,
         wall.BENCH,
+        picture_health.BENCH,
     )
 }

@@ -40,6 +40,7 @@ AT_ONCE: Final = 40
 OPENS_AT_ONCE: Final = 3
 DEVICE_PAUSE_S: Final = 600.0
 STEERED_S: Final = 300.0
+TURNING: Final = frozenset({"1", "4"})  # PTZType of a catalogue: dome, steered box camera
 DOUBT_S: Final = 60.0  # a doubtful picture whose stream runs is looked at again
 DOUBT_OPEN_S: Final = 600.0
 UNLEARNED: Final = timedelta(minutes=10)
@@ -353,7 +354,7 @@ def _begin(tx: Any, running: int, opened: Sequence[str]) -> None:
 
 def _ratios(look: Look) -> dict[str, float]:
     found = {str(key): float(value) for key, value in look.found["ratios"].items()}
-    if look.record.can_move:
+    if str(look.record.catalog.get("ptz_type", "")) in TURNING:
         found["not_home"] = found.pop("moved", 0.0)
     if look.clock_ahead_ms is not None:
         eased = max(1.0, look.relaxed.get("clock", 1.0))

@@ -158,7 +158,7 @@ def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:
     contrast, usual_contrast = seen.deviation**2 + 1, usual.mean("deviation") ** 2 + 1
     tint = math.hypot(seen.tint_u, seen.tint_v)
     strayed = math.hypot(seen.tint_u - usual.mean("tint_u"), seen.tint_v - usual.mean("tint_v"))
-    darker = max(min(25.0, 0.6 * mean), min(60.0, 0.36 * mean))
+    darker = max(min(25.0, 0.42 * mean), min(60.0, 0.36 * mean))
     brighter = min(seen.mean / (1.8 * mean + 1), seen.mean / 110)
     return {
         "dark": darker / (seen.mean + 1),

@@ -99,7 +99,7 @@ class Memory:
     def last(self) -> tuple[Luma, Plane] | None:
         """Return samples and tile means of the picture before."""
         try:
-            raw = zlib.decompressobj().decompress(self.kept.last, _LAST_BYTES)
+            raw = zlib.decompressobj().decompress(self.kept.last, _LAST_BYTES + 1)
         except zlib.error:
             return None
         if len(raw) != _LAST_BYTES:
