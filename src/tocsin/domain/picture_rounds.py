@@ -381,7 +381,7 @@ def _settle(tx: Any, looks: Sequence[Look], sites: SiteWatch, now_s: float) -> s
             stepped.append((look, replace(before, checked_at=tx.now, source=source, problem=look.problem), None))
             continue
         ratios = _ratios(look)
-        step = advance(before.tracks, ratios, now_us)
+        found = advance(before.tracks, ratios, now_us)
         is_faulty = max(ratios.values(), default=0.0) >= 1
         after = replace(
             before,
@@ -389,13 +389,13 @@ def _settle(tx: Any, looks: Sequence[Look], sites: SiteWatch, now_s: float) -> s
             source=source,
             problem="",
             pictures=int(look.found.get("pictures", 0)),
-            tracks=step.tracks,
+            tracks=found.tracks,
             measures=look.found["measures"],
             ratios=ratios,
             doubted_at=tx.now if is_faulty else before.doubted_at,
         ).with_score(day, score(ratios))
-        sites.note(site_of(look.record), look.channel.id, step.opening, now_s)
-        stepped.append((look, after, step))
+        sites.note(site_of(look.record), look.channel.id, found.opening, now_s)
+        stepped.append((look, after, found))
 
     held = _hold_sites(tx, stepped, sites, now_s)
     tx.pictures.close_sites(to_us(tx.now - SITE_OVER), tx.now)

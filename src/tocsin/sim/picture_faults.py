@@ -59,7 +59,8 @@ def _bright(pixels: Plane, severity: float, chance: Chance) -> Plane:
 def _covered(pixels: Plane, severity: float, chance: Chance) -> Plane:
     """A sheet before the lens: out of focus, lit from one side; a little of the scene still shines through."""
     opaque = np.float32(1 - 0.3 * (1 - severity) ** 3)
-    return pixels * (1 - opaque) + _sheet(pixels, chance) * opaque + _grain(pixels, 1.2, chance)
+    found: Plane = pixels * (1 - opaque) + _sheet(pixels, chance) * opaque + _grain(pixels, 1.2, chance)
+    return found
 
 
 def _part_cover(pixels: Plane, severity: float, chance: Chance) -> Plane:
@@ -70,7 +71,8 @@ def _part_cover(pixels: Plane, severity: float, chance: Chance) -> Plane:
     along = along if side < 2 else along[::-1]
     slope = np.clip((0.85 * severity - along) / 0.06, 0, 1)
     mask = slope[None, :, None] if side % 2 == 0 else slope[:, None, None]
-    return pixels * (1 - mask) + (_sheet(pixels, chance) + _grain(pixels, 1.2, chance)) * mask
+    found: Plane = pixels * (1 - mask) + (_sheet(pixels, chance) + _grain(pixels, 1.2, chance)) * mask
+    return found
 
 
 def _blur(pixels: Plane, severity: float, chance: Chance) -> Plane:
@@ -79,7 +81,8 @@ def _blur(pixels: Plane, severity: float, chance: Chance) -> Plane:
 
 def _cast(pixels: Plane, severity: float, chance: Chance) -> Plane:
     tint = np.array(_TINTS[int(chance.integers(len(_TINTS)))], np.float32)
-    return pixels * (1 + (tint - 1) * np.float32(severity))
+    found: Plane = pixels * (1 + (tint - 1) * np.float32(severity))
+    return found
 
 
 def _noise(pixels: Plane, severity: float, chance: Chance) -> Plane:
@@ -94,7 +97,8 @@ def _stripes(pixels: Plane, severity: float, chance: Chance) -> Plane:
     waves = float(chance.uniform(6, 24))
     wave = np.sin(2 * np.pi * (waves * np.arange(count, dtype=np.float32) / count + chance.random()))
     wave = (wave * 55 * severity).astype(np.float32)
-    return pixels + (wave[:, None, None] if is_rows else wave[None, :, None])
+    found: Plane = pixels + (wave[:, None, None] if is_rows else wave[None, :, None])
+    return found
 
 
 def _no_signal(pixels: Plane, severity: float, chance: Chance) -> Plane:

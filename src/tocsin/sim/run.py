@@ -263,6 +263,8 @@ def _camera(arguments: argparse.Namespace) -> int:
     width, _, height = arguments.size.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise TocsinError(ErrorCode.INVALID, "--size is WIDTHxHEIGHT, such as 960x540")
+    if arguments.picture_fault and arguments.loop:
+        raise TocsinError(ErrorCode.INVALID, "--picture-fault needs a live encoder: leave --loop out")
     device_id = arguments.id
     ids = [make_id(device_id[:10], CHANNEL_TYPE, int(device_id[-4:]) * 100 + n + 1) for n in range(arguments.channels)]
     plan = CameraPlan(
