@@ -388,7 +388,7 @@ def _settle(tx: Any, looks: Sequence[Look], sites: SiteWatch, now_s: float) -> s
             checked_at=tx.now,
             source=source,
             problem="",
-            pictures=int(look.found.get("pictures", 0)),
+            pictures=int(look.found.get("pictures", 0)) or before.pictures,
             tracks=found.tracks,
             measures=look.found["measures"],
             ratios=ratios,
