@@ -647,8 +647,11 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _picture_schedule(settings: Settings) -> PictureSchedule:
-    chosen = settings.picture_health
-    return PictureSchedule(chosen.every_minutes * 60, chosen.open_every_hours * 3600, chosen.opens_per_minute)
+    return PictureSchedule(
+        settings.picture_health.every_minutes * 60,
+        settings.picture_health.open_every_hours * 3600,
+        settings.picture_health.opens_per_minute,
+    )
 
 
 def _nonce_secret(vault: Vault, settings: Settings) -> bytes:
