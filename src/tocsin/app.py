@@ -37,6 +37,10 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
+from tocsin.domain.clip_device import DeviceClips
+from tocsin.domain.clip_maker import ClipMaker
+from tocsin.domain.clip_service import ClipService
+from tocsin.domain.clips import ClipRules
 from tocsin.domain.control import FixedMover, RoutedMover
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_acts import DeviceActs
@@ -331,6 +335,18 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         keep_days=settings.snapshots.keep_days,
     )
     alarm_snapshots = AlarmSnapshots(store, snapshots)
+    device_clips = DeviceClips(
+        gb28181.recordings,
+        fetcher,
+        gb28181.download_speeds,
+        downloads,
+        clock,
+        settings.data / "clips",
+        can_ask=lambda device_id: not directory.protocol_of(device_id),
+    )
+    clip_maker = ClipMaker(
+        store, clock, directory, _clip_rules(settings), device_clips, keep_days=settings.clips.keep_days
+    )
     gb28181.snapshots.on_finished = snapshots.finished
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
     trier = CameraTrials(link, clock, public_host=_public_host(settings))
@@ -371,6 +387,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_desk=camera_desk,
         acts=acts,
         snapshots=snapshots,
+        clips=ClipService(store, clock, device_clips),
         trials=trials,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
@@ -421,6 +438,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(pictures.hear)
     if settings.snapshots.on_alarm:
         store.on_committed(alarm_snapshots.hear)
+    if settings.clips.on_alarm:
+        store.on_committed(clip_maker.hear)
     store.on_health(on_store_health)
 
     # start: pictures first, so that an alarm finds them; then those who speak to us; the console last
@@ -446,6 +465,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await health.start()
     await snapshots.start()
     await pictures.start()
+    if settings.clips.on_alarm:
+        await clip_maker.start()
+    stack.push_async_callback(clip_maker.stop)
     await acts.start()
     await engine.start()
     app = make_app(services, settings.server)
@@ -474,6 +496,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         alarm_snapshots=alarm_snapshots,
         pictures=pictures,
         recorder=recorder,
+        clips=clip_maker,
     )
     workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
     stack.push_async_callback(reports.flush)
@@ -652,6 +675,11 @@ def _picture_schedule(settings: Settings) -> PictureSchedule:
         settings.picture_health.open_every_hours * 3600,
         settings.picture_health.opens_per_minute,
     )
+
+
+def _clip_rules(settings: Settings) -> ClipRules:
+    clips, edge = settings.clips, settings.edge
+    return ClipRules(clips.pre_s, clips.post_s, clips.longest_s, edge.before_s, edge.after_s, edge.fetch)
 
 
 def _nonce_secret(vault: Vault, settings: Settings) -> bytes:

@@ -15,11 +15,14 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from tocsin.storage.tables import audit, downloads
+from tocsin.storage.tables_clips import clips
 from tocsin.storage.tables_snapshots import snapshots
 
 SNAPSHOTS = "snapshots"
 DOWNLOADS = "downloads"
-_CAME = ("snapshot.received", "download.finished", "download.partial")
+CLIPS = "clips"
+_IS_OVER = clips.c.due_at_us.is_(None)  # before, its record is still to come
+_CAME = ("snapshot.received", "download.finished", "download.partial", "clip.made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class FilesReport:
 
 
 def kept_files(connection: Connection, *, with_downloads: bool = True) -> list[KeptFile]:
-    """Return the files that rows stand for: snapshots, and downloads nobody took yet."""
+    """Return the files that rows stand for: snapshots; `with_downloads` also downloads nobody took yet, and clips."""
     known = [
         (f"{SNAPSHOTS}/{row.id}.jpg", row.id, row.sha256)
         for row in connection.execute(select(snapshots.c.id, snapshots.c.sha256).order_by(snapshots.c.id))
@@ -55,6 +58,10 @@ def kept_files(connection: Connection, *, with_downloads: bool = True) -> list[K
         known += [
             (f"{DOWNLOADS}/{row.id}.mp4", row.id, row.sha256)
             for row in connection.execute(asked.order_by(downloads.c.id))
+        ]
+        asked_clips = select(clips.c.id, clips.c.file, clips.c.sha256).where(clips.c.file != "", _IS_OVER)
+        known += [
+            (f"{CLIPS}/{row.file}", row.id, row.sha256) for row in connection.execute(asked_clips.order_by(clips.c.id))
         ]
     recorded = _recorded(connection) if known else {}
     return [KeptFile(path, digest, recorded.get(file_id, "")) for path, file_id, digest in known]
@@ -102,7 +109,9 @@ def _problems_of(one: KeptFile, folder: Path, is_kept: Callable[[KeptFile], bool
 
 def _recorded(connection: Connection) -> dict[str, str]:
     found: dict[str, str] = {}
-    rows = connection.execute(select(audit.c.subject_id, audit.c.detail).where(audit.c.action.in_(_CAME)))
+    rows = connection.execute(
+        select(audit.c.subject_id, audit.c.detail).where(audit.c.action.in_(_CAME)).order_by(audit.c.seq)
+    )
     for row in rows:
         found[row.subject_id] = str(json.loads(row.detail).get("sha256", ""))
     return found

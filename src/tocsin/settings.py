@@ -579,6 +579,51 @@ class RecordingSettings(_Section):
         return self
 
 
+class ClipSettings(_Section):
+    """What is kept of linked cameras around an alarm."""
+
+    on_alarm: bool = _setting(
+        True,
+        description="Whether each alarm with linked cameras gets its clip. It is the house's own act: the incident is "
+        "its purpose, the audit names it.",
+        unit="true or false",
+    )
+    pre_s: float = _setting(10.0, ge=0, le=60, description="How much before an alarm a clip begins.", unit="seconds")
+    post_s: float = _setting(
+        20.0,
+        ge=1,
+        le=300,
+        description="How much after an alarm a clip ends; a further alarm of the incident extends it.",
+        unit="seconds",
+    )
+    longest_s: float = _setting(
+        600.0, ge=60, le=3600, description="A clip grows no longer; what comes after begins another.", unit="seconds"
+    )
+    keep_days: float = _setting(
+        90.0, ge=1, le=3650, description="How long clips are kept after their incident was closed.", unit="days"
+    )
+
+
+class EdgeSettings(_Section):
+    """What is fetched from the device that recorded it, around an alarm."""
+
+    fetch: bool = _setting(
+        True,
+        description="Whether what we did not record ourselves is fetched from the camera or recorder after an alarm.",
+        unit="true or false",
+    )
+    before_s: float = _setting(
+        60.0, ge=0, le=600, description="How much before an alarm is fetched besides its clip.", unit="seconds"
+    )
+    after_s: float = _setting(
+        180.0,
+        ge=0,
+        le=1800,
+        description="How much after it. Both 0: the clip alone is fetched.",
+        unit="seconds",
+    )
+
+
 class LogSettings(_Section):
     """What the server writes to standard error."""
 
@@ -606,6 +651,8 @@ class Settings(_Section):
     picture_health: PictureHealthSettings = PictureHealthSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     recording: RecordingSettings = RecordingSettings()
+    clips: ClipSettings = ClipSettings()
+    edge: EdgeSettings = EdgeSettings()
     log: LogSettings = LogSettings()
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

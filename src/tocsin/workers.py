@@ -16,6 +16,7 @@ from tocsin.domain import incident_clock
 from tocsin.domain.alarm_snapshots import AT_ONCE, AlarmSnapshots
 from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.channel_health_service import ChannelHealthService
+from tocsin.domain.clip_maker import ClipMaker
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.holds import HoldService
@@ -80,6 +81,7 @@ def spawn_all(
     snapshots: SnapshotService,
     trials: TrialService,
     alarm_snapshots: AlarmSnapshots,
+    clips: ClipMaker | None = None,
     users: UserService | None = None,
     camera_desk: CameraDesk | None = None,
     pictures: PictureRounds | None = None,
@@ -110,6 +112,10 @@ def spawn_all(
         jobs.append(Timed("recording", TIMED_S, recorder.check))
         jobs.append(Timed("days of recordings", DAYS_S, lambda: keep_days(store, clock)))
         supervisor.spawn("index of recordings", recorder.index.run)
+    if clips is not None:
+        jobs.append(Timed("clips", TIMED_S, clips.check))
+        jobs.append(Timed("old clips", TRIM_S, clips.expire))
+        supervisor.spawn("alarm clips", clips.run)
     if users is not None:
         jobs.append(Timed("users", SEEN_S, users.flush_seen))
     if pictures is not None:

@@ -163,6 +163,7 @@ class DownloadService(UseCases):
         self._running: dict[str, asyncio.Task[None]] = {}
         self._busy: dict[str, str] = {}  # channel id by download id
         self._giving: set[str] = set()
+        self._lent: dict[str, str] = {}  # channel id by key: the house's own fetches
 
     async def start(self) -> None:
         """Mark what an earlier run left unfinished as failed, and remove its pieces."""
@@ -221,7 +222,7 @@ class DownloadService(UseCases):
         chosen = speed if speed is not None else max((one for one in speeds if one <= SPEED), default=1)
         if len(self._busy) >= MAX_RUNNING:
             raise TocsinError(ErrorCode.CONFLICT, "other downloads are running", key="download.busy")
-        if channel_id in self._busy.values():
+        if channel_id in self._busy.values() or channel_id in self._lent.values():
             raise TocsinError(ErrorCode.CONFLICT, "this camera is sending one", key="download.camera_busy")
         if self._fetcher.free_bytes() <= 0:
             raise TocsinError(ErrorCode.UNAVAILABLE, "the disk is nearly full", key="download.disk_reserve")
@@ -238,6 +239,17 @@ class DownloadService(UseCases):
         self._running[made.id] = task
         task.add_done_callback(lambda _task: self._over(made.id))
         return made
+
+    def lend(self, channel_id: str, key: str) -> bool:
+        """Let the house fetch from a camera; False when somebody does."""
+        if channel_id in self._busy.values() or channel_id in self._lent.values():
+            return False
+        self._lent[key] = channel_id
+        return True
+
+    def give_back(self, key: str) -> None:
+        """End what `lend` began."""
+        self._lent.pop(key, None)
 
     def _over(self, download_id: str) -> None:
         self._running.pop(download_id, None)
@@ -266,7 +278,7 @@ class DownloadService(UseCases):
         task = self._running.get(download_id)
         state = "cancelled" if task is not None else "deleted"
         done = await self._act(
-            f"download.{state}", "download", download_id, actor, _end, download_id, state, actor.id, actor.ref
+            f"download.{state}", "download", download_id, actor, _end, download_id, actor.id, actor.ref
         )
         if task is not None:
             task.cancel()
@@ -390,10 +402,11 @@ def _finish(tx: Any, download_id: str, user_id: str, fetched: Fetched, keep: tim
     )
 
 
-def _end(tx: Any, download_id: str, state: str, user_id: str, by: ActorRef) -> Download:
+def _end(tx: Any, download_id: str, user_id: str, by: ActorRef) -> Download:
     known: Download = tx.downloads.get(download_id, user_id=user_id)
     if known.state in ("cancelled", "deleted", "handed_over", "failed"):
         return known
+    state = "cancelled" if known.state == "running" else "deleted"  # the row knows before its task has ended
     return _told(tx, replace(known, state=state, ended_at=tx.now, expires_at=None), by)
 
 

@@ -116,7 +116,10 @@ class Quirk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
-    """One simulated device. `page_items` channels go into each catalogue page, `page_window` pages wait for answers."""
+    """One simulated device. `page_items` channels go into each catalogue page, `page_window` pages wait for answers.
+
+    With `written_after_s` it goes on recording: the last file of each channel reaches up to so long ago.
+    """
 
     gb_id: str
     password: str = field(repr=False)
@@ -133,6 +136,7 @@ class CameraPlan:
     page_window: int = 1
     quirks: frozenset[Quirk] = frozenset()
     media_ip: str = ""
+    written_after_s: float | None = None
     stream_lines: tuple[StreamLine, ...] = ALL_LINES
 
 

@@ -65,8 +65,17 @@ class SimRecorder:
 
     def files_of(self, channel_id: str, starts: datetime, ends: datetime) -> list[Recording]:
         """Return the files of a channel that touch a period, oldest first."""
-        found = [file for file in self._camera.plan.recordings if file.gb_id == channel_id]
+        found = self._grown([file for file in self._camera.plan.recordings if file.gb_id == channel_id])
         return sorted((file for file in found if file.ends > starts and file.starts < ends), key=lambda one: one.key)
+
+    def _grown(self, files: list[Recording]) -> list[Recording]:
+        """Let the file that is being written reach as far as it is written by now."""
+        after_s = self._camera.plan.written_after_s
+        if after_s is None or not files:
+            return files
+        last = max(files, key=lambda one: one.ends)
+        written = (self._camera.clock.now() - timedelta(seconds=after_s)).replace(microsecond=0)
+        return [replace(one, ends=max(one.ends, written)) if one is last else one for one in files]
 
     def take(self, document: Document) -> bool:
         """Answer a question about recordings; False for any other document."""

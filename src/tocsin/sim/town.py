@@ -43,6 +43,7 @@ SIGN_OFF_S: Final = 2.0
 STEP_S: Final = 2.0
 LEAST_MOVE_M: Final = 2.0
 RECORDED_FPS: Final = 12
+WRITTEN_AFTER_S: Final = 1.0
 CHINA_UTC_OFFSET_S: Final = 8 * 3600
 ROUND_JITTER_S: Final = 45.0
 DRIVING: Final = frozenset({"en_route"})
@@ -204,6 +205,7 @@ class CameraKeeper:
             recordings=make_recordings(
                 [str(channel["gb_id"]) for channel in given["channels"]], clock.now(), seed=seed
             ),
+            written_after_s=WRITTEN_AFTER_S,
         )
         self._camera: SimCamera | None = None
         self._wire: Wire | None = None

@@ -841,6 +841,7 @@ Index(
 
 from tocsin.storage import tables_acts as tables_acts  # noqa: E402
 from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402  further tables of the same schema
+from tocsin.storage import tables_clips as tables_clips  # noqa: E402
 from tocsin.storage import tables_control as tables_control  # noqa: E402
 from tocsin.storage import tables_imports as tables_imports  # noqa: E402
 from tocsin.storage import tables_pictures as tables_pictures  # noqa: E402

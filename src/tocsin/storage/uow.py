@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tocsin.storage.camera_tree import TreeRepository
     from tocsin.storage.cascade import CascadeRepository
     from tocsin.storage.channel_health import ChannelHealthRepository
+    from tocsin.storage.clips import ClipRepository
     from tocsin.storage.control import ControlRepository
     from tocsin.storage.device_acts import DeviceActRepository
     from tocsin.storage.devices import DeviceRepository
@@ -258,6 +259,13 @@ class Transaction:
         from tocsin.storage.pictures import PictureRepository
 
         return PictureRepository(self.connection)
+
+    @cached_property
+    def clips(self) -> ClipRepository:
+        """What linked cameras saw around alarms."""
+        from tocsin.storage.clips import ClipRepository
+
+        return ClipRepository(self.connection)
 
     @cached_property
     def device_acts(self) -> DeviceActRepository:

@@ -18,6 +18,7 @@ from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
 from tocsin.domain.channel_health_service import ChannelHealthService
+from tocsin.domain.clip_service import ClipService
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_acts import DeviceActs
 from tocsin.domain.device_desk import DeviceDesk
@@ -183,6 +184,7 @@ class Services:
     retention: RetentionDesk | None = None
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
+    clips: ClipService | None = None
     images: ImageService | None = None
     pictures: PictureDesk | None = None
     trials: TrialService | None = None
