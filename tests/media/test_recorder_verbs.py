@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,11 +13,16 @@ from tests.crash.recordings import Index, Sender, differences
 from tests.support.clocks import FixedClock
 from tests.support.gb28181 import eventually
 from tests.support.media import running_link
+from tests.support.recorders import Desk, Pictures
 from tests.support.segments import CHANNEL, START_MS, segment_bytes
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.recorder_told import RecordOrder, SegmentClosed, VolumeOrder
 from tocsin.domain.segments import segment_path
-from tocsin.media.recorder_verbs import AGAIN_AFTER_S, MAX_KEPT, Told
+from tocsin.media.recorder_verbs import AGAIN_AFTER_S, MAX_KEPT, RecorderVerbs, Told
+from tocsin.media.segment_file import SegmentWriter
+from tocsin.media.stages import Stages
+from tocsin.media.volume_mark import MARK
 from tocsin.media.wire import Message
 
 
@@ -114,6 +122,54 @@ async def test_files_nobody_knows_are_found_made_whole_and_told(tmp_path: Path) 
         again = await link.recorders.recover(1, segments=[(CHANNEL, "main", START_MS), (CHANNEL, "main", 4)])
         assert (again.files, again.cut_bytes) == (2, 0)
         assert (await link.recorders.recover(1, since_ms=4_000_000_000_000)).files == 0
+
+
+async def test_files_of_a_disk_that_failed_are_seen_again_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is pulled out may have kept less than was written: the rows are made anew from the files."""
+    said: list[Message] = []
+    clock = SystemClock()
+    stages = Stages(200, said.append)
+    verbs = RecorderVerbs(stages, clock, said.append, look_every_s=0.05)
+    table = verbs.table()
+    await table["volumes_set"]({"volumes": [asdict(volume_of(tmp_path / "volume"))]})
+    order = RecordOrder("camera-1", "camera-1", "main", (1,))
+    await table["record_start"]({**asdict(order), "volumes": [1]})
+    stage = stages.get("camera-1")
+    assert stage is not None
+    assert stage.recorder is not None
+    unit = Pictures(Desk(), stage.recorder).unit
+    real, is_out = SegmentWriter.append, False
+
+    def append(self: SegmentWriter, data: bytes) -> None:
+        if is_out:
+            raise OSError(errno.EIO, "pulled out")
+        real(self, data)
+
+    monkeypatch.setattr(SegmentWriter, "append", append)
+    at_ms = clock.monotonic() * 1000
+    for number in range(52):
+        stage.recorder.take(unit(), at_ms + number * 40)
+    volume, mark = verbs.volumes.get(1), tmp_path / "volume" / MARK
+    assert volume is not None
+    await eventually(lambda: volume.written_bytes > 10_000)  # both groups
+    mark.rename(tmp_path / MARK)
+    is_out = True
+    for number in range(52, 78):
+        stage.recorder.take(unit(), at_ms + number * 40)
+    await eventually(lambda: any(message["event"] == "segment_closed" for message in said))
+    first = next(message for message in said if message["event"] == "segment_closed")
+    path = tmp_path / "volume" / segment_path("camera-1", "main", first["start_ms"])
+    path.write_bytes(path.read_bytes()[: first["groups"][1][0] + 50])  # the disk kept less
+    is_out = False
+    (tmp_path / MARK).rename(mark)
+    await eventually(lambda: any(message.get("is_recovered") for message in said))
+    again = next(message for message in said if message.get("is_recovered"))
+    assert (first["end_reason"], len(first["groups"])) == ("disk_gone", 2)
+    assert (again["start_ms"], len(again["groups"])) == (first["start_ms"], 1)
+    assert again["sha256"] == hashlib.sha256(path.read_bytes()).digest()
+    await verbs.close()
 
 
 def test_what_is_not_acknowledged_is_told_again_and_bounded() -> None:

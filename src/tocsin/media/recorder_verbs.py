@@ -37,6 +37,7 @@ LEAST_SEGMENT_S: Final = 5
 MOST_SEGMENT_S: Final = 600
 MOST_PRE_ROLL_MS: Final = 60_000
 MOST_VOLUMES: Final = 256
+MOST_DOUBTFUL: Final = 10_000
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
@@ -95,6 +96,8 @@ class RecorderVerbs:
         self.memory = Memory()
         self.volumes = Volumes(clock, self._post, self._volume, **how)
         self._recovering = asyncio.Lock()
+        self._doubtful: dict[int, list[tuple[str, str, int]]] = {}  # by volume: files its failing may have cut short
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def table(self) -> dict[str, Callable[[Message], Awaitable[object]]]:
         """Return the verbs by name."""
@@ -222,6 +225,9 @@ class RecorderVerbs:
         lost_packets, clock_offset_ms = recorder.told_of(pen)
         if not written.groups and not pen.was_opened:
             return
+        doubtful = self._doubtful.setdefault(pen.volume.no, [])
+        if written.problem == "gone" and written.groups and len(doubtful) < MOST_DOUBTFUL:
+            doubtful.append((written.note.channel_id, written.note.stream, written.note.start_ms))
         self.told.tell(
             "segment_closed",
             stream_id=recorder.order.stream_id,
@@ -256,6 +262,10 @@ class RecorderVerbs:
         )
 
     def _volume(self, volume: Volume) -> None:
+        if volume.state == "ok" and self._doubtful.get(volume.no):
+            task = asyncio.get_running_loop().create_task(self._see_again(volume), name=f"volume {volume.no} is back")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._say(
             {
                 "event": "volume",
@@ -266,6 +276,13 @@ class RecorderVerbs:
                 "queue_bytes": volume.queue_bytes,
             }
         )
+
+    async def _see_again(self, volume: Volume) -> None:
+        """A disk that was gone is back: what was told of its last files is told anew, from the files."""
+        segments = self._doubtful.pop(volume.no, [])
+        async with self._recovering:
+            found = await asyncio.to_thread(self._recover_files, volume.no, volume.path, 0, segments)
+        log.info("files of a volume that is back were seen again", no=volume.no, **found)
 
     def _post(self, call: Callable[[], None]) -> None:
         """Have something done on the loop, from any thread."""
