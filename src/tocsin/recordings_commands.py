@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tocsin import recordings_check_command
+
 if TYPE_CHECKING:
     from tocsin.settings import Settings
 
@@ -23,7 +25,7 @@ def add_arguments(
     print_rows: Callable[..., None],
 ) -> None:
     """Add `tocsin recordings`."""
-    parser = commands.add_parser("recordings", help="recordings: how many days the disks give")
+    parser = commands.add_parser("recordings", help="recordings: index against files, and how many days the disks give")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     forecast = actions.add_parser(
         "forecast",
@@ -48,6 +50,7 @@ def add_arguments(
         return 0 if found["meets_floors"] else 1
 
     forecast.set_defaults(run=_run)
+    recordings_check_command.add_arguments(actions, add_settings, add_json, settings, print_rows)
 
 
 def _count(text: str) -> int:

@@ -57,7 +57,8 @@ class SegmentRepository:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._insert: Any = postgresql.insert if self._is_postgresql else sqlite.insert
 
     # --- volumes ---
 
@@ -308,6 +309,12 @@ class SegmentRepository:
             .order_by(_s.start_ms, _s.stream_no)
         )
         return [_segment(row) for row in self._connection.execute(asked)]
+
+    def days_of_volume(self, volume_no: int) -> list[int]:
+        """Return the days on which a segment of a volume began."""
+        day = func.floor(_s.start_ms / DAY_MS) if self._is_postgresql else _s.start_ms.op("/")(DAY_MS)
+        found = self._connection.execute(select(day).where(_s.volume_no == volume_no).distinct())
+        return sorted(int(one) for one in found.scalars())
 
     def last_ends(self, stream_nos: Collection[int], since_ms: int) -> dict[int, int]:
         """Return for each stream when what is known of it ends; streams without a segment since then are absent."""

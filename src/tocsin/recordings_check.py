@@ -1,0 +1,309 @@
+"""The index of recordings against the files of the volumes, and made equal to them, day by day, beside a server too.
+
+The files count: what lies there is entered, what is torn is cut, what is gone is marked lost, and what nobody can read
+is put aside in `lost+found`. A volume that is not there, or is another house's, is named and left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tocsin.app import open_store
+from tocsin.base.errors import TocsinError
+from tocsin.domain.access import Permission, scope
+from tocsin.domain.acts import house_actor
+from tocsin.domain.audit import AuditEntry, Outcome
+from tocsin.domain.segment_groups import pack
+from tocsin.domain.segments import (
+    DAY_MS,
+    Codec,
+    Segment,
+    SegmentState,
+    Volume,
+    day_of,
+    read_segment_path,
+    segment_path,
+    split_by_day,
+)
+from tocsin.folder import is_served
+from tocsin.media.segment_file import digest_of, examine, recover
+from tocsin.media.volume_mark import MARK
+from tocsin.recording import house_id
+from tocsin.settings import Settings
+from tocsin.storage.store import AnyStore
+
+ASIDE: Final = "lost+found"
+REPAIRED: Final = "recordings.repaired"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One file and its row that do not agree. `kind`: missing, size, hash, open, unknown, unreadable."""
+
+    volume: str
+    path: str
+    kind: str
+    detail: str = ""
+    done: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, volume by volume; `left` names volumes that could not be looked at, and why."""
+
+    segments: int = 0
+    files: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether index and files agree on every volume, or were made to."""
+        return not self.left and all(one.done for one in self.differences)
+
+
+async def check(
+    settings: Settings, *, is_repair: bool = False, is_deep: bool = False, progress: Progress = lambda _at, _of: None
+) -> Report:
+    """Compare, and with `is_repair` make the index equal to the files; `is_deep` compares the hash of every file too.
+
+    Errors: UNAVAILABLE when the database cannot be used.
+    """
+    report = Report()
+    async with open_store(settings) as store:
+        volumes: list[Volume] = await store.read(lambda tx: tx.segments.volumes())
+        for volume in volumes:
+            problem = _problem(settings, volume)
+            if problem:
+                report.left.append((volume.location, problem))
+                continue
+            work = _VolumeWork(store, volume, is_deep=is_deep, is_running=is_served(settings.data))
+            days = await work.days()
+            for place, day in enumerate(days):
+                await work.look(day, report, is_repair=is_repair)
+                progress(place + 1, len(days))
+    return report
+
+
+def _problem(settings: Settings, volume: Volume) -> str:
+    """Return why a volume cannot be looked at; empty when it can."""
+    if volume.kind != "folder":
+        return "a bucket is not looked at from here"
+    try:
+        mark = json.loads((Path(volume.location) / MARK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "the folder is not there, or carries no mark: is its disk attached?"
+    except (OSError, ValueError) as error:
+        return f"its mark cannot be read: {error}"
+    if not isinstance(mark, dict) or mark.get("volume") != volume.id or mark.get("house") != house_id(settings):
+        return "its mark is another house's"
+    return ""
+
+
+class _VolumeWork:
+    """One volume, looked at a day at a time, so that memory holds a day of it."""
+
+    def __init__(self, store: AnyStore, volume: Volume, *, is_deep: bool, is_running: bool) -> None:
+        self._store = store
+        self._volume = volume
+        self._root = Path(volume.location)
+        self._is_deep = is_deep
+        self._is_running = is_running
+
+    async def days(self) -> list[int]:
+        """Return the days of which there are rows or files."""
+        found = set(await self._store.read(lambda tx: tx.segments.days_of_volume(self._volume.no)))
+        for folder in self._root.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"):
+            try:
+                at = datetime.strptime("/".join(folder.parts[-3:]), "%Y/%m/%d").replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            found.add(int(at.timestamp()) // 86_400)
+        return sorted(found)
+
+    async def look(self, day: int, report: Report, *, is_repair: bool) -> None:
+        """Compare a day, and repair it in one transaction."""
+        rows, names = await self._store.read(_rows, self._volume.no, day)
+        files = dict(self._files(day))
+        report.segments += len(rows)
+        report.files += len(files)
+        found: list[Difference] = []
+        for row in rows:
+            path = names[row.stream_no] and segment_path(*names[row.stream_no], row.start_ms)
+            size = files.pop(path, None)
+            difference = self._compare(row, path, size)
+            if difference is not None:
+                found.append(difference)
+        found += [self._unknown(path) for path in files]
+        if is_repair and found:
+            found = await self._store.run(self._repair, day, found)
+        report.differences += found
+
+    def _files(self, day: int) -> Iterator[tuple[str, int]]:
+        folder = self._root / f"{datetime.fromtimestamp(day * 86_400, UTC):%Y/%m/%d}"
+        for at, _, names in os.walk(folder):
+            for name in sorted(names):
+                path = Path(at) / name
+                try:
+                    size = path.lstat().st_size
+                except FileNotFoundError:
+                    continue  # deleted while we looked
+                yield path.relative_to(self._root).as_posix(), size
+
+    def _compare(self, row: Segment, path: str, size: int | None) -> Difference | None:
+        if row.state is SegmentState.LOST:
+            return None if size is None else self._difference(path, "unknown", "the index says that it is lost")
+        if row.state is SegmentState.DELETING:
+            return None  # finished at the next start of the server
+        if size is None:
+            return self._difference(path, "missing", f"{row.size_bytes} bytes")
+        if row.state is SegmentState.OPEN:
+            return None if self._is_running else self._difference(path, "open", "its writer ended")
+        if size != row.size_bytes:
+            return self._difference(path, "size", f"{size} bytes, {row.size_bytes} in the index")
+        if self._is_deep and self._digest(path, size) != row.sha256:
+            return self._difference(path, "hash", "its bytes are not those that were recorded")
+        return None
+
+    def _digest(self, path: str, size: int) -> bytes:
+        try:
+            with (self._root / path).open("rb") as file:
+                return digest_of(file.fileno(), size)
+        except OSError:
+            return b""
+
+    def _unknown(self, path: str) -> Difference:
+        try:
+            read_segment_path(path)
+            walk = examine(self._root / path)
+        except TocsinError:
+            return self._difference(path, "unreadable", "it has no name of a segment")
+        except OSError as error:
+            return self._difference(path, "unreadable", error.strerror or str(error))
+        if not walk.groups:
+            return self._difference(path, "unreadable", "no picture can be read from it")
+        return self._difference(path, "unknown", f"{walk.duration_ms / 1000:.1f} s nobody knew of")
+
+    def _difference(self, path: str, kind: str, detail: str) -> Difference:
+        return Difference(self._volume.location, path, kind, detail)
+
+    # --- repair ---
+
+    def _repair(self, tx: Any, day: int, found: list[Difference]) -> list[Difference]:
+        done: list[Difference] = []
+        touched: set[tuple[int, int]] = set()
+        counts: dict[str, int] = {}
+        for one in found:
+            what, segment = self._mend(tx, one)
+            done.append(Difference(one.volume, one.path, one.kind, one.detail, what))
+            if what:
+                counts[what] = counts.get(what, 0) + 1
+            if segment is not None:
+                touched |= {(segment.stream_no, part) for part, _, _ in split_by_day(segment.start_ms, segment.end_ms)}
+                touched.add((segment.stream_no, day_of(segment.start_ms)))
+        for stream_no, part in sorted(touched):
+            tx.segments.count_again(stream_no, part)
+        detail: dict[str, object] = {"day": f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}", **counts}
+        tx.audit_entry(
+            AuditEntry(
+                tx.now, "command", "tocsin recordings", REPAIRED, "volume", self._volume.id, "", Outcome.DONE, detail
+            )
+        )
+        return done
+
+    def _mend(self, tx: Any, one: Difference) -> tuple[str, Segment | None]:
+        """Return what was done, empty when nothing could be, and the segment whose days count anew."""
+        if one.kind == "unreadable":
+            return self._put_aside(one.path), None
+        channel_id, stream, start_ms = read_segment_path(one.path)
+        number = tx.segments.stream_no(channel_id, stream, _code_of(tx, channel_id))
+        try:
+            known: Segment | None = tx.segments.get(number, start_ms)
+        except TocsinError:
+            known = None
+        if one.kind == "missing":
+            return self._mark_lost(tx, known)
+        try:
+            found = recover(self._root / one.path)
+        except FileNotFoundError:
+            return self._mark_lost(tx, known)
+        except OSError:
+            return "", None
+        if found.is_busy:
+            return "", None
+        if found.is_removed or not found.walk.groups:
+            return self._mark_lost(tx, known)
+        walk, parameters = found.walk, found.walk.parameters
+        codec_no = None
+        if parameters is not None:
+            codec_no = tx.segments.codec_no(
+                Codec(
+                    parameters.sha256,
+                    parameters.codec,
+                    parameters.width,
+                    parameters.height,
+                    parameters.mime,
+                    parameters.init,
+                )
+            )
+        state = SegmentState.DAMAGED if walk.skipped_bytes or one.kind == "hash" else SegmentState.OK
+        segment = Segment(
+            number,
+            start_ms,
+            start_ms + walk.duration_ms,
+            self._volume.no,
+            state,
+            walk.size_bytes,
+            walk.pictures,
+            known.lost_packets if known is not None else 0,
+            walk.damaged,
+            codec_no,
+            found.sha256,
+            pack(walk.groups),
+            known.clock_offset_ms if known is not None else None,
+            "repaired",
+            known.due_ms if known is not None else None,
+        )
+        tx.segments.rewrite(segment)
+        longest = segment if known is None or known.end_ms <= segment.end_ms else known
+        return ("adopted" if known is None or known.state is SegmentState.LOST else "cut"), longest
+
+    def _mark_lost(self, tx: Any, known: Segment | None) -> tuple[str, Segment | None]:
+        if known is None:
+            return "removed", None
+        if known.state is SegmentState.OPEN:
+            tx.segments.delete([known.key])
+        else:
+            tx.segments.set_state([known.key], SegmentState.LOST)
+        return "lost", known
+
+    def _put_aside(self, path: str) -> str:
+        source = self._root / path
+        target = self._root / ASIDE / path.replace("/", "_")
+        try:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            os.replace(source, target)
+        except OSError:
+            return ""
+        return "put aside"
+
+
+def _rows(tx: Any, volume_no: int, day: int) -> tuple[list[Segment], dict[int, tuple[str, str]]]:
+    rows = tx.segments.of_volume(volume_no, day * DAY_MS, (day + 1) * DAY_MS)
+    names = {stream.no: (stream.channel_id, stream.stream) for stream in tx.segments.streams()}
+    return rows, {row.stream_no: names[row.stream_no] for row in rows}
+
+
+def _code_of(tx: Any, channel_id: str) -> str:
+    try:
+        seen = scope(house_actor(), Permission.READ_REGISTRY)
+        return str(tx.devices.channel(channel_id, visible_to=seen).jurisdiction_code)
+    except TocsinError:
+        return ""
