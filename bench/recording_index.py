@@ -1,0 +1,135 @@
+"""recording-index: forty million segments on PostgreSQL in partitions of a day; any camera's day listed, a day dropped.
+
+The rows are made in the database itself, in the order time would bring them: a camera's segments of a day lie all over
+its partition. The groups of a row are short but in the days that are timed, where they have the size of five minutes of
+two-second groups. `TOCSIN_BENCH_INDEX_DAYS` makes fewer days, for a first look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from bench.harness import percentile
+from bench.report import Bench
+from tests.support.postgresql import cluster
+from tocsin.base.clock import SystemClock
+from tocsin.domain.segments import DAY_MS
+from tocsin.storage import schema, segment_days
+from tocsin.storage.heads import HeadsFile
+from tocsin.storage.segments import beginning_between
+from tocsin.storage.store import AnyStore, make_store
+
+STREAMS: Final = 4_514
+SEGMENT_MS: Final = 300_000
+A_DAY: Final = DAY_MS // SEGMENT_MS
+FIRST_DAY: Final = 20_750
+DAYS: Final = int(os.environ.get("TOCSIN_BENCH_INDEX_DAYS", "31"))
+EARLY: Final = max(1, DAYS // 4)
+GROUP_BYTES: Final = 150 * 7
+SHORT_BYTES: Final = 64
+LISTS: Final = 200
+
+
+def run(seconds: float) -> Mapping[str, float]:
+    """Fill a quarter of the days and list, fill all and list again, then drop a day."""
+    with cluster() as server, tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
+        return asyncio.run(_measure(server, Path(folder)))
+
+
+async def _measure(url: str, folder: Path) -> dict[str, float]:
+    await asyncio.to_thread(schema.prepare, url)
+    store = make_store(url, SystemClock(), HeadsFile(folder / "audit.heads"))
+    await store.start()
+    try:
+        started = time.perf_counter()
+        timed = {0, EARLY - 1, DAYS - 1}
+        for day in range(EARLY):
+            await store.run(_fill, FIRST_DAY + day, GROUP_BYTES if day in timed else SHORT_BYTES)
+        early = await _listed(store, (0, EARLY - 1))
+        for day in range(EARLY, DAYS):
+            await store.run(_fill, FIRST_DAY + day, GROUP_BYTES if day in timed else SHORT_BYTES)
+        filled_s = time.perf_counter() - started
+        late = await _listed(store, tuple(sorted(timed)))
+        partitions = await store.read(_partitions, FIRST_DAY + DAYS - 1)
+        started = time.perf_counter()
+        await store.run(lambda tx: segment_days.drop(tx.connection, FIRST_DAY))
+        dropped_s = time.perf_counter() - started
+        return {
+            "segments_million": DAYS * STREAMS * A_DAY / 1e6,
+            "segments_a_day_million": STREAMS * A_DAY / 1e6,
+            "list_day_early_p95_ms": percentile(early, 0.95),
+            "list_day_p95_ms": percentile(late, 0.95),
+            "list_day_worst_ms": max(late),
+            "growth": percentile(late, 0.95) / percentile(early, 0.95),
+            "partitions_touched": float(partitions),
+            "drop_day_s": dropped_s,
+            "fill_s": filled_s,
+        }
+    finally:
+        await store.stop()
+
+
+def _fill(tx: Any, day: int, group_bytes: int) -> None:
+    """Make a day's partition with its rows, ordered by time."""
+    low, name = day * DAY_MS, segment_days.name_of(day)
+    tx.connection.execute(text(f"CREATE TABLE {name} (LIKE segments INCLUDING DEFAULTS)"))
+    tx.connection.execute(
+        text(
+            f"INSERT INTO {name} (stream_no, start_ms, end_ms, volume_no, state, bytes, pictures, codec_no, sha256, "
+            f"groups, end_reason, due_ms) SELECT s, {low} + k * {SEGMENT_MS}::bigint + s % 250, "
+            f"{low} + (k + 1) * {SEGMENT_MS}::bigint + s % 250, 1 + s % 8, 1, 75000000, 7500, 1, "
+            f"sha256((s * 1000 + k)::text::bytea), decode(repeat('a7', {group_bytes}), 'hex'), 'time', "
+            f"{low + 30 * DAY_MS} FROM generate_series(0, {A_DAY - 1}) k, generate_series(1, {STREAMS}) s"
+        )
+    )
+    bounds = f"FOR VALUES FROM ({low}) TO ({low + DAY_MS})"
+    tx.connection.execute(text(f"ALTER TABLE segments ATTACH PARTITION {name} {bounds}"))
+    tx.connection.execute(text(f"ANALYZE {name}"))
+
+
+async def _listed(store: AnyStore, days: tuple[int, ...]) -> list[float]:
+    """List the day of cameras taken at random; return the milliseconds of each."""
+    chance = random.Random(4)
+    taken = []
+    for _ in range(LISTS):
+        low, stream = (FIRST_DAY + chance.choice(days)) * DAY_MS, chance.randint(1, STREAMS)
+        started = time.perf_counter()
+        found = await store.read(lambda tx, stream=stream, low=low: tx.segments.between(stream, low, low + DAY_MS))
+        taken.append((time.perf_counter() - started) * 1000)
+        if not A_DAY <= len(found) <= A_DAY + 1:
+            raise RuntimeError(f"{len(found)} segments of a day, {A_DAY} were expected")
+    return taken
+
+
+def _partitions(tx: Any, day: int) -> int:
+    """Return how many partitions the plan of a camera-day touches."""
+    asked = beginning_between(7, day * DAY_MS, (day + 1) * DAY_MS)
+    sql = asked.compile(dialect=tx.connection.dialect, compile_kwargs={"literal_binds": True})
+    plan = "\n".join(tx.connection.execute(text(f"EXPLAIN {sql}")).scalars())
+    return sum(f" {segment_days.name_of(FIRST_DAY + one)} " in plan for one in range(DAYS)) + ("segments_other" in plan)
+
+
+BENCH = Bench(
+    "recording-index",
+    f"the index of recordings on PostgreSQL, {STREAMS:,} streams in segments of five minutes: "
+    f"{STREAMS * A_DAY / 1e6:.1f} million rows a day in a partition each, {DAYS} days; {LISTS} camera-days taken at "
+    "random and listed whole through the store, after a quarter of the days and after all; `partitions_touched` is the "
+    "plan's word; `growth` the p95 after all over that after a quarter; a day dropped with its partition",
+    run,
+    {
+        "list_day_p95_ms": {"at_most": 50},
+        "growth": {"at_most": 1.5},
+        "partitions_touched": {"at_most": 1},
+        "drop_day_s": {"at_most": 5},
+    },
+    seconds=1.0,
+)
