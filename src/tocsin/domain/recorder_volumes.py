@@ -28,19 +28,19 @@ WORDS: Final = Words(
     {
         "recording.volume_full": (
             "The volume {location} is full: nothing more is recorded on it.",
-            "存储卷 {location} 已满，不再写入录像。",
+            "录像卷 {location} 已满，不再写入录像。",
         ),
         "recording.volume_slow": (
             "The volume {location} is too slow: recordings wait to be written, and some may be left out.",
-            "存储卷 {location} 写入过慢：录像排队等待，部分可能被丢弃。",
+            "录像卷 {location} 写入过慢：录像排队等待，部分可能被丢弃。",
         ),
         "recording.volume_read_only": (
             "The volume {location} cannot be written to.",
-            "存储卷 {location} 无法写入。",
+            "录像卷 {location} 无法写入。",
         ),
         "recording.volume_gone": (
             "The volume {location} is gone: is its disk attached?",
-            "存储卷 {location} 不可用，请检查磁盘是否已接好。",
+            "录像卷 {location} 不可用，请检查磁盘是否已接好。",
         ),
         "recording.volume_foreign": (
             "The folder {location} holds recordings of another house, or files that are not recordings. "

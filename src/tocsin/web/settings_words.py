@@ -88,7 +88,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "snapshots.keep_days": "上传的抓图保留天数。",
     "recording.volumes": "存放录像的目录，每个目录宜在独立磁盘上，各路码流分散写入。为空时为数据目录中的 recordings。",
     "recording.segment_s": "每个录像文件的时长；录像超过 1000 路时宜取 300。",
-    "recording.reserve_mb": "录像在每个存储卷上保留的空闲空间。",
+    "recording.reserve_mb": "录像在每个录像卷上保留的空闲空间。",
     "recording.high_percent": "使用率达到此值时，开始清理最早的录像。",
     "recording.low_percent": "清理到使用率降至此值为止。",
     "recording.time_zone": "录像计划所用的时区，如 Asia/Shanghai；为空则取服务器时区。",
