@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench import picture_scenes
+from bench import picture_leaves, picture_scenes
 from bench.report import Bench
 from tocsin.domain.picture_health import Track, advance
 from tocsin.media.picture_examination import Wish, examine
@@ -49,6 +49,8 @@ def scenes(cases: Mapping[str, Any], which: str) -> Iterator[tuple[str, int, Sce
             name = f"{which}-{seed}"
             if chosen["generator"] == "street":
                 yield name, seed, Street(seed, name, width, height, night=is_night)
+            elif chosen["generator"] == "leaves":
+                yield name, seed, picture_leaves.Leaves(seed, width, height, night=is_night)
             else:
                 kind = picture_scenes.KINDS[index % len(picture_scenes.KINDS)]
                 yield name, seed, picture_scenes.Place(kind, seed, width, height, night=is_night)
