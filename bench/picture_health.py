@@ -211,8 +211,8 @@ def speed(seconds: float) -> float:
 
 
 def run(seconds: float) -> Mapping[str, float]:
-    """Measure the speed, then the held-out scenes."""
-    return {"checks_per_s_per_core": speed(seconds), **figures(evaluate("held_out"))}
+    """Measure the speed, then the scenes of the list nobody tuned on."""
+    return {"checks_per_s_per_core": speed(seconds), **figures(evaluate("fresh"))}
 
 
 _SURE = ("no_signal", "black", "frozen", "covered", "moved")

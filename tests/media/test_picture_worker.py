@@ -105,7 +105,11 @@ def test_another_time_of_day_is_learned_apart_and_the_one_beside_helps_out(learn
     memory = Memory(tmp_path / "none", Memory.read(_written(tmp_path, learned)).kept)
     assert memory.slot_for(4, is_grey=False) == memory.slot_for(5, is_grey=False) == "4c"
     assert memory.slot_for(0, is_grey=False) == ""
-    assert memory.slot_for(4, is_grey=True) == ""
+    assert memory.slot_for(4, is_grey=True) == "4c"  # the other light, for what can be judged by it
+    assert memory.slot_for(5, is_grey=True) == ""
+    grey = memory.baseline("4c", is_grey=True)
+    assert grey is not None
+    assert grey.is_of_colour
 
 
 def _memory_of(folder: Path) -> bytes:

@@ -17,8 +17,8 @@ ORDER: Final = (
     "no_signal",
     "black",
     "dark",
-    "covered",
     "bright",
+    "covered",
     "stripes",
     "part_cover",
     "blur",
@@ -65,13 +65,21 @@ class PictureMeasures:
     motion: float | None = None  # bytes of pictures between keys over bytes of the key
 
 
+ABOUT_LIGHT: Final = frozenset({"dark", "bright", "covered"})
+"""What can be judged of a grey picture by a reference in colour: infrared light shows another scene."""
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a reference has learned of a measure: mean and mean deviation of accepted pictures."""
+    """What a reference has learned of a measure: mean and mean deviation of accepted pictures.
+
+    `is_of_colour`: it is a reference in colour and the picture is grey.
+    """
 
     pictures: int
     means: Mapping[str, float] = field(default_factory=dict)
     spreads: Mapping[str, float] = field(default_factory=dict)
+    is_of_colour: bool = False
 
     def mean(self, name: str) -> float:
         """Return the usual value."""
@@ -96,6 +104,8 @@ def judge(
 ) -> dict[str, float]:
     """Return the ratio of each fault, 0 to 3. `relaxed` divides the ratio of a fault people called none."""
     found = _ratios(seen, usual if usual is not None and usual.pictures >= FEWEST_PICTURES else None)
+    if usual is not None and usual.is_of_colour:
+        found |= {key: ratio for key, ratio in _ratios(seen, None).items() if key not in ABOUT_LIGHT}
     for key, factor in (relaxed or {}).items():
         if key in found:
             found[key] /= max(1.0, factor)
@@ -117,7 +127,7 @@ def _ratios(seen: PictureMeasures, usual: Baseline | None) -> dict[str, float]:
         "dark": 25 / (seen.mean + 1),
         "covered": seen.flat / 0.97,
         "bright": max(seen.burnt / 0.2, seen.mean / 225),
-        "stripes": min(seen.stripe_share / 0.6, seen.stripe_level / 10, seen.stripe_step / 2),
+        "stripes": min(seen.stripe_share / 0.8, seen.stripe_level / 15, seen.stripe_step / 2),
         "part_cover": 0.0,
         "blur": min(8 / (seen.sharpness + 0.1), seen.flat / 0.5),
         "noise": seen.grain / 9,
@@ -135,7 +145,7 @@ def _no_signal(seen: PictureMeasures) -> float:
     if seen.burnt > 0.5:
         return 0.0
     plain = min(seen.plain / 0.7, 1.2 / (seen.uneven + 0.01))
-    words, colour = min(plain, seen.deviation / 8), min(plain, seen.saturation / 25)
+    words, colour = min(plain, seen.deviation / 8), min(plain, seen.saturation / 50)
     bars = min(seen.bars / 0.8, seen.deviation / 15, seen.saturation / 12)
     return max(words, colour, bars)
 
@@ -145,8 +155,8 @@ def _frozen(seen: PictureMeasures) -> float:
     if seen.change is None or seen.changed is None:
         return 0.0
     still, same_grain = 0.6 / (seen.changed + 0.05), 0.5 / (seen.change + 0.01)
-    if seen.motion is None:
-        return min(still, same_grain)
+    if seen.motion is None:  # where nothing is to be seen, nothing can change
+        return min(still, same_grain) if seen.flat < 0.6 else 0.0
     return min(still, max(same_grain, 0.03 / (seen.motion + 1e-4)), 0.3 / (seen.motion + 1e-4))
 
 
@@ -159,9 +169,11 @@ def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:
     tint = math.hypot(seen.tint_u, seen.tint_v)
     strayed = math.hypot(seen.tint_u - usual.mean("tint_u"), seen.tint_v - usual.mean("tint_v"))
     darker = max(min(25.0, 0.42 * mean), min(60.0, 0.36 * mean))
-    brighter = min(seen.mean / (1.8 * mean + 1), seen.mean / 110)
+    # Less or more light leaves the scene its contrast; a sheet before the lens does not.
+    kept = min(1.0, seen.deviation / (seen.mean + 1) / (0.4 * usual.mean("deviation") / (mean + 1) + 1e-6))
+    brighter = min(seen.mean / (1.8 * mean + 1), seen.mean / 110) * kept
     return {
-        "dark": darker / (seen.mean + 1),
+        "dark": darker / (seen.mean + 1) * kept,
         "covered": max(
             min(seen.flat / 0.95, lost / 0.85),
             min(lost / 0.9, 0.04 * usual_contrast / contrast),  # a little still shines through
@@ -169,7 +181,11 @@ def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:
         "bright": max(
             seen.burnt / max(0.2, usual.high("burnt") + 0.1), seen.mean / max(225.0, usual.high("mean")), brighter
         ),
-        "stripes": min(seen.stripe_share / 0.5, seen.stripe_level / max(9.0, 2.2 * usual.mean("stripe_level") + 4)),
+        "stripes": min(
+            seen.stripe_share / 0.5,
+            seen.stripe_level / max(9.0, 2.2 * usual.mean("stripe_level") + 4),
+            likeness / 0.4,  # the scene is still there behind them
+        ),
         "part_cover": min(
             flatter / 0.15,
             lost / max(0.24, usual.high("lost_edges")),

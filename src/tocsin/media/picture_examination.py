@@ -80,7 +80,7 @@ def examine(data: bytes, wish: Wish) -> Finding:
     is_grey = seen.saturation < GREY_BELOW
     name = memory.slot_for(wish.slot, is_grey=is_grey)
     reference = memory.grey(name) if name else None
-    baseline = memory.baseline(name) if reference is not None else None
+    baseline = memory.baseline(name, is_grey=is_grey) if reference is not None else None
     if reference is not None:
         correlation, lost = likeness(edges(picture.grey), edges(reference))
         moved = shift(picture.grey, reference) if correlation < SEARCH_SHIFT_BELOW else None

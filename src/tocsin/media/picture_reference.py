@@ -72,17 +72,24 @@ class Memory:
         part.replace(self.path)
 
     def slot_for(self, slot: int, *, is_grey: bool) -> str:
-        """Return the name of the reference to compare with: of this time, else of the time beside; empty: none."""
-        for near in (slot, (slot - 1) % SLOTS, (slot + 1) % SLOTS):
-            found = self.kept.slots.get(_name(near, is_grey))
+        """Return the name of the reference to compare with: of this time, of the time beside, else of the other light.
+
+        Empty: there is none.
+        """
+        beside = ((slot - 1) % SLOTS, (slot + 1) % SLOTS)
+        names = [_name(near, is_grey) for near in (slot, *beside)] + [_name(slot, not is_grey)]
+        for name in names:
+            found = self.kept.slots.get(name)
             if found is not None and found.pictures >= FEWEST_PICTURES:
-                return _name(near, is_grey)
+                return name
         return ""
 
-    def baseline(self, name: str) -> Baseline | None:
-        """Return what was learned under a name."""
+    def baseline(self, name: str, *, is_grey: bool = False) -> Baseline | None:
+        """Return what was learned under a name, for a picture in colour or a grey one."""
         found = self.kept.slots.get(name)
-        return None if found is None else Baseline(found.pictures, found.means, found.spreads)
+        if found is None:
+            return None
+        return Baseline(found.pictures, found.means, found.spreads, is_grey and name.endswith("c"))
 
     def grey(self, name: str) -> Plane | None:
         """Return the reference picture under a name; None when there is none or it cannot be read."""
