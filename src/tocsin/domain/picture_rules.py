@@ -157,7 +157,7 @@ def _frozen(seen: PictureMeasures) -> float:
     still, same_grain = 0.6 / (seen.changed + 0.05), 0.5 / (seen.change + 0.01)
     if seen.motion is None:  # where nothing is to be seen, nothing can change
         return min(still, same_grain) if seen.flat < 0.6 else 0.0
-    return min(still, max(same_grain, 0.03 / (seen.motion + 1e-4)), 0.3 / (seen.motion + 1e-4))
+    return min(still, max(same_grain, 0.03 / (seen.motion + 1e-4)))
 
 
 def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:

@@ -236,18 +236,18 @@ class Feed:
     def key_picture(self) -> tuple[list[bytes], float | None] | None:
         """Return the NAL units of the last key picture behind its parameter sets, and how much moves after it.
 
-        The second is the mean size of the pictures since the key over that of the key; None with fewer than five.
+        The second is the mean size of the later half of the pictures since the key, over that of the key: encoders
+        mend a coarse key for some pictures. None with fewer than six.
         """
         if self.sets is None or not self._cache:
             return None
-        key, rest = self._cache[0], self._cache_bytes - len(self._cache[0])
+        key, later = self._cache[0], self._cache[(len(self._cache) + 1) // 2 :]
         units, at = self.sets.units(), 0
         while at + 4 <= len(key):
             size = int.from_bytes(key[at : at + 4], "big")
             units.append(key[at + 4 : at + 4 + size])
             at += 4 + size
-        others = len(self._cache) - 1
-        return units, rest / others / len(key) if others >= 5 and not self._cache_is_cut else None
+        return units, sum(map(len, later)) / len(later) / len(key) if len(later) >= 3 else None
 
     def leave(self, outlet: Outlet) -> None:
         """Remove a viewer."""
