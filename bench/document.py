@@ -57,14 +57,23 @@ def _soak(kept: dict[str, Any]) -> str:
         "Lost: acknowledged and not stored. Doubled: stored twice.\n",
         "| test | times | acknowledged | lost | doubled | seed |\n|---|---:|---:|---:|---:|---|",
     ]
-    crashes = [test for test in kept["tests"] if "times" in test]
+    crashes = [test for test in kept["tests"] if "acknowledged" in test]
+    others = [test for test in kept["tests"] if "times" in test and "acknowledged" not in test]
     rows += [
         f"| {t['test']} | {t['times']} | {t['acknowledged']:,} | {t['lost']} | {t['doubled']} | {t['seed']} |"
         for t in crashes
     ]
+    if others:
+        rows.append("\n| recordings | times | found | seed |\n|---|---:|---|---|")
+        rows += [f"| {t['test']} | {t['times']} | {_found(t)} | {t['seed']} |" for t in others]
     rows.append("\n| parser | inputs | seed |\n|---|---:|---|")
     rows += [f"| {t['test']} | {t['inputs']:,} | {t['seed']} |" for t in kept["tests"] if "inputs" in t]
     return "\n".join(rows) + "\n"
+
+
+def _found(test: dict[str, Any]) -> str:
+    found = [(name, value) for name, value in test.items() if name not in ("test", "times", "seed")]
+    return ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in found)
 
 
 def _number(value: float) -> str:

@@ -155,6 +155,7 @@ class CatalogReader:
         self._largest: dict[str, int] = {}
         self._partial: dict[str, tuple[int, CatalogSet | None]] = {}  # received before, and the newest answer
         self._under_way: set[asyncio.Task[object]] = set()
+        self._asking = 0
 
     @property
     def waiting(self) -> int:
@@ -181,7 +182,7 @@ class CatalogReader:
         for late in self._assembler.handle_timer(now):
             self._settle(late)
         for gb_id, due in list(islice(self._queue.items(), 4 * self._per_tick)):
-            if len(self._under_way) >= MAX_UNDER_WAY:
+            if self._asking >= MAX_UNDER_WAY:  # what devices tell unasked holds no question up
                 return
             del self._queue[gb_id]
             if due > now:
@@ -190,7 +191,14 @@ class CatalogReader:
             device = self._table.get(gb_id)
             if device is None or gb_id in self._timelines:
                 continue
-            self._start(self.read(device))
+            self._asking += 1
+            self._start(self._read_counted(device))
+
+    async def _read_counted(self, device: RegisteredDevice) -> None:
+        try:
+            await self.read(device)
+        finally:
+            self._asking -= 1
 
     async def read(self, device: RegisteredDevice) -> bool:
         """Read one catalogue, trying twice, then ask who made the device; True when the set was complete."""

@@ -139,6 +139,23 @@ def test_no_page_at_all_ends_after_30_seconds():
     assert (found.pages, found.is_complete, found.items) == (0, False, ())
 
 
+def test_the_rest_of_an_answer_that_is_whole_says_nothing_new():
+    assembler = CatalogAssembler()
+    assembler.ask(PEER, 7, 0.0)
+    first = assembler.receive(PEER, page(cameras(2), 3, sn=7), 0.1)
+    assert isinstance(first, CatalogPage)
+    late = assembler.handle_timer(60.0)
+    assembler.ask(PEER, 8, 60.0, late[0])
+    missing = assembler.receive(PEER, page(cameras(3)[2:], 3, sn=8), 60.1)
+    assert isinstance(missing, CatalogSet)
+    assert missing.is_complete, "with what the first answer brought"
+    rest = assembler.receive(PEER, page(cameras(2), 3, sn=8), 61.0)
+    assert isinstance(rest, CatalogPage)
+    again = assembler.receive(PEER, page(cameras(2), 3, sn=8), 300.0)
+    assert isinstance(again, CatalogSet)
+    assert not again.is_solicited
+
+
 def test_an_unsolicited_item_never_deletes():
     found = CatalogAssembler().receive(PEER, page(cameras(1), 1, sn=99), 0.0)
     assert isinstance(found, CatalogSet)

@@ -18,6 +18,8 @@ from tocsin.protocols.gb28181.manscdp import Document, Element, Pair
 
 FIRST_PAGE_TIMEOUT_S: Final = 30.0
 IDLE_TIMEOUT_S: Final = 10.0
+ANSWERED_S: Final = 60.0  # since the last page
+MAX_ANSWERED: Final = 4_096
 MAX_ITEMS: Final = 50_000
 MAX_QUESTIONS_PER_PEER: Final = 4
 MAX_NAME_CHARS: Final = 256
@@ -123,6 +125,7 @@ class CatalogAssembler:
         self._first_s = first_s
         self._idle_s = idle_s
         self._open: dict[str, OrderedDict[int, _Question]] = {}
+        self._answered: OrderedDict[tuple[str, int], float] = OrderedDict()  # whole ones, and until when
 
     def ask(self, peer: str, sn: int, now: float, earlier: CatalogSet | None = None) -> None:
         """Record a question that leaves now; `earlier` is the incomplete answer to the one before.
@@ -150,6 +153,8 @@ class CatalogAssembler:
         total = document.root.integer("SumNum")
         total = total if total is not None and total >= 0 else None
         question = self._find(peer, document.sn)
+        if question is None and self._is_answered(peer, document.sn, now):
+            return CatalogPage(peer, document.sn or 0, total or len(items), total)
         if question is None:
             return CatalogSet(
                 peer, document.sn, tuple(items), total, False, False, skipped, 1, int(document.was_repaired)
@@ -170,7 +175,23 @@ class CatalogAssembler:
         if question.expected is None or question.total_is_wrong or received < question.expected:
             return CatalogPage(peer, question.sn, received, question.expected)
         self._close(peer, question.sn)
+        self._answered[peer, question.sn] = now + ANSWERED_S
+        while len(self._answered) > MAX_ANSWERED:
+            self._answered.popitem(last=False)
         return _finished(peer, question, is_complete=question.skipped == 0)
+
+    def _is_answered(self, peer: str, sn: int | None, now: float) -> bool:
+        """True for the rest of an answer that was whole before its last page: added up with earlier answers, it may be
+        by thousands of pages. They say nothing new.
+        """
+        until = None if sn is None else self._answered.get((peer, sn))
+        if until is None or sn is None:
+            return False
+        if until < now:
+            del self._answered[peer, sn]
+            return False
+        self._answered[peer, sn] = now + ANSWERED_S
+        return True
 
     def timer(self) -> float | None:
         """Return when `handle_timer` is due, or None."""
