@@ -1,6 +1,6 @@
 """The recorder on a real store, workers played by the test: what is ordered, what is committed, and every gap named.
 
-The same against real workers: tests/media/test_recording.py.
+The same against real workers and cameras: tests/browser/test_recording_plan.py.
 """
 
 from __future__ import annotations
