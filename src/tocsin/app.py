@@ -39,6 +39,7 @@ from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.clip_device import DeviceClips
 from tocsin.domain.clip_maker import ClipMaker
+from tocsin.domain.clip_own import OwnClips
 from tocsin.domain.clip_service import ClipService
 from tocsin.domain.clips import ClipRules
 from tocsin.domain.control import FixedMover, RoutedMover
@@ -344,8 +345,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         settings.data / "clips",
         can_ask=lambda device_id: not directory.protocol_of(device_id),
     )
+    own_clips = OwnClips(recorder, VolumeFiles(), records=settings.clips.record) if recorder is not None else None
     clip_maker = ClipMaker(
-        store, clock, directory, _clip_rules(settings), device_clips, keep_days=settings.clips.keep_days
+        store, clock, directory, _clip_rules(settings), device_clips, own_clips, keep_days=settings.clips.keep_days
     )
     gb28181.snapshots.on_finished = snapshots.finished
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
@@ -387,7 +389,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         camera_desk=camera_desk,
         acts=acts,
         snapshots=snapshots,
-        clips=ClipService(store, clock, device_clips),
+        clips=ClipService(store, clock, device_clips, own_clips),
         trials=trials,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),

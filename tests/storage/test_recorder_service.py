@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -383,3 +384,24 @@ async def test_a_volume_that_fails_is_complained_about_once_and_names_the_gap(se
     await setting.pass_time(1)
     told = await setting.store.read(lambda tx: [one.type for one in tx.outbox.after(0, 100)])
     assert told.count("notice.cleared") == 1
+
+
+async def test_an_alarm_records_a_camera_without_a_plan_until_its_end(setting: Setting) -> None:
+    await _plan(setting, mode=Mode.OFF)
+    await setting.pass_time(1)
+    until = setting.clock.now() + timedelta(seconds=5)
+    assert await setting.recorder.keep_anyway(GATE.id, until) is None, "nothing was there before"
+    await setting.pass_time(1)
+    assert setting.cameras.held == {GATE.id}
+    assert [order.channel_id for order in setting.workers.orders] == [GATE.id]
+    await setting.pass_time(6)
+    assert setting.cameras.held == set()
+    assert [stream_id for stream_id, _ in setting.workers.ended] == [GATE.id]
+
+
+async def test_what_a_plan_leaves_to_the_device_an_alarm_leaves_as_well(setting: Setting) -> None:
+    await _plan(setting, mode=Mode.EVENT, is_edge_first=True)
+    await setting.pass_time(1)
+    assert await setting.recorder.keep_anyway(GATE.id, setting.clock.now() + timedelta(seconds=5)) is None
+    await setting.pass_time(1)
+    assert setting.workers.orders == []

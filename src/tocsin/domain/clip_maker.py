@@ -216,6 +216,8 @@ class ClipMaker:
         if own is not None and own.state == READY:
             await self._end(clip, own)
             return
+        if clip.kind == MINUTES:
+            own = None  # a part of them is the clip, which has it already
         if own is not None and not clip.file and own.video_from is not None:
             clip = await self._store.run(_show_own, clip.id, own)
         if not self._rules.may_fetch or not self._device.can_ask(channel):

@@ -11,6 +11,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor, Permission, Rule
 from tocsin.domain.clip_events import ClipAskedAgain, ClipOpened
+from tocsin.domain.clip_own import OwnClips, SegmentVideo
 from tocsin.domain.clips import FETCHING, READY, RECORDING, SETTLE, UNDER_WAY, Clip, clip_form
 from tocsin.domain.downloads import SPEED
 from tocsin.domain.refusals import UseCases, forbidden, require
@@ -40,10 +41,11 @@ class ShownClip:
 
 
 class ClipService(UseCases):
-    """Use cases of clips."""
+    """Use cases of clips. `own` puts clips of our own recordings together."""
 
-    def __init__(self, store: Store, clock: Clock, files: ClipFiles) -> None:
+    def __init__(self, store: Store, clock: Clock, files: ClipFiles, own: OwnClips | None = None) -> None:
         super().__init__(store)
+        self._own = own
         self._clock = clock
         self._files = files
         self._opened: OrderedDict[tuple[str, str, str], None] = OrderedDict()
@@ -69,6 +71,12 @@ class ClipService(UseCases):
     def path(self, clip: Clip) -> Path:
         """Return where the file of a clip lies."""
         return self._files.path(clip.file)
+
+    async def own_video(self, clip: Clip) -> SegmentVideo | None:
+        """Return the video of a clip of our own recordings; None for one in a file. Errors: UNAVAILABLE."""
+        if clip.file or self._own is None:
+            return None
+        return await self._own.video(self._store, clip)
 
     async def ask_again(self, clip_id: str, *, actor: Actor) -> ShownClip:
         """Try once more to get what is missing. Errors: NOT_FOUND, FORBIDDEN, CONFLICT while it is being made."""

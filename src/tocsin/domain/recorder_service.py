@@ -20,7 +20,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.recorder_events import PLAN_CHANGED
 from tocsin.domain.recorder_index import Expected, GapBegun, GapsEnded, RecorderIndex
 from tocsin.domain.recorder_line import RecorderChannels, RecorderConfig, RecordingState, Sources
-from tocsin.domain.recorder_plans import RecordingPlan, Want, wanted_within
+from tocsin.domain.recorder_plans import Mode, RecordingPlan, Want, wanted_within
 from tocsin.domain.recorder_told import GapTold, RecorderPorts, RecordOrder, SegmentClosed, SegmentOpened
 from tocsin.domain.recorder_volumes import RecorderVolumes
 from tocsin.domain.segments import DAY_MS, Gap, GapReason, RecordedStream, Segment, SegmentKey, SegmentState
@@ -102,6 +102,7 @@ class RecorderService:
         self._ports = ports
         self._config = config
         self._plans: dict[str, RecordingPlan] = {}
+        self._until: dict[str, datetime] = {}  # cameras recorded because of an alarm, without a plan
         self._is_stale = True
         self._read_s = 0.0
         self._recordings: dict[str, Recording] = {}
@@ -213,7 +214,9 @@ class RecorderService:
     def _wanted(self, now: datetime) -> dict[str, tuple[Channel, Stream, RecordingPlan, Want]]:
         local = now.astimezone(self._config.zone)
         found: dict[str, tuple[Channel, Stream, RecordingPlan, Want]] = {}
-        for plan in self._plans.values():
+        self._until = {channel_id: until for channel_id, until in self._until.items() if until > now}
+        alarmed = [RecordingPlan(channel_id, Mode.CONTINUOUS, priority=9) for channel_id in self._until]
+        for plan in [*alarmed, *self._plans.values()]:
             want = plan.want(local)
             channel = self._channels.channel(plan.channel_id)
             if want is Want.NOTHING or channel is None:
@@ -297,6 +300,18 @@ class RecorderService:
                 self._report("a recording did not begin", stream_id=recording.stream_id, reason=error.detail)
                 return
         recording.is_ordered, recording.pause_s = True, FIRST_RETRY_S
+
+    async def keep_anyway(self, channel_id: str, until: datetime) -> int | None:
+        """As `keep`; a camera that no plan records is recorded until then: an alarm is its plan.
+
+        A plan that leaves the recording to the device is kept to.
+        """
+        plan = self._plans.get(channel_id)
+        if plan is None or (plan.want(self._clock.now().astimezone(self._config.zone)) is Want.NOTHING):
+            if plan is None or not plan.is_edge_first:
+                self._until[channel_id] = max(until, self._until.get(channel_id, until))
+            return None
+        return await self.keep(channel_id, until)
 
     async def keep(self, channel_id: str, until: datetime) -> int | None:
         """Write what memory holds of a camera's streams and go on until then; what is written is synced at once.

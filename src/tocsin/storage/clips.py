@@ -15,6 +15,8 @@ from tocsin.domain.clips import FAILED, MAX_CAMERAS, Clip, Sighting
 from tocsin.storage.tables import alarms, channels, incidents, zone_cameras
 from tocsin.storage.tables_clips import clips
 
+_STANDS_ON_OURS = (clips.c.file == "") & (clips.c.state != FAILED)
+
 
 class ClipRepository:
     """What was kept around alarms."""
@@ -149,10 +151,15 @@ class ClipRepository:
             clips.c.channel_id == channel_id,
             clips.c.starts_at_us < to_ms * 1000,
             clips.c.ends_at_us > from_ms * 1000,
-            clips.c.file == "",
-            clips.c.state != FAILED,
+            _STANDS_ON_OURS,
         )
         return self._connection.execute(asked.limit(1)).first() is not None
+
+    def protected(self) -> list[tuple[str, int, int]]:
+        """Return the time clips stand on, as camera and ms since 1970."""
+        asked = select(clips.c.channel_id, clips.c.starts_at_us, clips.c.ends_at_us).where(_STANDS_ON_OURS)
+        rows = self._connection.execute(asked)
+        return [(row.channel_id, row.starts_at_us // 1000, -(-row.ends_at_us // 1000)) for row in rows]
 
     def _find(self, *clauses: ColumnElement[bool], newest: bool = False) -> list[Clip]:
         asked = select(clips).where(*clauses).order_by(clips.c.id.desc() if newest else clips.c.id)

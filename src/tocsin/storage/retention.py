@@ -17,6 +17,7 @@ from tocsin.domain.holds import Hold
 from tocsin.domain.retention import Policy
 from tocsin.domain.segments import Span
 from tocsin.domain.tombstones import Tombstone
+from tocsin.storage.clips import ClipRepository
 from tocsin.storage.places import stale
 from tocsin.storage.scope import within
 from tocsin.storage.tables_retention import (
@@ -117,20 +118,20 @@ class RetentionRepository:
         return self._with_cameras(rows)
 
     def held_spans(self, now: datetime) -> dict[str, list[Span]]:
-        """Return the ranges that are held now, by channel, sorted and joined."""
+        """Return the ranges that holds or alarm clips keep now, by channel, sorted and joined."""
         rows = self._connection.execute(
             select(hold_cameras.c.channel_id, _h.from_ms, _h.to_ms)
             .join(recording_holds, _h.id == hold_cameras.c.hold_id)
             .where(_h.released_at_us.is_(None), _h.ends_at_us > to_us(now))
-            .order_by(hold_cameras.c.channel_id, _h.from_ms)
         )
+        kept = [(row.channel_id, row.from_ms, row.to_ms) for row in rows]
         found: dict[str, list[Span]] = {}
-        for row in rows:
-            spans = found.setdefault(row.channel_id, [])
-            if spans and row.from_ms <= spans[-1].to_ms:
-                spans[-1] = Span(spans[-1].from_ms, max(spans[-1].to_ms, row.to_ms))
+        for channel_id, from_ms, to_ms in sorted(kept + ClipRepository(self._connection).protected()):
+            spans = found.setdefault(channel_id, [])
+            if spans and from_ms <= spans[-1].to_ms:
+                spans[-1] = Span(spans[-1].from_ms, max(spans[-1].to_ms, to_ms))
             else:
-                spans.append(Span(row.from_ms, row.to_ms))
+                spans.append(Span(from_ms, to_ms))
         return found
 
     def holds_of(self, channel_ids: Collection[str], from_ms: int, to_ms: int, now: datetime) -> list[Hold]:

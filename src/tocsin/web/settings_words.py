@@ -93,6 +93,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "recording.low_percent": "清理到使用率降至此值为止。",
     "recording.time_zone": "录像计划所用的时区，如 Asia/Shanghai；为空则取服务器时区。",
     "clips.on_alarm": "每条有关联摄像机的警情是否自动保存警情短片。该操作以平台名义进行，用途为该警情，并写入审计。",
+    "clips.record": "没有录像计划的摄像机，是否从报警起录制到短片结束。",
     "clips.pre_s": "短片从警情发生前多久开始。",
     "clips.post_s": "短片到警情发生后多久结束；同一警情有新报警时顺延。",
     "clips.longest_s": "短片最长时长，超出部分另起一段。",

@@ -76,12 +76,15 @@ async def read_clip(
     """
     service = _service(house)
     clip = await service.open(clip_id, view_id, actor=actor)
+    headers = {"Cache-Control": "no-store", "X-Sha256": clip.sha256}
+    own = await service.own_video(clip)
+    if own is not None:
+        return part_of(request, own.size_bytes, own.etag, own.read, "video/mp4", headers)
     path = service.path(clip)
     try:
         size = (await asyncio.to_thread(path.stat)).st_size
     except FileNotFoundError as error:
         raise TocsinError(ErrorCode.NOT_FOUND, f"the file of clip {clip_id} is missing") from error
-    headers = {"Cache-Control": "no-store", "X-Sha256": clip.sha256}
     return part_of(request, size, clip.sha256, _file(path), "video/mp4", headers)
 
 
