@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,8 @@ import pytest
 
 from tests.support.nals import H264_PPS, H264_SPS, H265_PPS, H265_SPS, H265_VPS
 from tests.support.recorders import FRAME_MS, Desk, Pictures
-from tocsin.domain.segment_groups import DAMAGED
+from tocsin.domain.segment_groups import DAMAGED, pack, unpack
+from tocsin.domain.segments import LONGEST_SEGMENT_MS
 from tocsin.media.segment_file import examine
 from tocsin.media.segment_format import CONTINUES
 from tocsin.media.volume import Written
@@ -275,6 +277,54 @@ def test_an_event_again_lengthens_what_is_written(desk: Desk) -> None:
     (written,) = desk.closed(1)
     assert 15_000 <= written.end_ms - now <= 17_500
     recorder.stop("stopped")
+
+
+def test_memory_of_a_source_that_ended_is_not_taken_for_what_came_before_an_event(desk: Desk) -> None:
+    recorder = desk.recorder(pre_roll_ms=10_000)
+    camera = Pictures(desk, recorder)
+    camera.play(25 * 20)
+    camera.pass_by(20, has_source=False)
+    assert recorder.ring, "an alarm of a camera that was just cut still has its last seconds"
+    camera.pass_by(30, has_source=False)
+    assert not recorder.ring
+    assert desk.memory.used_bytes == 0
+    recorder.stop("stopped")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_a_camera_sends_what_is_told_is_what_stands_in_the_files(desk: Desk, seed: int) -> None:
+    dice = random.Random(seed)
+    recorder, origin = desk.recorder(segment_s=5), Origin()
+    recorder.attach(origin)
+    camera = Pictures(desk, recorder, key_every=dice.choice((3, 25, 1_000_000)))
+    stamps = (None, 0, (1 << 33) - 1, 1 << 32, 90_000, 3600)
+    for _ in range(900):
+        unit = camera.unit(damaged=dice.random() < 0.05)
+        pts = dice.choice(stamps) if dice.random() < 0.1 else unit.pts
+        dts = dice.choice(stamps) if dice.random() < 0.1 else None
+        is_key = unit.is_key or dice.random() < 0.01
+        nals = [*unit.nals, dice.randbytes(dice.choice((1, 2, 5000)))] if dice.random() < 0.1 else unit.nals
+        recorder.take(unit._replace(pts=pts, dts=dts, is_key=is_key, nals=nals), desk.clock.monotonic() * 1000)
+        event = dice.random()
+        if event < 0.005:
+            recorder.attach(origin)
+        elif event < 0.01:
+            desk.clock._now += timedelta(seconds=dice.choice((-86_400 * 365, -3, 1, 3, 86_400 * 365 * 10)))
+        elif event < 0.015:
+            camera.sets = (dice.choice((H264_SPS, OTHER_SPS)), H264_PPS)
+        elif event < 0.018:
+            desk.clock.advance(dice.choice((3, 30, 700)))
+            recorder.tick(desk.clock.monotonic() * 1000, has_source=True)
+        desk.clock.advance(FRAME_MS / 1000)
+    recorder.stop("stopped")
+    desk.end()
+    desk.run(desk.posted.empty)
+    assert len(desk.endings) == len(desk.openings) > 0
+    for _, written in desk.endings:
+        assert_like_its_file(desk, written)
+        assert unpack(pack(written.groups)) == list(written.groups)
+        assert written.end_ms - written.note.start_ms <= LONGEST_SEGMENT_MS
+    assert desk.memory.used_bytes == 0
 
 
 def test_full_memory_costs_the_least_important_ring_first(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ USUAL_TICKS: Final = 3600
 JOIN_WITHOUT_KEY_MS: Final = 5000.0
 SILENT_MS: Final = 5000.0
 LEAST_GAP_MS: Final = 1000
+STALE_MS: Final = 30_000
 FIRST_KEY_WAIT_MS: Final = 3000
 LONGEST_MS: Final = 14 * 60_000  # of a segment whose stream sends no key picture
 MAX_EXPECTED_BYTES: Final = 1 << 30
@@ -254,6 +255,8 @@ class Recorder:
         until_ms = self._kept_until_ms
         if until_ms is not None and wall_ms > until_ms and self.order.pre_roll_ms:
             self._roll("event")
+        while self.ring and self.ring[0].end_ms < wall_ms - self.order.pre_roll_ms - STALE_MS:
+            self.drop_oldest()  # of a source that ended: not what came before an event of now
         begun_ms = self._gap_from_ms
         is_waiting = self._group is None and not self._gap_reason
         if begun_ms is not None and is_waiting and wall_ms - begun_ms > FIRST_KEY_WAIT_MS:

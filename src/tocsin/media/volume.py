@@ -332,6 +332,10 @@ class Volume:
             problem = self._note_problem(error)
             pen.is_failed = pen.is_over = True
             self._syncer.close(pen, GAP_OF.get(problem, "disk_gone"), problem)
+        except Exception:  # one stream's, and nobody else's: the thread serves all of them
+            log.exception("group cannot be written", channel=pen.note.channel_id, stream=pen.note.stream)
+            pen.is_failed = pen.is_over = True
+            self._syncer.close(pen, "damaged", "damaged")
 
     def _write(self, pen: Pen, group: GroupData) -> None:
         if pen.writer is None:
@@ -443,6 +447,7 @@ GAP_OF: Final = {
     "read_only": "disk_gone",
     "gone": "disk_gone",
     "foreign": "disk_gone",
+    "damaged": "damaged",
 }
 
 
