@@ -4,6 +4,7 @@
  * TOCSIN_TEST_SHIM_SHADOW  every fsync and fdatasync copies the file, as it is then, into this folder: what would be on the
  *                     platters if the power went now. Truncation and unlinking count once the file is synced again.
  * TOCSIN_TEST_SHIM_DELAY_MS  every sync takes this much longer
+ * TOCSIN_TEST_SHIM_STUCK  while this file is there, no write to a file beside or below it comes back
  *
  * The copy is made before the sync returns, so nobody can be told "it is safe" before it stands in the shadow.
  */
@@ -85,6 +86,24 @@ static int synced(int fd, const char *name)
         keep(fd);
     }
     return result;
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+    ssize_t (*real)(int, const void *, size_t) = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    const char *stuck = getenv("TOCSIN_TEST_SHIM_STUCK");
+    char link[64], path[PATH_MAX];
+    if (stuck && !access(stuck, F_OK)) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t found = readlink(link, path, sizeof path - 1);
+        size_t folder = strrchr(stuck, '/') - stuck + 1;
+        if (found > 0) {
+            path[found] = 0;
+            while (!strncmp(path, stuck, folder) && !access(stuck, F_OK))
+                usleep(20000);
+        }
+    }
+    return real(fd, data, length);
 }
 
 int fsync(int fd)

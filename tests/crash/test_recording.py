@@ -124,6 +124,41 @@ async def test_a_power_cut_loses_ten_seconds_and_the_open_group_at_most(
         sender.close()
 
 
+async def test_a_disk_that_is_stuck_is_left_for_another_and_holds_nobody_up(
+    shim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes to one volume do not come back for a while: no other is late, and what waited is written after all."""
+    stuck, steady = tmp_path / "stuck", tmp_path / "steady"
+    for number, folder in enumerate((stuck, steady), 1):
+        enter(folder, f"volume-{number}", "house")
+    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    monkeypatch.setenv("TOCSIN_TEST_SHIM_STUCK", str(stuck / "flag"))
+    moving, bound, other = senders = [Sender(name, changes_every=10**9) for name in ("moving", "bound", "other")]
+    async with running_link() as link:
+        index = Index(link)
+        index.listen()
+        await link.recorders.volumes_set([volume_of(1, stuck), volume_of(2, steady)])
+        for sender, volumes in ((moving, (1, 2)), (bound, (1,)), (other, (2,))):
+            await sender.start(link, volumes)
+        await index.until(lambda: index.of("moving") and index.of("bound") and index.of("other"))
+        (stuck / "flag").touch()
+        await index.until(lambda: (1, "slow") in index.states)
+        await index.until(lambda: index.of("moving")[-1].volume_no == 2)
+        (stuck / "flag").unlink()
+        await index.until(lambda: index.states[-1] == (1, "ok"))
+        for sender in senders:
+            await sender.stop()
+            await link.recorders.record_stop(sender.name, "stopped")
+        await index.until(lambda: all(isinstance(told, SegmentClosed) for told in index.segments.values()))
+        assert [gap for gap in index.gaps.values() if gap.reason.startswith("disk")] == []
+        until_s = asyncio.get_running_loop().time() - LATE_S
+        assert other.lost(steady, index, until_s) == []
+        assert bound.lost(stuck, index, until_s) == []
+        keep("recorder, disk stuck", 1, sum(len(sender.sent) for sender in senders), 0, 0)
+    for sender in senders:
+        sender.close()
+
+
 def _cut_power(volume: Path, shadow: Path) -> None:
     """Leave in the volume what had been synced and nothing else; its mark was safe before."""
     for path in volume.rglob("*.mp4"):
