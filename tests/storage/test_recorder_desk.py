@@ -15,7 +15,7 @@ from tocsin.domain.devices import CatalogEntry
 from tocsin.domain.recorder_desk import PlanItem, RecorderDesk
 from tocsin.domain.recorder_line import RecordingState
 from tocsin.domain.recorder_plans import Mode
-from tocsin.domain.segments import Gap, Segment, SegmentState, Span
+from tocsin.domain.segments import Gap, Segment, SegmentState, Span, Volume
 from tocsin.storage.store import AnyStore
 
 
@@ -137,3 +137,16 @@ async def test_what_is_recorded_is_told_with_its_gaps(house: House) -> None:
     assert (status.channel.id, status.state, status.last_gap) == (camera_id, state, found.gaps[0])
     [other] = await _desk(house).status(actor=OPERATOR, camera_id=camera_id)
     assert (other.state.state, other.last_gap) == ("off", found.gaps[0])
+
+
+async def test_the_bytes_of_a_volume_are_counted_beside_the_answer(house: House) -> None:
+    def _write(tx: Any) -> None:
+        volume = tx.segments.enter_volume(Volume("volume-1", "/one"))
+        number = tx.segments.stream_no("camera", "main", "340223")
+        tx.segments.close(
+            [Segment(number, 60_000 * n, 60_000 * (n + 1), volume.no, SegmentState.OK, 7) for n in (1, 2)]
+        )
+
+    await house.store.run(_write)
+    [(volume, stored)] = await _desk(house).volumes(actor=OPERATOR)
+    assert (volume.location, stored) == ("/one", 14)

@@ -129,7 +129,8 @@ class RecordingStatus(Out):
 
 
 class RecordingVolume(Out):
-    """A folder or bucket; `recorded_bytes` is what our recordings take of it. State: ok, full, slow, read_only, gone,
+    """A folder or bucket; `recorded_bytes` is what our recordings take of it, null while that is counted.
+    State: ok, full, slow, read_only, gone,
     foreign.
     """
 
@@ -140,7 +141,7 @@ class RecordingVolume(Out):
     state: str
     total_bytes: int
     free_bytes: int
-    recorded_bytes: int
+    recorded_bytes: int | None
     reserve_bytes: int
     high_percent: int
     low_percent: int
@@ -231,7 +232,7 @@ def _status_form(one: CameraRecording) -> dict[str, object]:
     }
 
 
-def _volume_form(volume: Volume, stored_bytes: int) -> dict[str, object]:
+def _volume_form(volume: Volume, stored_bytes: int | None) -> dict[str, object]:
     return {
         "id": volume.id,
         "location": volume.location,
