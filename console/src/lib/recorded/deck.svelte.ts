@@ -37,6 +37,7 @@ export class Deck {
   states = $state.raw<Readonly<Record<string, TileState>>>({});
   #players = new Map<string, RecordedPlayer>();
   #anchor = { wall_ms: 0, page_ms: 0 };
+  #isOwn = true;
   #gapSince: number | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -47,14 +48,26 @@ export class Deck {
   /** Asks for the view all tiles stand under. Errors: what the server says. */
   async begin(purpose: string, minutes: number, from_ms: number, to_ms: number, at_ms: number): Promise<void> {
     this.end();
+    this.isOver = false;
     const opened = await api.post<View>('/views', {
       channels: [...this.cameras],
       purpose,
       minutes,
       recordings: { starts_at: new Date(from_ms).toISOString(), ends_at: new Date(to_ms).toISOString() },
     });
+    this.#look({ id: opened.id, ends_ms: Date.parse(opened.expires_at), from_ms, to_ms }, at_ms, true);
+  }
+
+  /** Plays under a view somebody else opened and will end. */
+  join(view: Looking, at_ms: number): void {
+    this.end();
+    this.#look(view, at_ms, false);
+  }
+
+  #look(view: Looking, at_ms: number, isOwn: boolean): void {
     this.isOver = this.isAtEnd = false;
-    this.view = { id: opened.id, ends_ms: Date.parse(opened.expires_at), from_ms, to_ms };
+    this.view = view;
+    this.#isOwn = isOwn;
     this.states = {};
     this.#set(at_ms);
     this.isPlaying = true;
@@ -95,7 +108,7 @@ export class Deck {
     this.view = null;
     this.isPlaying = this.isHeld = false;
     this.states = {};
-    if (left) void api.delete(`/views/${left.id}`).catch(() => undefined);
+    if (left && this.#isOwn) void api.delete(`/views/${left.id}`).catch(() => undefined);
   }
 
   /** Its time is over, or somebody ended it: nothing stays on screen. */
@@ -109,7 +122,7 @@ export class Deck {
     this.#players.clear();
     this.isPlaying = this.isHeld = false;
     this.states = {};
-    void api.delete(`/views/${ended.id}`).catch(() => undefined);
+    if (this.#isOwn) void api.delete(`/views/${ended.id}`).catch(() => undefined);
   }
 
   hear(viewId: string): void {

@@ -67,7 +67,9 @@ export class RecordIndex {
       (one) => !told.has(one.start_ms) && (one.end_ms <= listing.from_ms || one.start_ms >= listing.to_ms),
     );
     this.segments = [...kept, ...listing.segments].sort((a, b) => a.start_ms - b.start_ms);
-    const keptGaps = this.gaps.filter((one) => (one.to_ms ?? Infinity) <= listing.from_ms || one.from_ms >= listing.to_ms);
+    // One that begins elsewhere and reaches in here is told with either stretch.
+    const gaps = new Set(listing.gaps.map((one) => one.from_ms));
+    const keptGaps = this.gaps.filter((one) => !gaps.has(one.from_ms) && (one.from_ms < listing.from_ms || one.from_ms >= listing.to_ms));
     this.gaps = [...keptGaps, ...listing.gaps].sort((a, b) => a.from_ms - b.from_ms);
     this.#asked = merged([...this.#asked, [listing.from_ms, listing.to_ms]]);
     this.#edges.push({ ...listing });
