@@ -12,6 +12,7 @@ import pytest
 from tests.support.house import BANK_HALL, WEST_GATE
 from tests.support.recorded import GROUP_MS, MadeFile, enter, make_file
 from tests.web.conftest import WebHouse
+from tocsin.domain.holds import Hold
 from tocsin.domain.playback import FoundRecordings, Piece
 from tocsin.domain.segments import SegmentState
 
@@ -215,3 +216,24 @@ async def test_the_timeline_marks_the_alarms_of_the_camera(house: WebHouse) -> N
     found = (await _get(house, f"/cameras/{linked[0]['id']}/recordings", source="house", **period)).json()
     [mark] = found["marks"]
     assert (mark["kind"], mark["incident_id"]) == ("alarm", incident["id"])
+
+
+async def test_the_timeline_marks_what_is_held(house: WebHouse, recorded: list[MadeFile]) -> None:
+    ends = house.clock.now() + timedelta(days=30)
+    held = Hold(
+        "hold-1",
+        (WEST_GATE,),
+        "330110",
+        FROM - timedelta(minutes=5),
+        FROM + timedelta(minutes=2),
+        "asked for by the court",
+        "",
+        "chief",
+        house.clock.now(),
+        ends,
+    )
+    await house.store.run(lambda tx: tx.retention.add_hold(held))
+    period = {"from": FROM.isoformat(), "to": (FROM + timedelta(hours=1)).isoformat()}
+    [mark] = (await _get(house, f"/cameras/{WEST_GATE}/recordings", source="house", **period)).json()["marks"]
+    assert (mark["kind"], mark["words"]) == ("hold", "asked for by the court")
+    assert (mark["starts_at"], mark["ends_at"]) == ("2026-11-21T16:00:00.000000Z", "2026-11-21T16:02:00.000000Z")

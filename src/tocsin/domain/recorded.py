@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from tocsin.base.words import Words
 from tocsin.domain.segment_groups import Group
-from tocsin.domain.segments import Codec, Gap, GapReason, Segment, SegmentState, Span, Volume
+from tocsin.domain.segments import Codec, Gap, Segment, SegmentState, Span, Volume
 
 LONGEST_LISTING_MS: Final = 4 * 3_600_000
 MOST_GROUPS: Final = 256
@@ -20,31 +20,15 @@ PACES: Final = (1, 2, 4, 8, 16)
 
 LOST: Final = "lost"
 DELETING: Final = "deleting"
-UNNAMED: Final = "unnamed"
 _STATE_REASONS: Final = {SegmentState.LOST: LOST, SegmentState.DELETING: DELETING}
 
 WORDS: Final = Words(
     {
-        f"recorded.gap.{GapReason.SOURCE_LOST}": ("The stream of the camera broke off.", "摄像机视频流中断。"),
-        f"recorded.gap.{GapReason.DEVICE_OFFLINE}": ("The device was not connected.", "设备离线。"),
-        f"recorded.gap.{GapReason.DISK_FULL}": ("The disk was full.", "磁盘已满。"),
-        f"recorded.gap.{GapReason.DISK_SLOW}": ("The disk was too slow.", "磁盘写入过慢。"),
-        f"recorded.gap.{GapReason.DISK_GONE}": ("The disk was not there.", "磁盘不可用。"),
-        f"recorded.gap.{GapReason.OVERLOAD}": ("The server had too much to do.", "服务器负载过高。"),
-        f"recorded.gap.{GapReason.PLANNED}": ("Nothing was to be recorded at this time.", "录像计划未安排此时段。"),
-        f"recorded.gap.{GapReason.NOT_ASKED}": ("The stream was not asked for.", "未向设备请求视频流。"),
-        f"recorded.gap.{GapReason.RESTART}": ("The server was being restarted.", "服务器正在重启。"),
-        f"recorded.gap.{GapReason.DAMAGED}": ("The recording is damaged here.", "此处录像已损坏。"),
-        f"recorded.gap.{GapReason.NO_KEY}": (
-            "The camera sent no key picture to begin with.",
-            "摄像机未发送可作为起点的关键帧。",
-        ),
-        f"recorded.gap.{LOST}": (
+        f"gap.{LOST}": (
             "It was recorded, but the file is no longer on its disk.",
             "曾有录像，但文件已不在磁盘上。",
         ),
-        f"recorded.gap.{DELETING}": ("This recording is being deleted.", "该段录像正在删除。"),
-        f"recorded.gap.{UNNAMED}": ("Nothing is recorded here.", "此处没有录像。"),
+        f"gap.{DELETING}": ("This recording is being deleted.", "该段录像正在删除。"),
         "recorded.gone": (
             "The file of this recording is gone or shorter than the index says. `tocsin recordings check` names it.",
             "该段录像文件不存在或短于索引所载，可用 `tocsin recordings check` 查明。",

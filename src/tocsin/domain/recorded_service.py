@@ -331,12 +331,15 @@ def _spans(
         ]
         gaps = gaps_of(tx.segments.gaps(one.no, from_ms, to_ms), missing, from_ms, to_ms)
         found.append(StreamSpans(one.stream, tuple(spans), gaps))
-    marks = []
+    marks = [
+        Mark("hold", max(from_ms, _ms(one.from_at)), min(to_ms, _ms(one.to_at)), one.reason, one.reason)
+        for one in tx.retention.holds_of([channel_id], from_ms, to_ms, tx.now)
+    ]
     if actor.may(Permission.READ_INCIDENTS):
         alarms = tx.alarms.of_channel(
             channel_id, from_ms, to_ms, visible_to=scope(actor, Permission.READ_INCIDENTS), limit=MOST_MARKS
         )
-        marks = [
+        marks += [
             Mark(
                 "alarm",
                 at_ms := _ms(alarm.received_at),

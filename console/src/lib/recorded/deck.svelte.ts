@@ -22,7 +22,8 @@ const NOTHING: TileState = { phase: 'loading', shown_ms: null, gap: null, next_m
 
 export class Deck {
   cameras = $state.raw<readonly string[]>([]);
-  stream = $state<Which>('main');
+  /** Which stream of a camera is played. */
+  streamOf: (camera: string) => Which = () => 'main';
   view = $state.raw<Looking | null>(null);
   /** The clock. */
   at_ms = $state(0);
@@ -78,7 +79,7 @@ export class Deck {
   attach(camera: string, video: HTMLVideoElement): () => void {
     const view = this.view;
     if (!view) return () => undefined;
-    const player = new RecordedPlayer(video, new ViewSource(view.id, camera, this.stream), {
+    const player = new RecordedPlayer(video, new ViewSource(view.id, camera, this.streamOf(camera)), {
       period: view,
       words: (error) => errorWords(error).what,
       onState: (state) => {

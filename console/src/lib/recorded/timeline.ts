@@ -3,6 +3,7 @@ import * as m from '$m';
 import { api } from '$lib/api/client';
 import type { LanguageTag } from '$lib/i18n/language.svelte';
 import { clockTime } from '$lib/i18n/time';
+import type { Which } from './source';
 import type { TimeSpan } from '$lib/timeline/Timeline.svelte';
 
 export interface Recordings {
@@ -28,6 +29,10 @@ export const readRecordings = (
     source: source === 'all' ? undefined : source,
     again: isAgain ? 'true' : undefined,
   });
+
+/** The stream there are recordings of: the main one where both were recorded, or neither. */
+export const streamIn = (found: Recordings): Which =>
+  found.spans.some((one) => one.source === 'house' && one.stream === 'sub') && !found.spans.some((one) => one.stream === 'main') ? 'sub' : 'main';
 
 /** The rows' spans: ours and the device's, gaps with their reason, alarms and holds. A gap that lasts reaches to `now_ms`. */
 export function spansOf(found: Recordings, stream: string, now_ms: number, tag: LanguageTag): TimeSpan[] {

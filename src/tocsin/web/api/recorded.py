@@ -192,7 +192,7 @@ def _form(found: Listing, house: Services, language: str) -> dict[str, Any]:
                 "from_ms": gap.from_ms,
                 "to_ms": gap.to_ms,
                 "reason": gap.reason,
-                "words": house.words.text(f"recorded.gap.{gap.reason}", language),
+                "words": house.words.text(f"gap.{gap.reason}", language),
             }
             for gap in found.gaps
         ],

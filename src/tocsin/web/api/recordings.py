@@ -222,7 +222,7 @@ def _add_own(
             "starts_at": _iso_ms(gap.from_ms),
             "ends_at": None if gap.to_ms is None else _iso_ms(gap.to_ms),
             "reason": gap.reason,
-            "words": house.words.text(f"recorded.gap.{gap.reason}", language),
+            "words": house.words.text(f"gap.{gap.reason}", language),
         }
         for one in own
         for gap in one.gaps
