@@ -35,7 +35,7 @@ RUN_AXE = """async () => {
     return `${one.id}: ${node.target.join(' ')}: ${why}`;
   }));
 }"""
-VIDEO = "[data-keys=card] figure video"
+VIDEO = "[data-keys=card] figure[data-phase] video"
 PROGRESS = """(video) => ({
   time: video.currentTime,
   frames: video.getVideoPlaybackQuality().totalVideoFrames,

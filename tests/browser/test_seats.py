@@ -52,7 +52,7 @@ def test_the_picture_resumes_by_itself_after_its_worker_was_killed(
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
     expect(seat.picture("live")).to_have_count(0)
-    expect(seat.card.locator("figure")).to_have_count(1)
+    expect(seat.card.locator("figure[data-phase]")).to_have_count(1)
     expect(seat.picture("live")).to_have_count(1, timeout=30_000)
     seat.expect_advancing(5)
     assert not set(town.worker_pids()) & set(workers)
