@@ -368,11 +368,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     retention = RetentionDesk(
         store,
         PolicyService(store, clock),
-        HoldService(store, clock),
+        HoldService(store, clock, quota_pct=settings.recording.hold_quota_percent),
         ProofService(store, clock),
         StorageService(store, clock, volume_files, notices),
     )
-    engine = RetentionEngine(store, clock, volume_files, load_house_key(settings.signing_key_path), notices)
+    key = load_house_key(settings.signing_key_path)
+    engine = RetentionEngine(store, clock, volume_files, key, notices, recorder)
     services = Services(
         store=store,
         clock=clock,

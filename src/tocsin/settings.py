@@ -556,6 +556,9 @@ class RecordingSettings(_Section):
         90, ge=10, le=99, description="At this fill level the oldest recordings make room.", unit="percent"
     )
     low_percent: int = _setting(85, ge=5, le=98, description="Room is made down to this fill level.", unit="percent")
+    hold_quota_percent: int = _setting(
+        25, ge=1, le=90, description="The most of all volumes that may be held from deletion.", unit="percent"
+    )
     time_zone: str = _setting(
         "Asia/Shanghai",
         description="Time zone of recording schedules, such as Asia/Shanghai; empty is the server's own.",

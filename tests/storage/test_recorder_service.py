@@ -405,3 +405,23 @@ async def test_what_a_plan_leaves_to_the_device_an_alarm_leaves_as_well(setting:
     assert await setting.recorder.keep_anyway(GATE.id, setting.clock.now() + timedelta(seconds=5)) is None
     await setting.pass_time(1)
     assert setting.workers.orders == []
+
+
+async def test_a_camera_no_space_is_left_for_stops_with_a_named_gap_and_goes_on_when_told(setting: Setting) -> None:
+    await setting.pass_time(1)
+    begin = setting.now_ms
+    setting.opened(begin)
+    await setting.pass_time(10)
+    await setting.recorder.pause_for_space([GATE.id])
+    assert setting.workers.ended == [(GATE.id, "disk_full")]
+    setting.closed(begin, setting.now_ms, "disk_full")
+    stopped = setting.now_ms
+    await setting.pass_time(60)
+    assert len(setting.workers.orders) == 1
+    assert (await setting.gaps())[-1] == (stopped, None, "disk_full")
+    await setting.recorder.resume_after_space([GATE.id])
+    await setting.pass_time(1)
+    assert len(setting.workers.orders) == 2
+    setting.opened(setting.now_ms)
+    assert (await setting.gaps())[-1] == (stopped, setting.now_ms, "disk_full")
+    assert (await setting.day()).expected_ms >= 60_000

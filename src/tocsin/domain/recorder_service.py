@@ -108,6 +108,7 @@ class RecorderService:
         self._recordings: dict[str, Recording] = {}
         self._past: dict[str, _Past] = {}
         self._cut_off: dict[tuple[str, int], int] = {}  # open segments whose writer ended, and when
+        self._paused: set[str] = set()  # channels that no space is left for
         self._tasks: set[asyncio.Task[None]] = set()
         self.volumes = RecorderVolumes(store, clock, ports, notices, config)
         self.index = RecorderIndex(store, clock, ports, code_of=self._code_of, due_of=due_of)
@@ -276,7 +277,7 @@ class RecorderService:
     async def _order_due(self) -> None:
         now_s = self._clock.monotonic()
         gate = asyncio.Semaphore(AT_ONCE)
-        due = [one for one in self._recordings.values() if not one.is_ordered and one.retry_at_s <= now_s]
+        due = [one for one in self._recordings.values() if self._is_due(one, now_s)]
         await asyncio.gather(*(self._order(recording, gate) for recording in due))
 
     async def _order(self, recording: Recording, gate: asyncio.Semaphore) -> None:
@@ -327,6 +328,22 @@ class RecorderService:
                 if begin is not None:
                     begins.append(begin)
         return min(begins, default=None)
+
+    def _is_due(self, recording: Recording, now_s: float) -> bool:
+        return not recording.is_ordered and recording.retry_at_s <= now_s and recording.channel.id not in self._paused
+
+    async def pause_for_space(self, channel_ids: Collection[str]) -> None:
+        """Stop recording of cameras until they are resumed; what is missed is named `disk_full`."""
+        self._paused.update(channel_ids)
+        gate = asyncio.Semaphore(AT_ONCE)
+        ended = [one for one in self._recordings.values() if one.channel.id in self._paused and one.is_ordered]
+        for recording in ended:
+            recording.is_ordered, recording.reason = False, GapReason.DISK_FULL
+        await asyncio.gather(*(self._end_order(one, GapReason.DISK_FULL, gate) for one in ended))
+
+    async def resume_after_space(self, channel_ids: Collection[str]) -> None:
+        """Let cameras be recorded again, as their plans want."""
+        self._paused.difference_update(channel_ids)
 
     def states(self) -> dict[str, RecordingState]:
         """Return how every camera with a plan in force is recorded now, by channel."""

@@ -383,9 +383,8 @@ def _finish(tx: Any, deletion: Any, stream: Any, stays: frozenset[SegmentKey], k
 
 
 def _tidy(tx: Any) -> None:
-    """Drop what belongs to nothing any more: old leases, empty days."""
+    """Drop what belongs to nothing any more."""
     tx.retention.trim_leases(tx.now)
-    tx.kept.drop_empty_days(_now_ms(tx) // DAY_MS - 2)
 
 
 def _choose(tx: Any, volume_no: int, wanted_bytes: int) -> list[tuple[int, int, int]]:

@@ -13,7 +13,6 @@ from tocsin.domain.access import Scope
 from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.holds import HoldCost
 from tocsin.domain.segments import LONGEST_SEGMENT_MS, SegmentKey, SegmentState, Span, day_of
-from tocsin.storage import segment_days
 from tocsin.storage.retention import RetentionRepository
 from tocsin.storage.scope import within
 from tocsin.storage.tables import channels, places
@@ -285,16 +284,6 @@ class KeptRepository:
         g = recording_gaps.c
         asked = delete(recording_gaps).where(g.stream_no == stream_no, g.to_ms <= before_ms)
         return int(self._connection.execute(asked).rowcount)
-
-    def drop_empty_days(self, before_day: int) -> int:
-        """Drop the day partitions before a day that hold no row (PostgreSQL); return how many."""
-        dropped = 0
-        for day in segment_days.days(self._connection):
-            if day >= before_day:
-                break
-            if segment_days.rows(self._connection, day) == 0 and segment_days.drop(self._connection, day):
-                dropped += 1
-        return dropped
 
     # --- sums ---
 

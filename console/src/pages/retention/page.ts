@@ -1,0 +1,10 @@
+import * as m from '$m';
+import type { PageDefinition } from '$lib/pages';
+
+export const page: PageDefinition = {
+  path: '/retention',
+  title: m.retention_title,
+  order: 6.5,
+  needs: ['read_registry'],
+  load: () => import('./Retention.svelte'),
+};
