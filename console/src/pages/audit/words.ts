@@ -215,6 +215,9 @@ export const FAMILIES: readonly (readonly [string, () => string])[] = [
 ];
 
 const SUBJECT: Readonly<Record<string, () => string>> = {
+  retention_policy: m.audit_subject_retention_policy,
+  recording_hold: m.audit_subject_recording_hold,
+  volume: m.audit_subject_volume,
   incident: m.audit_subject_incident,
   alarm: m.audit_subject_alarm,
   view: m.audit_subject_view,
