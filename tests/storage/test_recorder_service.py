@@ -317,7 +317,7 @@ async def test_a_house_that_was_killed_finds_the_end_in_the_files_and_names_the_
     await again.recorder.start()
     await again.pass_time(2)
     again.opened(again.now_ms)
-    assert await again.gaps() == [(begin + 42_000, started, "restart"), (started + 1_000, again.now_ms, "restart")]
+    assert await again.gaps() == [(begin + 42_000, started, "restart"), (started, again.now_ms, "restart")]
     day = await again.day()
     assert day.stored_ms == 42_000
     assert await again.store.read(lambda tx: tx.segments.unsettled(SegmentState.OPEN)) != []

@@ -207,3 +207,20 @@ async def test_days_are_partitions_and_go_as_one(store: AnyStore) -> None:
     assert await store.read(lambda tx: tx.segments.between(number, day * DAY_MS, (day + 1) * DAY_MS)) == []
     for left in (day - 1, day + 1):
         assert await store.run(lambda tx, left=left: segment_days.drop(tx.connection, left))
+
+
+async def test_gaps_that_overlap_become_one_with_the_better_reason(store: AnyStore) -> None:
+    number = await store.run(_entered)
+
+    def _name(tx: Transaction) -> None:
+        tx.segments.name_gap(Gap(number, T0, "restart", T0 + 2_000), knows_better=False)
+        tx.segments.name_gap(Gap(number, T0 + 12, "no_key", T0 + 2_000), knows_better=True)
+        tx.segments.name_gap(Gap(number, T0 + 2_000, "source_lost"), knows_better=False)
+        tx.segments.name_gap(Gap(number, T0 + 2_500, "disk_slow"), knows_better=True)
+        tx.segments.name_gap(Gap(number, T0 + 2_500, "disk_slow", T0 + 4_000), knows_better=True)
+
+    await store.run(_name)
+    assert await store.read(lambda tx: tx.segments.gaps(number, T0, T0 + DAY_MS)) == [
+        Gap(number, T0, "no_key", T0 + 2_000),
+        Gap(number, T0 + 2_000, "disk_slow", T0 + 4_000),
+    ]

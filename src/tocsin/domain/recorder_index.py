@@ -151,7 +151,8 @@ def _commit(
             tx.segments.end_gaps(found.streams[told.channel_id, told.stream], told.to_ms)
         elif isinstance(told, _GAPS) and (told.to_ms is None or told.to_ms > told.from_ms):
             number = found.streams[told.channel_id, told.stream]
-            tx.segments.begin_gaps([Gap(number, told.from_ms, told.reason[:16], told.to_ms)])
+            gap = Gap(number, told.from_ms, told.reason[:16], told.to_ms)
+            tx.segments.name_gap(gap, knows_better=isinstance(told, GapTold))
     return found
 
 

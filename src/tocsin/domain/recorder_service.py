@@ -7,6 +7,7 @@ segment or a gap with its reason. Times are ms since 1970 UTC. Source: design no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 30.0
 REREAD_S: Final = 60.0
 AT_ONCE: Final = 16
+CLOSE_WITHIN_S: Final = 3.0
 LOOK_BACK_MS: Final = 2 * DAY_MS
 OFFLINE_WORDS: Final = ("offline", "not_registered", "absent", "unreachable")
 _REASONS: Final = frozenset(GapReason)
@@ -71,10 +73,14 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """How far a stream had come when the house ended: its last end, a gap that lasted."""
+    """How far a stream had come when the house ended: its last end, a gap that lasted.
+
+    `cut_off_ms`: a segment was left open; its end is still to be told, all after it until then is named with it.
+    """
 
     end_ms: int
     gap: Gap | None
+    cut_off_ms: int | None = None
 
 
 class RecorderService:
@@ -110,6 +116,7 @@ class RecorderService:
         self._cut_off: dict[tuple[str, int], int] = {}  # open segments whose writer ended, and when
         self._paused: set[str] = set()  # channels that no space is left for
         self._tasks: set[asyncio.Task[None]] = set()
+        self._has_closed = asyncio.Event()
         self.volumes = RecorderVolumes(store, clock, ports, notices, config)
         self.index = RecorderIndex(store, clock, ports, code_of=self._code_of, due_of=due_of)
         ports.events.on_segment_opened = self.segment_opened
@@ -125,12 +132,15 @@ class RecorderService:
         now_ms = self._now_ms()
         left = await self._store.read(_left_open, now_ms - LOOK_BACK_MS)
         names: dict[int, list[Name]] = {}
+        cut_off = {segment.stream_no for segment in left.open}
         for segment in left.open:
             stream = left.streams[segment.stream_no]
             self._cut_off[stream_id_of(stream.channel_id, stream.stream), segment.start_ms] = now_ms
             names.setdefault(segment.volume_no, []).append((stream.channel_id, stream.stream, segment.start_ms))
         self._past = {
-            stream_id_of(stream.channel_id, stream.stream): _Past(left.ends.get(no, now_ms), left.gaps.get(no))
+            stream_id_of(stream.channel_id, stream.stream): _Past(
+                left.ends.get(no, now_ms), left.gaps.get(no), now_ms if no in cut_off else None
+            )
             for no, stream in left.streams.items()
             if no in left.ends or no in left.gaps
         }
@@ -146,6 +156,11 @@ class RecorderService:
         for recording in self._recordings.values():
             self._expect(recording, now_ms)
         await asyncio.gather(*(self._end_order(one, "stopped", gate) for one in self._recordings.values()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                while any(one.open_ms is not None for one in self._recordings.values()):
+                    self._has_closed.clear()
+                    await self._has_closed.wait()
         try:
             await self.index.flush()
         except TocsinError as error:
@@ -237,6 +252,8 @@ class RecorderService:
             made.reason = GapReason.RESTART
             if past.gap is not None:
                 made.gap_from_ms, made.gap_reason = past.gap.from_ms, past.gap.reason
+            elif past.cut_off_ms is not None:
+                made.covered_to_ms = past.cut_off_ms
             else:
                 self._name_past(made, past.end_ms, now_ms)
             for span in wanted_within(plan, past.end_ms, now_ms, self._config.zone):
@@ -245,12 +262,10 @@ class RecorderService:
         self._sources.hold(channel, stream)
 
     def _name_past(self, recording: Recording, end_ms: int, now_ms: int) -> None:
-        """Name what a former run did not record, unless a segment it left open is still to say where it ends."""
-        if not any(stream_id == recording.stream_id for stream_id, _ in self._cut_off):
-            for span in wanted_within(recording.plan, end_ms, now_ms, self._config.zone):
-                if span.to_ms - span.from_ms > TOUCHING_MS:
-                    gap = GapBegun(recording.channel.id, recording.stream, *span, GapReason.RESTART)
-                    self.index.add(gap)
+        """Name what was not recorded while the house did not run."""
+        for span in wanted_within(recording.plan, end_ms, now_ms, self._config.zone):
+            if span.to_ms - span.from_ms > TOUCHING_MS:
+                self.index.add(GapBegun(recording.channel.id, recording.stream, *span, GapReason.RESTART))
 
     def _change(self, recording: Recording, plan: RecordingPlan, want: Want, now_ms: int) -> None:
         self._expect(recording, now_ms)
@@ -395,6 +410,7 @@ class RecorderService:
     def segment_closed(self, told: SegmentClosed) -> None:
         """Hear that a file is whole, now or found after its writer ended."""
         self.index.add(told)
+        self._has_closed.set()
         stream_id = stream_id_of(told.channel_id, told.stream)
         end_ms = told.end_ms if told.state is not SegmentState.LOST else told.start_ms
         cut_off_ms = self._cut_off.pop((stream_id, told.start_ms), None)

@@ -346,6 +346,26 @@ class SegmentRepository:
                 ],
             )
 
+    def name_gap(self, gap: Gap, *, knows_better: bool) -> None:
+        """Write a gap; gaps that overlap it become one, with its reason where it `knows_better`."""
+        until_ms = gap.to_ms if gap.to_ms is not None else 1 << 62
+        known = [one for one in self.gaps(gap.stream_no, gap.from_ms, until_ms) if one.from_ms < until_ms]
+        if known:
+            ends = [one.to_ms for one in (gap, *known) if one.to_ms is not None]
+            gap = Gap(
+                gap.stream_no,
+                min(gap.from_ms, *(one.from_ms for one in known)),
+                gap.reason if knows_better else known[0].reason,
+                None if gap.to_ms is None else max(ends),
+            )
+            g = recording_gaps.c
+            self._connection.execute(
+                delete(recording_gaps).where(
+                    g.stream_no == gap.stream_no, g.from_ms.in_([one.from_ms for one in known])
+                )
+            )
+        self.begin_gaps([gap])
+
     def end_gaps(self, stream_no: int, to_ms: int) -> None:
         """End whatever gap of a stream lasts; one that would end before it began is taken back."""
         lasts = (recording_gaps.c.stream_no == stream_no, recording_gaps.c.to_ms.is_(None))
