@@ -130,19 +130,3 @@ class RecordingResumed(Fact):
 
     channels: tuple[str, ...]
     used_pct: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentsMoved(Fact):
-    """Recordings of a camera went to another volume, each copy compared with its hash before the first was removed."""
-
-    ACTION: ClassVar[str] = "recording.moved"
-    SUBJECT: ClassVar[str] = "channel"
-
-    stream: str
-    from_ms: int
-    to_ms: int
-    segments: int
-    bytes: int
-    from_volume: int
-    to_volume: int

@@ -112,7 +112,6 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'recording.space_short': m.audit_recording_space_short,
   'recording.stopped_for_space': m.audit_recording_stopped_for_space,
   'recording.resumed_after_space': m.audit_recording_resumed_after_space,
-  'recording.moved': m.audit_recording_moved,
   'download.started': m.audit_download_started,
   'download.finished': m.audit_download_finished,
   'download.partial': m.audit_download_partial,
