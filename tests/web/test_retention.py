@@ -72,7 +72,7 @@ async def test_a_supervisor_holds_what_was_asked_for_and_releases_it(house: WebH
         marks = (await client.get(f"/api/v1/cameras/{YARD}/recordings", params={**day, "source": "house"})).json()[
             "marks"
         ]
-        assert [(one["kind"], one["words"]) for one in marks] == [("hold", "2026-7")]
+        assert [(one["kind"], one["words"]) for one in marks] == [("hold", "court")]
         late = {"version": 1, "reason": "more", "ends_at": iso(now + timedelta(days=200))}
         refused = await client.post(f"{API}/holds/{hold['id']}/renew", json=late)
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "ends_at")

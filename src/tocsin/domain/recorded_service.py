@@ -351,6 +351,4 @@ def _spans(
             )
             for alarm in alarms
         ]
-    for hold in tx.retention.holds_of([channel_id], from_ms, to_ms, tx.now):
-        marks.append(Mark("hold", _ms(hold.from_at), _ms(hold.to_at), hold.request_id, hold.request_id))
     return found, marks
