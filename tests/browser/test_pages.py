@@ -169,6 +169,7 @@ def _paths(town: Town, incident_id: str) -> Iterator[tuple[str, str]]:
     yield "places", "/places"
     yield "place", f"/places/{place}"
     yield "health", "/health"
+    yield "recordings", "/recordings"
     yield "retention", "/retention"
     yield "wall", "/wall"
     yield "users", "/users"
