@@ -119,6 +119,22 @@ async def test_each_stretch_has_one_record_before_its_first_byte(house: WebHouse
     assert (second["view_id"], second["ends_at"]) == (other, "2026-11-21T16:03:04.000000Z")
 
 
+async def test_what_is_looked_at_is_passed_over_by_the_next_deletion_once(
+    house: WebHouse, recorded: list[MadeFile]
+) -> None:
+    await _listing(house, await _view(house))
+
+    def _leased(tx: Any) -> list[tuple[int, int]]:
+        [stream] = tx.segments.streams([WEST_GATE])
+        return [(span.from_ms, span.to_ms) for span in tx.retention.leased_spans(stream.no, SEGMENTS_MS[2], tx.now)]
+
+    [(from_ms, to_ms)] = await house.store.run(_leased)
+    assert from_ms <= SEGMENTS_MS[0]
+    assert to_ms >= SEGMENTS_MS[1]
+    house.clock.advance(601)
+    assert await house.store.run(_leased) == []
+
+
 async def test_nothing_is_read_without_a_view_that_covers_it(house: WebHouse, recorded: list[MadeFile]) -> None:
     short = {"starts_at": FROM.isoformat(), "ends_at": (FROM + timedelta(minutes=1)).isoformat()}
     view, live = await _view(house, recordings=short), await _view(house, recordings=None, live=False)

@@ -54,6 +54,7 @@ TIMELINE_POINTS: Final = 4_000
 NEAREST_MS: Final = 24 * 3_600_000
 MOST_VIEWS: Final = 1_000
 MOST_MARKS: Final = 500
+LEASE: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,10 @@ def _note_opened(tx: Any, view_id: str, channel_id: str, wanted: Span, actor: Ac
             incident_id=view.incident_id or "",
         )
     )
+    # What is being looked at is passed over by the next deletion, once: a look cannot keep a recording for good.
+    until = min(view.expires_at, tx.now + LEASE)
+    for stream in tx.segments.streams([channel_id]):
+        tx.retention.take_lease(stream.no, wanted.from_ms, wanted.to_ms, until)
 
 
 def _stream(tx: Any, channel_id: str, stream: str) -> RecordedStream | None:
