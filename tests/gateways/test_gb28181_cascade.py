@@ -235,6 +235,7 @@ async def test_without_the_right_a_picture_is_refused_and_the_refusal_recorded(h
     upper = await joined(house, platform, rights=["ptz"])
     assert (await platform.play(LOCAL_ID, FIRST)).status == 403
     assert await house.views(upper) == []
+    assert await house.failed(upper) == [("cascade.no_right", 403)]  # kept right after the answer left
     assert ("upper.view_opened", "refused") in await house.audited()
 
 
