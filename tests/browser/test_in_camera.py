@@ -76,9 +76,12 @@ def test_the_settings_of_a_channel_are_read_set_and_read_back(language: str, tow
     expect(form.get_by_role("alert")).to_have_count(0)
     expect(day).to_have_value("00:00-06:30, 18:00-24:00")
     path = f"/devices/{camera['device_id']}/configuration?channel_id={camera['id']}"
-    found = until(lambda: town.ask("GET", path)["values"])
-    assert found["OSDConfig"]["Item.Text"] == text
-    assert found["VideoRecordPlan"]["RecordSchedule.TimeSegment.1.StopMin"] == "30"
+
+    def _set() -> Any:
+        values = town.ask("GET", path)["values"]
+        return values if values.get("VideoRecordPlan", {}).get("RecordSchedule.TimeSegment.1.StopMin") == "30" else None
+
+    assert until(_set)["OSDConfig"]["Item.Text"] == text
     records = town.ask("GET", "/audit?action=device.config_asked&limit=20")["items"]
     assert f"-> {text}" in str(records)
     assert seat.violations() == []
