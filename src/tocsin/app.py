@@ -67,6 +67,7 @@ from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
+from tocsin.domain.retention import WORDS as RETENTION_WORDS
 from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
@@ -226,7 +227,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         ),
     )
     reports = StoredReports(store, supervision, directory)
-    notices = NoticeBoard(store, clock)
+    notices = NoticeBoard(store, clock, RETENTION_WORDS)
     await directory.load()
     await supervision.start()
 

@@ -63,8 +63,20 @@ def test_when_a_volume_fills_is_told_and_that_it_never_does() -> None:
 def test_hours_are_left_as_long_as_something_may_be_deleted() -> None:
     assert hours_left(ROOM, []) == math.inf
     full = Room(1, 1_000, 900, 900)
-    assert hours_left(full, [flow(1, 24, stored_bytes=900, floor_days=30)]) == pytest.approx(900 - 720)
-    assert hours_left(full, [flow(1, 24, stored_bytes=720, floor_days=30)]) == 0.0
+    too_long = flow(1, 24, stored_bytes=900, floor_days=60)
+    assert hours_left(full, [too_long]) == 0.0
+    assert hours_left(ROOM, [flow(1, 24, stored_bytes=100, floor_days=60)]) == pytest.approx(800)
+    grown = flow(1, 48, stored_bytes=900, floor_days=17)  # 84 bytes outlived their floor, at two an hour
+    assert hours_left(Room(1, 1_000, 900, 810, 0), [grown]) == 0.0
+    held = Room(1, 1_000, 900, 900, held_bytes=200)
+    assert hours_left(held, [flow(1, 24, stored_bytes=900, floor_days=30)]) == 0.0
+
+
+def test_a_volume_on_which_all_floors_fit_never_runs_out_of_room() -> None:
+    full = Room(1, 1_000, 900, 900)
+    assert hours_left(full, [flow(1, 24, stored_bytes=900, floor_days=30)]) == math.inf
+    assert hours_left(full, [flow(1, 24, stored_bytes=720, floor_days=30)]) == math.inf
+    assert hours_left(ROOM, [flow(1, 10_000, stored_bytes=0)]) == math.inf, "nothing has a floor"
 
 
 def test_a_what_if_changes_cameras_rates_days_and_disks() -> None:

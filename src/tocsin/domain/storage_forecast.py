@@ -147,11 +147,15 @@ def full_in_days(room: Room, flows: Sequence[Flow]) -> float | None:
 
 def hours_left(room: Room, flows: Iterable[Flow]) -> float:
     """Return for how many hours a volume can be written before nothing may be deleted to make room; infinity without
-    writers.
+    writers, and where all floors together fit: then something has always outlived its floor when room is needed.
     """
     ours = [flow for flow in flows if flow.volume_no == room.volume_no]
     per_hour = sum(flow.bytes_per_day for flow in ours) / 24
     if per_hour <= 0:
+        return math.inf
+    others_bytes = room.used_bytes - sum(flow.stored_bytes for flow in ours)
+    floors_bytes = sum(flow.bytes_per_day * flow.floor_days for flow in ours)
+    if floors_bytes + room.held_bytes + others_bytes <= room.full_at_bytes:
         return math.inf
     may_go = sum(max(0.0, flow.stored_bytes - flow.bytes_per_day * flow.floor_days) for flow in ours)
     free = room.full_at_bytes - room.used_bytes
