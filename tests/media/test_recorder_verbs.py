@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,7 +38,9 @@ async def test_a_stream_is_recorded_and_the_index_is_told_everything(tmp_path: P
         index = Index(link)
         index.listen()
         await link.recorders.volumes_set([volume_of(volume)])
-        await sender.start(link)
+        await sender.start(
+            link, offset_s=int(time.time()) % 60
+        )  # a minute from now at the earliest ends it for its time
         await index.until(lambda: len(index.of("camera-1")) == 2)
         await sender.stop()
         await link.recorders.record_stop("camera-1", "planned")
