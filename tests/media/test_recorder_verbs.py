@@ -38,9 +38,7 @@ async def test_a_stream_is_recorded_and_the_index_is_told_everything(tmp_path: P
         index = Index(link)
         index.listen()
         await link.recorders.volumes_set([volume_of(volume)])
-        await sender.start(
-            link, offset_s=int(time.time()) % 60
-        )  # its minute is not over soon
+        await sender.start(link, offset_s=int(time.time()) % 60)  # its minute is not over soon
         await index.until(lambda: len(index.of("camera-1")) == 2)
         await sender.stop()
         await link.recorders.record_stop("camera-1", "planned")
