@@ -119,7 +119,10 @@ def test_our_recordings_are_sought_stepped_fast_and_backwards_until_the_view_end
 
 
 def test_a_moment_without_recording_says_so_and_when_it_goes_on(town: Town, open_seat: OpenSeat) -> None:
-    (first, _), since_ms = _recorded(town)
+    (first, _), _ = _recorded(town)
+    now_ms = time.time() * 1000
+    path = f"/cameras/{first}/recordings?source=house&from={_iso(now_ms - 6 * 3_600_000)}&to={_iso(now_ms)}"
+    since_ms = datetime.fromisoformat(town.ask("GET", path)["spans"][0]["starts_at"]).timestamp() * 1000  # of the first
     seat = open_seat("zh-CN", "light").sign_in(path=f"/recordings?cameras={first}&at={_iso(since_ms - 600_000)}")
     _look(seat, "zh-CN")
     expect(_tile(seat, first).locator(".words")).to_contain_text(WORDS["zh-CN"][2])

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_HZ = 90_000
 LOOP_S = 2
+LATE_PICTURES = 5
 MAX_WARM = 32
 MAX_TCP_BACKLOG_BYTES = 2 << 20
 SEND_BUFFER_BYTES = 1 << 20
@@ -186,6 +187,7 @@ class LivePictures:
         self._frozen: Any = None
         self._started_s = _STARTED.setdefault(spec, clock.monotonic())  # over all its calls
         self._lock = threading.Lock()  # a call that was given up may still be encoding
+        self.drawn_s = 0.0  # when the last picture was drawn, monotonic
         self.look: Callable[[], Aim] = lambda: STRAIGHT
         self.tone: Callable[[], Tone] = lambda: PLAIN
         self._encoder.encode(self._street.draw(self._now_ms()), is_key=True)  # sent to nobody: it runs already
@@ -194,6 +196,7 @@ class LivePictures:
         """Draw and encode the present."""
         is_key = (number + self._offset) % self._spec.key_every == 0
         with self._lock:
+            self.drawn_s = self._clock.monotonic()
             return self._encoder.encode(self._drawn(), is_key=is_key), is_key
 
     def still(self) -> bytes:
@@ -511,6 +514,10 @@ class Sender:
             await self._clock.sleep(max(0.0, due_s - self._clock.monotonic()))
             if spec.live_encoder:
                 picture, is_key = await loop.run_in_executor(_encoders, pictures.at, number)
+                late = int((pictures.drawn_s - due_s) * spec.fps) if isinstance(pictures, LivePictures) else 0
+                if late >= LATE_PICTURES:  # a busy machine drew it late: it is stamped when it was drawn
+                    number += late
+                    due_s += late / spec.fps
             else:
                 picture, is_key = pictures.at(number)
             pts = (
