@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,19 +28,30 @@ from tocsin.base.signing import load_house_key
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
+from tocsin.configs import (
+    clip_rules,
+    dc09_config,
+    entry_of_camera,
+    gb_config,
+    health_bounds,
+    is_external,
+    media_link,
+    picture_schedule,
+    public_host,
+    sip_config,
+    snapshot_reach,
+)
 from tocsin.domain.alarm_snapshots import AlarmSnapshots
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.cascade_service import CascadeService
-from tocsin.domain.channel_health import Bounds
 from tocsin.domain.channel_health_service import ChannelHealthService
 from tocsin.domain.clip_device import DeviceClips
 from tocsin.domain.clip_maker import ClipMaker
 from tocsin.domain.clip_own import OwnClips
 from tocsin.domain.clip_service import ClipService
-from tocsin.domain.clips import ClipRules
 from tocsin.domain.control import FixedMover, RoutedMover
 from tocsin.domain.control_service import ControlService
 from tocsin.domain.device_acts import DeviceActs
@@ -59,7 +69,7 @@ from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
-from tocsin.domain.picture_rounds import PictureRounds, PictureSchedule
+from tocsin.domain.picture_rounds import PictureRounds
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
@@ -72,7 +82,6 @@ from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.retention_service import RetentionEngine
-from tocsin.domain.snapshot_reach import Reach, Uploaders
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
@@ -84,28 +93,25 @@ from tocsin.domain.users import UserService
 from tocsin.domain.video import RoutedSource
 from tocsin.domain.view_service import ViewService
 from tocsin.gateways import ip_camera_trial, ip_camera_words
-from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
-from tocsin.gateways.gb28181 import Gb28181Gateway, GbConfig
-from tocsin.gateways.gb28181_calls import LiveConfig
+from tocsin.gateways.dc09 import Dc09Gateway
+from tocsin.gateways.gb28181 import Gb28181Gateway
 from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
-from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.ip_camera_trial import CameraTrials
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
 from tocsin.gateways.onvif_snapshots import OnvifSnapshots
 from tocsin.gateways.rtsp import RtspGateway
-from tocsin.gateways.sip import SipConfig, SipGateway
+from tocsin.gateways.sip import SipGateway
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
 from tocsin.media.delay import BUCKETS_S as DELAY_BUCKETS_S
 from tocsin.media.downloads import Downloads
 from tocsin.media.examiner import Examiner
-from tocsin.media.external_zlm import ZlmLink, ZlmSettings
+from tocsin.media.external_zlm import ZlmLink
 from tocsin.media.link import MediaLink
-from tocsin.media.link_words import MediaSettings as LinkSettings
 from tocsin.media.playback import Playbacks
 from tocsin.media.recorded_files import VolumeFiles
 from tocsin.media.relay import LiveStreams
@@ -120,7 +126,6 @@ from tocsin.storage.segment_files import FolderVolumes
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
-from tocsin.web.border import host_names
 from tocsin.web.metrics import counter, gauge, histogram
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
@@ -204,7 +209,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store = make_store(
         settings.storage_url, clock, HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
     )
-    link = _media_link(settings, stack, clock)
+    link = media_link(settings, stack, clock)
     media_started = asyncio.create_task(link.start())  # its processes load while we do
     stack.callback(media_started.cancel)
     await store.start()
@@ -232,7 +237,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await supervision.start()
 
     # media and gateways
-    sip = SipGateway(_sip_config(settings), clock, new_token)
+    sip = SipGateway(sip_config(settings), clock, new_token)
     gb28181 = Gb28181Gateway(
         sip,
         directory,
@@ -240,7 +245,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         clock,
         intake=intake,
         nonce_secret=_nonce_secret(vault, settings),
-        config=_gb_config(settings),
+        config=gb_config(settings),
     )
     rtsp = RtspGateway(directory, reports, AttemptLog(reports, clock), clock)
     source = RoutedSource(directory.protocol_of, gb28181)
@@ -254,8 +259,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         link,
         source,
         clock,
-        public_host=_public_host(settings),
-        public_scheme=urlsplit(settings.media.external_public).scheme if _is_external(settings) else "ws",
+        public_host=public_host(settings),
+        public_scheme=urlsplit(settings.media.external_public).scheme if is_external(settings) else "ws",
         idle_stop_s=settings.media.stop_after_s,
         channel_of=directory.channel,
     )
@@ -279,7 +284,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         subscriptions_path=settings.data / "upper-subscriptions.json",
     )
     link.events.on_forward_ended = cascade.calls.forward_ended
-    dc09 = Dc09Gateway(_dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
+    dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
     # use cases
     views = ViewService(store, directory, streams)
@@ -288,7 +293,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     link.events.on_talk = speaking.talk_event
     cascade.control.is_held = control.is_held
     health = ChannelHealthService(
-        store, clock, directory, streams, bounds=_bounds(settings), check_interval_h=settings.health.check_interval_h
+        store,
+        clock,
+        directory,
+        streams,
+        bounds=health_bounds(settings),
+        check_interval_h=settings.health.check_interval_h,
     )
     examiner = Examiner()
     stack.push_async_callback(examiner.stop)
@@ -302,7 +312,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         stills,
         folder=(settings.data / "pictures").absolute(),
         run_folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-pictures-"))),
-        schedule=_picture_schedule(settings),
+        schedule=picture_schedule(settings),
         steering=control,
         no_pictures=health,
     )
@@ -333,7 +343,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         snapshot_line,
         SnapshotFolder(settings.data / "snapshots", picture_in),
         upload_url=upload_address(settings),
-        reach=_reach(settings, gb28181.snapshots),
+        reach=snapshot_reach(settings, gb28181.snapshots),
         keep_days=settings.snapshots.keep_days,
     )
     alarm_snapshots = AlarmSnapshots(store, snapshots)
@@ -348,11 +358,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     own_clips = OwnClips(recorder, VolumeFiles(), records=settings.clips.record) if recorder is not None else None
     clip_maker = ClipMaker(
-        store, clock, directory, _clip_rules(settings), device_clips, own_clips, keep_days=settings.clips.keep_days
+        store, clock, directory, clip_rules(settings), device_clips, own_clips, keep_days=settings.clips.keep_days
     )
     gb28181.snapshots.on_finished = snapshots.finished
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
-    trier = CameraTrials(link, clock, public_host=_public_host(settings))
+    trier = CameraTrials(link, clock, public_host=public_host(settings))
     trials = TrialService(store, clock, trier)
     stack.push_async_callback(trier.stop)
     places = PlaceService(store, clock)
@@ -395,7 +405,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         trials=trials,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
-        entry=lambda: _entry(settings),
+        entry=lambda: entry_of_camera(settings),
         test_media=SelfTest(link, settings.sip_media_ip).run,
         incidents=IncidentService(store),
         units=UnitService(store),
@@ -414,7 +424,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         pictures=PictureDesk(store, pictures, stills),
         words=_all_words(),
         version=__version__,
-        media=lambda: _media_health(link, settings.media.external_public if _is_external(settings) else ""),
+        media=lambda: _media_health(link, settings.media.external_public if is_external(settings) else ""),
         live_state=streams.state,
         notices=notices,
         settings=lambda: settings_in_force(settings),
@@ -545,145 +555,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"the console cannot listen on {host} port {port}: {error.strerror}; "
             "end what uses the port or set server.port",
         ) from error
-
-
-def _is_external(settings: Settings) -> bool:
-    return settings.media.relay != "own"
-
-
-def _public_host(settings: Settings) -> str:
-    """Return the host viewers fetch pictures from."""
-    if _is_external(settings):
-        return urlsplit(settings.media.external_public).hostname or ""
-    return settings.media.host
-
-
-def _media_link(settings: Settings, stack: AsyncExitStack, clock: Clock) -> MediaLink | ZlmLink:
-    media = settings.media
-    if media.relay == "own":
-        return MediaLink(_link_settings(settings, stack), clock)
-    return ZlmLink(
-        ZlmSettings(
-            media.external_url,
-            media.external_secret.get_secret_value(),
-            media.external_hook_secret.get_secret_value(),
-            media.external_public,
-            rtp_ip=settings.sip_media_ip,
-            hook_host=media.external_hook_host,
-            hook_port=media.external_hook_port,
-            hook_networks=media.external_hook_networks,
-        ),
-        clock,
-    )
-
-
-def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-"))  # short: a socket's path has 107 bytes
-    media = settings.media
-    return LinkSettings(
-        run_folder=Path(folder),
-        workers=media.workers,
-        host=media.host,
-        port=media.port,
-        rtp_ip=media.host,
-        public_ip=settings.sip_media_ip,
-        rtp_low=media.rtp_port_first,
-        rtp_high=media.rtp_port_last,
-        shared_port=media.rtp_shared_port if media.rtp_mode == "shared" else -1,
-        transcodes=media.max_transcodes,
-        ffmpeg=media.ffmpeg,
-        fragment_ms=media.fragment_ms,
-        receive_buffer_bytes=media.receive_buffer_bytes,
-        viewer_queue_bytes=media.viewer_queue_bytes,
-    )
-
-
-def _dc09_config(settings: Settings) -> Dc09Config:
-    dc09 = settings.dc09
-    return Dc09Config(
-        host=dc09.host,
-        port=dc09.port,
-        tcp=dc09.tcp,
-        udp=dc09.udp,
-        max_connections=dc09.max_connections,
-        max_connections_per_address=dc09.max_connections_per_address,
-        exempt_networks=dc09.exempt_networks,
-        frame_timeout_s=dc09.frame_timeout_s,
-        idle_timeout_s=dc09.idle_timeout_s,
-        max_waiting=dc09.max_waiting,
-        answers_duh=dc09.answers_duh,
-        panel_utc_offset_s=dc09.panel_utc_offset_hours * 3600.0,
-    )
-
-
-def _sip_config(settings: Settings) -> SipConfig:
-    sip = settings.sip
-    return SipConfig(hosts=(sip.host,), port=sip.port, udp=sip.udp, tcp=sip.tcp, contact_ip=settings.sip_contact_ip)
-
-
-def _entry(settings: Settings) -> dict[str, Any]:
-    """Return what is to be typed into a camera; no host when we listen everywhere: the browser knows our name."""
-    sip = settings.sip
-    host = settings.sip_contact_ip or sip.host
-    return {
-        "server_id": sip.server_id,
-        "realm": sip.realm,
-        "host": "" if host in ("0.0.0.0", "::") else host,  # noqa: S104
-        "port": sip.port,
-        "udp": sip.udp,
-        "tcp": sip.tcp,
-        "keepalive_s": 60,
-    }
-
-
-def _gb_config(settings: Settings) -> GbConfig:
-    sip = settings.sip
-    return GbConfig(
-        catalogs_per_s=sip.catalogs_per_s,
-        server_id=sip.server_id,
-        realm=sip.realm,
-        keepalive_misses=sip.keepalive_misses,
-        live=LiveConfig(
-            answer_within_s=sip.invite_timeout_s,
-            media_within_s=sip.first_packet_timeout_s,
-            ladder=sip.media_ladder,
-            media_ip=settings.sip_media_ip,
-            shared_ports=settings.media.rtp_mode == "shared",
-        ),
-        voice=VoiceConfig(media_ip=settings.sip_media_ip),
-        calls_path=settings.data / "calls.jsonl",
-        redirect_to=sip.redirect_to,
-        subscriptions_path=settings.data / "subscriptions.jsonl",
-    )
-
-
-def _reach(settings: Settings, uploaders: Uploaders) -> Reach:
-    server = settings.server
-    allowed = host_names(server.allowed_hosts, server.host, server.public_url)
-    return Reach(upload_address(settings), uploaders, allowed, bool(settings.snapshots.upload_url))
-
-
-def _bounds(settings: Settings) -> Bounds:
-    health = settings.health
-    return Bounds(
-        loss_share=health.loss_percent / 100,
-        key_interval_ms=round(health.key_interval_s * 1000),
-        least_bitrate_bps=round(health.least_kbps * 1000),
-        clock_offset_s=health.clock_offset_s,
-    )
-
-
-def _picture_schedule(settings: Settings) -> PictureSchedule:
-    return PictureSchedule(
-        settings.picture_health.every_minutes * 60,
-        settings.picture_health.open_every_hours * 3600,
-        settings.picture_health.opens_per_minute,
-    )
-
-
-def _clip_rules(settings: Settings) -> ClipRules:
-    clips, edge = settings.clips, settings.edge
-    return ClipRules(clips.pre_s, clips.post_s, clips.longest_s, edge.before_s, edge.after_s, edge.fetch)
 
 
 def _nonce_secret(vault: Vault, settings: Settings) -> bytes:

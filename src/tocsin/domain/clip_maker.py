@@ -272,37 +272,23 @@ def _make(tx: Any, alarm_ids: Sequence[str], rules: ClipRules) -> list[Clip]:
 
 
 def _write(tx: Any, clip: Clip, *, is_new: bool) -> None:
+    told = {
+        "subject_id": clip.id,
+        "at": tx.now,
+        "jurisdiction_code": clip.jurisdiction_code,
+        "data": clip_form(clip),
+        "incident_id": clip.incident_id,
+        "channel_id": clip.channel_id,
+        "kind": clip.kind,
+        "alarm_id": clip.alarm_id,
+        "ends_at": clip.ends,
+    }
     if is_new:
         tx.clips.add(clip)
-        tx.record(
-            ClipBegun(
-                subject_id=clip.id,
-                at=tx.now,
-                jurisdiction_code=clip.jurisdiction_code,
-                data=clip_form(clip),
-                incident_id=clip.incident_id,
-                channel_id=clip.channel_id,
-                kind=clip.kind,
-                alarm_id=clip.alarm_id,
-                starts_at=clip.starts,
-                ends_at=clip.ends,
-            )
-        )
-        return
-    tx.clips.save(clip)
-    tx.record(
-        ClipExtended(
-            subject_id=clip.id,
-            at=tx.now,
-            jurisdiction_code=clip.jurisdiction_code,
-            data=clip_form(clip),
-            incident_id=clip.incident_id,
-            channel_id=clip.channel_id,
-            kind=clip.kind,
-            alarm_id=clip.alarm_id,
-            ends_at=clip.ends,
-        )
-    )
+        tx.record(ClipBegun(**told, starts_at=clip.starts))
+    else:
+        tx.clips.save(clip)
+        tx.record(ClipExtended(**told))
 
 
 def _progressed(tx: Any, clip: Clip) -> Clip:
