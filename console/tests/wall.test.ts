@@ -55,6 +55,15 @@ describe('a page that falls behind', () => {
     expect([relief.level(0), relief.level(1)]).toEqual([1, 0]);
   });
 
+  it('does not judge the first seconds of a tile that begins anew', () => {
+    const relief = new Relief();
+    relief.begin(0, 0);
+    for (const now_ms of [1_000, 3_000]) relief.note(0, dropping, now_ms);
+    expect(relief.settle(() => 2, new Set(), 3_000)).toBe(false);
+    for (const now_ms of [5_000, 7_000]) relief.note(0, dropping, now_ms);
+    expect(relief.settle(() => 2, new Set(), 7_000)).toBe(true);
+  });
+
   it('steps down after two bad samples, a quarter of the tiles at a time, spared ones last', () => {
     const relief = new Relief();
     const step = (now_ms: number) => {

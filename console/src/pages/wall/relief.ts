@@ -48,9 +48,9 @@ export class Relief {
     if (state.bad > 0) this.#last_bad_ms = now_ms;
   }
 
-  /** The tile begins anew. */
-  forget(tile: number): void {
-    this.#tiles.delete(tile);
+  /** The tile begins anew with everything; its first seconds are not judged. */
+  begin(tile: number, now_ms: number): void {
+    this.#tiles.set(tile, { level: 0, bad: 0, worst: 0, settled_ms: now_ms + SETTLE_MS });
   }
 
   /** Decides; `most` says how far a tile can step down, `spared` those that matter most. Returns whether one changed. */

@@ -82,9 +82,13 @@ export class Wall {
   stream(tile: number): Which {
     return this.isLarge(tile) && this.relieved[tile] === 0 ? 'main' : 'sub';
   }
-  /** Key frames alone: the last a tile gives up. */
+  /** Another tile is enlarged and covers this one. */
+  isCovered(tile: number): boolean {
+    return this.enlarged !== null && this.enlarged !== tile;
+  }
+  /** Key frames alone: the last a tile gives up, and enough for one that is covered. */
   isKeysOnly(tile: number): boolean {
-    return (this.relieved[tile] ?? 0) >= (this.isLarge(tile) ? 2 : 1);
+    return this.isCovered(tile) || (this.relieved[tile] ?? 0) >= (this.isLarge(tile) ? 2 : 1);
   }
 
   put(tile: number, camera: string, isAdded = false): void {
@@ -145,11 +149,11 @@ export class Wall {
 
   /** A tile says how the page keeps up. */
   sample(tile: number, sample: PlayerSample): void {
-    this.#relief.note(tile, sample, now.exact());
+    if (!this.isCovered(tile)) this.#relief.note(tile, sample, now.exact());
   }
   /** A tile has another size: it begins with everything. */
   anew(tile: number): void {
-    this.#relief.forget(tile);
+    this.#relief.begin(tile, now.exact());
     if (this.relieved[tile]) this.relieved[tile] = 0;
   }
   #relieve(at_ms: number): void {
