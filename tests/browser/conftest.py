@@ -14,7 +14,7 @@ from tests.browser.seat import NOTE_TONES, Seat
 from tests.browser.town import Town, running_town
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 45_000
 expect.set_options(timeout=TIMEOUT_MS)  # patience, not a promise: what is promised in figures is a bench
 Theme = Literal["dark", "light"]
 _failed = pytest.StashKey[bool]()

@@ -165,7 +165,7 @@ def send_alarm(address: tuple[str, int], account: str, key_hex: str, event: str,
     assert re.search(rb'"\*?ACK"' + sequence.encode(), reply), reply
 
 
-def until(look: Callable[[], T], timeout_s: float = 20.0) -> T:
+def until(look: Callable[[], T], timeout_s: float = 45.0) -> T:
     """Look again until something is there. Errors: AssertionError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
