@@ -146,9 +146,9 @@ def schema_page() -> str:
         "# Schema",
         "",
         "One schema for SQLite and PostgreSQL, made by Alembic (`src/tocsin/storage/migrations`). Times end in `_at_us`: ",
-        "microseconds since 1970 UTC. It may change between releases; programs use the API.",
+        "microseconds since 1970 UTC. It may change between releases; programs use the API. By name.",
     ]
-    for table in metadata.tables.values():
+    for _, table in sorted(metadata.tables.items()):
         lines += ["", f"## {table.name}", "", str(table.comment or ""), "", "| column | type | |", "|---|---|---|"]
         for column in table.columns:
             notes = [] if column.comment is None else [column.comment.replace("|", "\\|")]

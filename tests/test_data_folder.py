@@ -27,7 +27,7 @@ from tocsin.domain.snapshots import Snapshot
 from tocsin.folder import FolderLock, is_served, prepare_folder, write_private
 from tocsin.kept_files import check_files, kept_files
 from tocsin.settings import Settings, load_settings
-from tocsin.storage.tables import devices
+from tocsin.storage.tables_registry import devices
 from tocsin.verification import verify_audit, with_connection
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)

@@ -91,7 +91,7 @@ async def test_a_silent_panel_becomes_an_incident_and_its_return_restores_the_al
     def _alarms(tx):
         from sqlalchemy import select
 
-        from tocsin.storage.tables import alarms, incidents
+        from tocsin.storage.tables_alarms import alarms, incidents
 
         rows = tx.connection.execute(select(alarms.c.code, alarms.c.state, alarms.c.place_id)).all()
         titles = tx.connection.execute(select(incidents.c.title_en)).scalars().all()

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from tocsin.storage.tables import audit, downloads
 from tocsin.storage.tables_clips import clips
+from tocsin.storage.tables_people import downloads
+from tocsin.storage.tables_proof import audit
 from tocsin.storage.tables_snapshots import snapshots
 
 SNAPSHOTS = "snapshots"

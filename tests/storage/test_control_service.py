@@ -21,7 +21,7 @@ from tocsin.domain.incident_detail import IncidentFilter
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.view_service import ViewService
-from tocsin.storage import tables
+from tocsin.storage import tables_registry
 from tocsin.storage.store import AnyStore
 
 LI, WANG, CHIEF = PEOPLE.li, PEOPLE.wang, PEOPLE.chief
@@ -116,7 +116,9 @@ async def test_who_may_not_move_cameras_is_refused(desk: Desk) -> None:
 async def test_a_fixed_camera_is_not_moved(desk: Desk) -> None:
     def _fix(tx: Any) -> None:
         tx.connection.execute(
-            update(tables.channels).where(tables.channels.c.id == YARD).values(catalog='{"ptz_type": 3}')
+            update(tables_registry.channels)
+            .where(tables_registry.channels.c.id == YARD)
+            .values(catalog='{"ptz_type": 3}')
         )
 
     await desk.store.run(_fix)

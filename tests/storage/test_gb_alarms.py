@@ -31,7 +31,7 @@ from tocsin.protocols.gb28181.alarm_commands import alarm_notify
 from tocsin.protocols.gb28181.manscdp import Document, Pair, parse_document
 from tocsin.protocols.gb28181.video_upload import read_video_upload, video_upload_notify
 from tocsin.protocols.sip.codes import Transport
-from tocsin.storage import engine, schema, tables
+from tocsin.storage import engine, schema, tables_alarms, tables_registry
 from tocsin.storage.store import AnyStore
 
 NVR, NVR_ID, INPUT, ZONE = "nvr-school", "34020000001180000001", "34020000001340000003", "zone-input"
@@ -58,15 +58,19 @@ def build(tx: Any) -> None:
     put = tx.connection.execute
     home = {"jurisdiction_id": "j-north", "jurisdiction_code": NORTH}
     put(
-        insert(tables.devices).values(
+        insert(tables_registry.devices).values(
             id=NVR, kind="camera", name="学校录像机", name_en="School recorder", place_id=SCHOOL, protocol="gb28181",
             gb_id=NVR_ID, **home,
         )
     )  # fmt: skip
-    put(insert(tables.zones).values(id=ZONE, device_id=NVR, number=INPUT, name="围墙红外", name_en="Fence infrared"))
-    put(insert(tables.zone_cameras).values(zone_id=ZONE, channel_id=YARD, rank=0))
     put(
-        insert(tables.channels).values(
+        insert(tables_registry.zones).values(
+            id=ZONE, device_id=NVR, number=INPUT, name="围墙红外", name_en="Fence infrared"
+        )
+    )
+    put(insert(tables_registry.zone_cameras).values(zone_id=ZONE, channel_id=YARD, rank=0))
+    put(
+        insert(tables_registry.channels).values(
             id=PICTURE, device_id=NVR, gb_id=PICTURE_ID, name="操场", stage="in_service", **home
         )
     )
@@ -171,7 +175,9 @@ async def test_alarms_of_two_points_by_two_ways_are_two_alarms(intake: Intake, s
     assert [receipt.is_duplicate for receipt in receipts] == [False, False, True, True]
     (incident,) = await incidents_of(store)
     assert incident.alarm_count == 2
-    copies = await store.read(lambda tx: [row.copies for row in tx.connection.execute(select(tables.signals.c.copies))])
+    copies = await store.read(
+        lambda tx: [row.copies for row in tx.connection.execute(select(tables_alarms.signals.c.copies))]
+    )
     assert copies == [2, 2]
 
 
@@ -187,7 +193,7 @@ async def test_what_asks_nobody_is_kept_as_an_event(intake: Intake, store: AnySt
     await intake.accept(signal_of(PICTURE_ID, ("AlarmMethod", 5), ("AlarmType", 21), after_s=1))
 
     assert await incidents_of(store) == []
-    rows = await store.read(lambda tx: list(tx.connection.execute(select(tables.signals.c.state))))
+    rows = await store.read(lambda tx: list(tx.connection.execute(select(tables_alarms.signals.c.state))))
     assert [row.state for row in rows] == [SignalState.PROCESSED.value] * 2
 
 

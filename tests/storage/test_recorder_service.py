@@ -190,24 +190,24 @@ async def _plan(setting: Setting, **changes: object) -> None:
 def _enter_camera(tx: object) -> None:
     from sqlalchemy import insert, select
 
-    from tocsin.storage import tables
+    from tocsin.storage import tables_registry
 
     connection = tx.connection  # type: ignore[attr-defined]
-    if connection.execute(select(tables.channels.c.id)).first() is not None:
+    if connection.execute(select(tables_registry.channels.c.id)).first() is not None:
         return
     connection.execute(
-        insert(tables.jurisdictions).values(id="j", code="340223", short="HW", name="河湾县", level="county")
+        insert(tables_registry.jurisdictions).values(id="j", code="340223", short="HW", name="河湾县", level="county")
     )
     connection.execute(
-        insert(tables.places).values(id="p", jurisdiction_id="j", jurisdiction_code="340223", name="学校")
+        insert(tables_registry.places).values(id="p", jurisdiction_id="j", jurisdiction_code="340223", name="学校")
     )
     connection.execute(
-        insert(tables.devices).values(
+        insert(tables_registry.devices).values(
             id="device-1", kind="camera", name="门", protocol="gb28181", jurisdiction_id="j", jurisdiction_code="340223"
         )
     )
     connection.execute(
-        insert(tables.channels).values(
+        insert(tables_registry.channels).values(
             id=GATE.id, device_id="device-1", gb_id=GATE.gb_id, name="门", jurisdiction_id="j",
             jurisdiction_code="340223", place_id="p", owner="科信科", purpose="治安", stage="in_service",
         )

@@ -10,7 +10,7 @@ from sqlalchemy import insert, literal, select
 from tocsin.domain.access import Scope
 from tocsin.storage.scope import _after, within
 from tocsin.storage.store import AnyStore
-from tocsin.storage.tables import jurisdictions
+from tocsin.storage.tables_registry import jurisdictions
 
 digits = st.text("0189", min_size=1, max_size=5)
 scopes = st.builds(

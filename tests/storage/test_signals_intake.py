@@ -33,7 +33,7 @@ from tocsin.domain.incidents import Verdict
 from tocsin.domain.intake import Intake
 from tocsin.domain.intake_rules import Reading, read_events
 from tocsin.domain.signals import Receipt, Signal, SignalState
-from tocsin.storage import tables
+from tocsin.storage import tables_alarms, tables_registry
 from tocsin.storage.store import AnyStore
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -404,7 +404,7 @@ async def test_twenty_signals_at_once_are_twenty_alarms_of_one_incident(intake: 
     await take(intake, *(signal_of(burglary(), key=str(n), after_s=n) for n in range(20)))
 
     count = await store.read(
-        lambda tx: tx.connection.execute(select(func.count()).select_from(tables.signals)).scalar_one()
+        lambda tx: tx.connection.execute(select(func.count()).select_from(tables_alarms.signals)).scalar_one()
     )
     (incident,) = await incidents_of(store)
     assert (count, incident.alarm_count, incident.place_id) == (20, 20, SCHOOL)
@@ -446,7 +446,9 @@ async def test_a_changed_registry_is_seen_by_the_next_alarm(intake: Intake, stor
     await take(intake, signal_of(burglary()))
 
     def _move(tx: Any) -> None:
-        tx.connection.execute(update(tables.zones).where(tables.zones.c.id == "zone-4").values(place_id=SHOP))
+        tx.connection.execute(
+            update(tables_registry.zones).where(tables_registry.zones.c.id == "zone-4").values(place_id=SHOP)
+        )
         tx.audit_entry(AuditEntry(tx.now, "user", "admin", "zone.changed", "device", PANEL))
 
     await store.run(_move)

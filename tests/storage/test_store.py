@@ -20,7 +20,8 @@ from tocsin.domain.store import FeedEntry
 from tocsin.storage import schema, segment_days
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.store import AnyStore, make_store
-from tocsin.storage.tables import counters, metadata
+from tocsin.storage.tables import metadata
+from tocsin.storage.tables_alarms import counters
 from tocsin.storage.uow import Announcement, Transaction
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL syncs within its COMMIT

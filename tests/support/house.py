@@ -15,7 +15,7 @@ from tocsin.domain.access import Actor, Role
 from tocsin.domain.plans import Applies, DueFrom, Plan, PlanStep, StepKind
 from tocsin.domain.signals import Signal
 from tocsin.domain.units import Unit, UnitState
-from tocsin.storage import tables
+from tocsin.storage import tables_people, tables_registry
 
 CITY, NORTH, SOUTH = "3301", "330110", "330111"
 SCHOOL, SHOP, BANK = "place-school", "place-shop", "place-bank"
@@ -74,7 +74,7 @@ def build_town(tx: Any) -> None:
     """Write the town."""
     put = tx.connection.execute
     put(
-        insert(tables.jurisdictions),
+        insert(tables_registry.jurisdictions),
         [
             {
                 "id": "j-city",
@@ -106,7 +106,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.places),
+        insert(tables_registry.places),
         [
             _place(SCHOOL, "j-north", NORTH, "新华小学", "Xinhua School", "school"),
             _place(SHOP, "j-north", NORTH, "河边商店", "Riverside Shop", "shop"),
@@ -114,7 +114,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.devices),
+        insert(tables_registry.devices),
         [
             _device(PANEL, "j-north", NORTH, SCHOOL, "0231", "学校主机", "School panel"),
             _device(SHOP_PANEL, "j-north", NORTH, SHOP, "0232", "商店主机", "Shop panel"),
@@ -124,7 +124,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.zones),
+        insert(tables_registry.zones),
         [
             {"id": "zone-4", "device_id": PANEL, "number": "4", "name": "西门红外", "name_en": "West gate infrared"},
             {"id": "zone-5", "device_id": PANEL, "number": "5", "name": "西门门磁", "name_en": "West gate contact"},
@@ -132,7 +132,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.channels),
+        insert(tables_registry.channels),
         [
             _channel(WEST_GATE, "j-north", NORTH, "in_service"),
             _channel(YARD, "j-north", NORTH, "in_service"),
@@ -141,7 +141,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.zone_cameras),
+        insert(tables_registry.zone_cameras),
         [
             {"zone_id": "zone-4", "channel_id": WEST_GATE, "rank": 0},
             {"zone_id": "zone-4", "channel_id": ATTIC, "rank": 2},
@@ -150,7 +150,7 @@ def build_town(tx: Any) -> None:
         ],
     )
     put(
-        insert(tables.users),
+        insert(tables_people.users),
         [
             {
                 "id": name,

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.web.conftest import WebHouse
-from tocsin.settings import ServerSettings
+from tocsin.settings_house import ServerSettings
 from tocsin.web.app import make_app
 from tocsin.web.border import BODY_LIMIT_BYTES, content_policy, host_names
 

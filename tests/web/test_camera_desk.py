@@ -11,7 +11,7 @@ from tests.web.test_guard import RECORDER, line
 from tocsin.domain.camera_desk import CameraAim, CameraDesk, Card, HomeState, Tour, TourStop
 from tocsin.domain.device_acts import DeviceActs, Firmware
 from tocsin.domain.guarding import CommandOutcome
-from tocsin.storage import tables
+from tocsin.storage import tables_registry
 
 __all__ = ["line"]
 API, CAMERA = "/api/v1", "camera-nvr"
@@ -60,7 +60,7 @@ async def asked(house: WebHouse, line: object) -> Line:
         "jurisdiction_id": "j-north",
         "jurisdiction_code": NORTH,
     }
-    await house.store.run(lambda tx: tx.connection.execute(insert(tables.channels).values(**row)) and None)
+    await house.store.run(lambda tx: tx.connection.execute(insert(tables_registry.channels).values(**row)) and None)
     made = Line()
     house.services.camera_desk = CameraDesk(house.store, made, house.services.clock, house.services.store)
     house.services.acts = DeviceActs(house.store, made)

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from tests.support.house import NORTH, PANEL, SCHOOL
 from tests.web.conftest import WebHouse
 from tocsin.domain.guarding import CommandOutcome, GuardService
-from tocsin.storage import tables
+from tocsin.storage import tables_registry
 
 API = "/api/v1/devices"
 RECORDER = "nvr-school"
@@ -38,7 +38,7 @@ async def line(house: WebHouse) -> Line:
         "protocol": "gb28181",
         "gb_id": "34020000001180000001",
     }
-    await house.store.run(lambda tx: tx.connection.execute(insert(tables.devices).values(**row)) and None)
+    await house.store.run(lambda tx: tx.connection.execute(insert(tables_registry.devices).values(**row)) and None)
     made = Line()
     house.services.guarding = GuardService(house.store, made)
     return made

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from tests.support.house import SCHOOL
 from tests.web.conftest import WebHouse
-from tocsin.storage.tables import channels
+from tocsin.storage.tables_registry import channels
 
 API = "/api/v1"
 HOURS = [{"days": [1, 2, 3, 4, 5], "from": "08:00", "to": "18:00"}]

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.web.conftest import PASSWORD, WebHouse
-from tocsin.settings import ServerSettings
+from tocsin.settings_house import ServerSettings
 from tocsin.web.app import make_app
 from tocsin.web.deps import COOKIE
 from tocsin.web.server import listen, make_server

@@ -15,7 +15,8 @@ from tocsin.domain.alarms import Alarm, AlarmState
 from tocsin.domain.incident_detail import AlarmFilter
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms, zone_cameras
+from tocsin.storage.tables_alarms import alarms
+from tocsin.storage.tables_registry import zone_cameras
 
 _IS_OPEN = alarms.c.state == literal_column("'open'")  # written out, so that SQLite uses the index of open alarms
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.attempts import KEPT_PER_DEVICE, Attempt, PendingDevice, Step
 from tocsin.storage.channels import chunks
-from tocsin.storage.tables import attempts, devices, pending_devices
+from tocsin.storage.tables_registry import attempts, devices, pending_devices
 
 KEPT_PENDING: Final = 1_000
 

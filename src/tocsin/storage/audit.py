@@ -9,20 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from tocsin.domain.audit import AuditRecord
-from tocsin.storage.tables import (
-    alarms,
-    audit,
-    chain,
-    channels,
-    devices,
-    incidents,
-    jurisdictions,
-    places,
-    plans,
-    units,
-    users,
-    zones,
-)
+from tocsin.storage.tables_alarms import alarms, incidents
+from tocsin.storage.tables_people import users
+from tocsin.storage.tables_plans import plans, units
+from tocsin.storage.tables_proof import audit, chain
+from tocsin.storage.tables_registry import channels, devices, jurisdictions, places, zones
 
 CHUNK_ROWS = 5_000
 CHUNK_IDS = 500

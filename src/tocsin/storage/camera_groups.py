@@ -15,7 +15,7 @@ from tocsin.domain.camera_groups import CameraGroup
 from tocsin.storage.camera_tree import CHUNK, is_online
 from tocsin.storage.places import stale
 from tocsin.storage.scope import within
-from tocsin.storage.tables import channels, devices
+from tocsin.storage.tables_registry import channels, devices
 from tocsin.storage.tables_tree import camera_group_members, camera_groups
 
 _members = camera_group_members.c

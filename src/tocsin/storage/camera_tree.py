@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 from tocsin.domain.access import Scope
 from tocsin.domain.camera_tree import CatalogNode, TreeKey
 from tocsin.storage.scope import within
-from tocsin.storage.tables import channels, devices, places
+from tocsin.storage.tables_registry import channels, devices, places
 from tocsin.storage.tables_tree import camera_group_members, camera_groups, catalog_nodes
 
 CHUNK = 500

@@ -17,8 +17,9 @@ from tocsin.domain.channels import ChannelRecord
 from tocsin.storage.channels import _COLUMNS, _channel, chunks
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
-from tocsin.storage.tables import channels, devices, jurisdictions, places, views
 from tocsin.storage.tables_cascade import upper_exports, upper_platforms, upper_selection, upper_views
+from tocsin.storage.tables_people import views
+from tocsin.storage.tables_registry import channels, devices, jurisdictions, places
 
 _PLAIN = (
     "name", "name_en", "jurisdiction_id", "jurisdiction_code", "upper_id", "domain", "host", "port", "transport",

@@ -15,7 +15,7 @@ from tocsin.domain.access import Scope
 from tocsin.domain.channel_health import ChannelFault, GroupHealth, HealthState, Measures
 from tocsin.storage.channels import chunks
 from tocsin.storage.scope import below, within
-from tocsin.storage.tables import channel_faults, channel_health, channels, devices
+from tocsin.storage.tables_registry import channel_faults, channel_health, channels, devices
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Any])

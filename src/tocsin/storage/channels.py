@@ -22,7 +22,7 @@ from tocsin.storage.lists import Keys, Marks, marks_of
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import matches
-from tocsin.storage.tables import channels, devices, zone_cameras, zones
+from tocsin.storage.tables_registry import channels, devices, zone_cameras, zones
 
 CHUNK = 500  # ids in one statement: far below the limits of both engines
 

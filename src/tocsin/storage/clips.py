@@ -12,8 +12,9 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.clips import FAILED, MAX_CAMERAS, Clip, Sighting
-from tocsin.storage.tables import alarms, channels, incidents, zone_cameras
+from tocsin.storage.tables_alarms import alarms, incidents
 from tocsin.storage.tables_clips import clips
+from tocsin.storage.tables_registry import channels, zone_cameras
 
 _STANDS_ON_OURS = (clips.c.file == "") & (clips.c.state != FAILED)
 

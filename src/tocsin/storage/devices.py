@@ -36,7 +36,8 @@ from tocsin.storage.lists import Keys, Marks, marks_of
 from tocsin.storage.places import stale
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import SearchPart, matches
-from tocsin.storage.tables import channels, device_faults, devices, marks, signals, zone_cameras, zones
+from tocsin.storage.tables_alarms import signals
+from tocsin.storage.tables_registry import channels, device_faults, devices, marks, zone_cameras, zones
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Any])

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.downloads import Download
-from tocsin.storage.tables import downloads
+from tocsin.storage.tables_people import downloads
 
 
 class DownloadRepository:

@@ -14,8 +14,9 @@ from tocsin.base.times import from_us, to_us
 from tocsin.domain.import_keeping import Entered, Kept
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.channels import chunks
-from tocsin.storage.tables import alarms, channels, devices, zone_cameras, zones
+from tocsin.storage.tables_alarms import alarms
 from tocsin.storage.tables_imports import import_items, imports
+from tocsin.storage.tables_registry import channels, devices, zone_cameras, zones
 
 _encode = msgspec.json.Encoder().encode
 _codes = msgspec.json.Decoder(tuple[str, ...])

@@ -14,19 +14,11 @@ from tocsin.domain.incident_detail import AccountRef, HistoryEntry, Note, NoteKi
 from tocsin.domain.incidents import Stamp
 from tocsin.domain.plans import Applies, DueFrom, IncidentStep, StepKind
 from tocsin.storage.bulk import Bulk
-from tocsin.storage.tables import (
-    alarms,
-    assignments,
-    audit,
-    counters,
-    devices,
-    incident_notes,
-    incident_steps,
-    stamps,
-    units,
-    users,
-    views,
-)
+from tocsin.storage.tables_alarms import alarms, assignments, counters, incident_notes, incident_steps, stamps
+from tocsin.storage.tables_people import users, views
+from tocsin.storage.tables_plans import units
+from tocsin.storage.tables_proof import audit
+from tocsin.storage.tables_registry import devices
 
 _ASSIGNMENTS = select(assignments, units.c.name.label("unit_name")).select_from(
     assignments.outerjoin(units, units.c.id == assignments.c.unit_id)

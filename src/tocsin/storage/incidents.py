@@ -18,7 +18,10 @@ from tocsin.domain.incidents import Incident, IncidentState, PlaceRef, PlanRef, 
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.incident_work import IncidentWork
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms, incidents, places, plans, users, zone_cameras
+from tocsin.storage.tables_alarms import alarms, incidents
+from tocsin.storage.tables_people import users
+from tocsin.storage.tables_plans import plans
+from tocsin.storage.tables_registry import places, zone_cameras
 
 _encode = msgspec.json.Encoder().encode
 _undo = msgspec.json.Decoder(Undo)

@@ -15,7 +15,6 @@ from tocsin.domain.holds import HoldCost
 from tocsin.domain.segments import LONGEST_SEGMENT_MS, SegmentKey, SegmentState, Span, day_of
 from tocsin.storage.retention import RetentionRepository
 from tocsin.storage.scope import within
-from tocsin.storage.tables import channels, places
 from tocsin.storage.tables_recording import (
     coverage_days,
     recorded_streams,
@@ -24,6 +23,7 @@ from tocsin.storage.tables_recording import (
     segments,
     volumes,
 )
+from tocsin.storage.tables_registry import channels, places
 from tocsin.storage.tables_retention import tombstones
 
 CHUNK: Final = 500

@@ -12,7 +12,7 @@ from tocsin.base.times import from_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.layouts import Layout
 from tocsin.storage.scope import within
-from tocsin.storage.tables import jurisdictions
+from tocsin.storage.tables_registry import jurisdictions
 from tocsin.storage.tables_wall import wall_layouts
 
 _places = msgspec.json.Decoder(tuple[tuple[str, ...], ...])

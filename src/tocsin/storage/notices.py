@@ -13,7 +13,7 @@ from tocsin.base.times import from_us, optional_from_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.notices import Notice
 from tocsin.storage.scope import within
-from tocsin.storage.tables import notices
+from tocsin.storage.tables_proof import notices
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Any])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, select
 
-from tocsin.storage.tables import chain, outbox
+from tocsin.storage.tables_proof import chain, outbox
 from tocsin.storage.uow import Announcement
 
 

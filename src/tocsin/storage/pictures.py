@@ -23,8 +23,8 @@ from tocsin.domain.picture_health import (
 )
 from tocsin.storage.channels import chunks
 from tocsin.storage.scope import within
-from tocsin.storage.tables import channel_faults, channels, devices
 from tocsin.storage.tables_pictures import picture_denials, picture_health, picture_site_faults, picture_stills
+from tocsin.storage.tables_registry import channel_faults, channels, devices
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

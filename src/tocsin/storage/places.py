@@ -17,7 +17,7 @@ from tocsin.domain.places import Contact, Jurisdiction, Place
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import below, within
 from tocsin.storage.search import matches
-from tocsin.storage.tables import channels, devices, jurisdictions, places
+from tocsin.storage.tables_registry import channels, devices, jurisdictions, places
 
 _encode = msgspec.json.Encoder().encode
 _contacts = msgspec.json.Decoder(tuple[Contact, ...])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import to_us
 from tocsin.domain.plans import Plan, PlanStep
-from tocsin.storage.tables import plan_versions, plans
+from tocsin.storage.tables_plans import plan_versions, plans
 
 _encode = msgspec.json.Encoder().encode
 _steps = msgspec.json.Decoder(tuple[PlanStep, ...])

@@ -14,7 +14,7 @@ from tocsin.domain.access import Scope
 from tocsin.domain.device_profiles import Finding, Guess, make_key
 from tocsin.storage.channels import chunks
 from tocsin.storage.scope import within
-from tocsin.storage.tables import device_findings, devices, profile_guesses
+from tocsin.storage.tables_registry import device_findings, devices, profile_guesses
 
 _encode = msgspec.json.Encoder().encode
 _params = msgspec.json.Decoder(dict[str, str | int])

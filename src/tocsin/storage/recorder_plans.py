@@ -13,8 +13,8 @@ from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.recorder_plans import Mode, RecordingPlan, read_schedule
 from tocsin.domain.streams import Stream
 from tocsin.storage.places import stale
-from tocsin.storage.tables import channels
 from tocsin.storage.tables_recording import recording_plans
+from tocsin.storage.tables_registry import channels
 
 CHUNK: Final = 500
 _p = recording_plans.c

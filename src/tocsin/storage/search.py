@@ -9,7 +9,7 @@ from tocsin.domain.access import Scope
 from tocsin.domain.finding import CameraCount, Named
 from tocsin.storage.camera_tree import is_online
 from tocsin.storage.scope import within
-from tocsin.storage.tables import channels, devices, places
+from tocsin.storage.tables_registry import channels, devices, places
 
 _TABLES: dict[str, Table] = {"camera": channels, "device": devices, "place": places}
 

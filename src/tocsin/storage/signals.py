@@ -17,7 +17,9 @@ from tocsin.domain.intake_rules import LastSignal, Origin, PlaceInfo, ZoneInfo
 from tocsin.domain.signals import Signal, SignalState, StoredSignal
 from tocsin.storage.bulk import Bulk, Question
 from tocsin.storage.scope import within
-from tocsin.storage.tables import alarms, audit, chain, devices, jurisdictions, last_signals, places, signals, zones
+from tocsin.storage.tables_alarms import alarms, last_signals, signals
+from tocsin.storage.tables_proof import audit, chain
+from tocsin.storage.tables_registry import devices, jurisdictions, places, zones
 
 _encode = msgspec.json.Encoder().encode
 _events = msgspec.json.Decoder(tuple[NormalEvent, ...])

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tocsin.base.times import from_us, to_us
 from tocsin.domain.speaking import Speech
-from tocsin.storage.tables import channels
 from tocsin.storage.tables_control import camera_speeches
+from tocsin.storage.tables_registry import channels
 
 
 class SpeechRepository:

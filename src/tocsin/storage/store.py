@@ -27,7 +27,7 @@ from tocsin.domain.audit import AuditEntry
 from tocsin.storage import engine as engines
 from tocsin.storage.group import GroupResult, Handler, Job, Outcome, is_fatal, run_group
 from tocsin.storage.heads import HeadsFile
-from tocsin.storage.tables import chain
+from tocsin.storage.tables_proof import chain
 from tocsin.storage.uow import Announcement, Transaction
 from tocsin.storage.wal import Flight, Flights, LogSync
 

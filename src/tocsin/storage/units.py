@@ -13,7 +13,7 @@ from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.units import Unit, UnitState
 from tocsin.storage.scope import within
-from tocsin.storage.tables import units
+from tocsin.storage.tables_plans import units
 
 
 class UnitRepository:

@@ -20,7 +20,7 @@ from tocsin.base.times import to_us
 from tocsin.domain.audit import AuditEntry, link
 from tocsin.domain.store import Fact, FeedEntry
 from tocsin.storage.bulk import Bulk, Question
-from tocsin.storage.tables import audit, chain, outbox
+from tocsin.storage.tables_proof import audit, chain, outbox
 
 if TYPE_CHECKING:
     from tocsin.storage.alarms import AlarmRepository

@@ -15,7 +15,7 @@ from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.people import SessionRow, User
 from tocsin.storage.channels import chunks
 from tocsin.storage.places import contains, stale
-from tocsin.storage.tables import sessions, users
+from tocsin.storage.tables_people import sessions, users
 
 _encode = msgspec.json.Encoder().encode
 _texts = msgspec.json.Decoder(tuple[str, ...])

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, upd
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.views import ChannelAccess, View
-from tocsin.storage.tables import channels, view_channels, views
+from tocsin.storage.tables_people import view_channels, views
+from tocsin.storage.tables_registry import channels
 
 
 class ViewRepository:

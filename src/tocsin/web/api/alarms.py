@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.forms import alarm_form
 from tocsin.domain.incident_detail import AlarmFilter
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents
 from tocsin.web.api.shapes import After, Filter, Limit, Moment, Page, Words_, page, reply, spoken, words_of
 from tocsin.web.deps import House, Language, allowed
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"])
 Reader = Annotated[Actor, allowed(Permission.READ_INCIDENTS)]
 
 
-@router.get("", response_model=Page[objects.Alarm])
+@router.get("", response_model=Page[objects_incidents.Alarm])
 async def list_alarms(
     house: House,
     actor: Reader,
@@ -52,7 +52,7 @@ async def list_alarms(
     return page([spoken(alarm_form(alarm), language) for alarm in found], limit)
 
 
-@router.get("/{alarm_id}", response_model=objects.Alarm)
+@router.get("/{alarm_id}", response_model=objects_incidents.Alarm)
 async def read_alarm(alarm_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one alarm. Errors: not_found."""
     return reply(spoken(alarm_form(await house.incidents.alarm(alarm_id, actor=actor)), language))

@@ -15,7 +15,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso_us, optional_us
 from tocsin.domain.access import Actor, Permission, Scope, scope
 from tocsin.domain.audit import PROBLEM_WORDS, AuditRecord, Head, Problem, read_heads, verify
-from tocsin.web.api import objects
+from tocsin.web.api import objects_people
 from tocsin.web.api.shapes import After, Filter, Limit, Moment, reply, whole_number
 from tocsin.web.deps import House, Language, allowed
 
@@ -25,7 +25,7 @@ MOST_PROBLEMS = 200
 _checking = asyncio.Lock()
 
 
-@router.get("", response_model=objects.AuditPage)
+@router.get("", response_model=objects_people.AuditPage)
 async def list_audit(
     house: House,
     actor: Reader,
@@ -60,13 +60,13 @@ async def list_audit(
     return reply({"items": forms, "next": following, "names": names})
 
 
-@router.get("/head", response_model=objects.AuditHead)
+@router.get("/head", response_model=objects_people.AuditHead)
 async def read_audit_head(house: House, _actor: Reader) -> Response:
     """Read the newest link of the chain."""
     return reply(await house.store.read(audit_head))
 
 
-@router.post("/verify", response_model=objects.AuditVerdict)
+@router.post("/verify", response_model=objects_people.AuditVerdict)
 async def verify_audit(house: House, _actor: Reader, language: Language) -> Response:
     """Check the whole chain against the heads kept beside it: edits, deletions, insertions, swaps, a cut tail.
 

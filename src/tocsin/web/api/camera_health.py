@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tocsin.base.words import Words
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.channel_health_service import NO_PICTURE
-from tocsin.web.api import objects
+from tocsin.web.api import objects_registry
 from tocsin.web.api.shapes import After, Filter, Limit, Page, listed, reply, spoken
 from tocsin.web.deps import House, Language, allowed
 from tocsin.web.services import Services
@@ -28,13 +28,13 @@ def _fault(form: dict[str, Any], words: Words, language: str) -> dict[str, Any]:
     return spoken(form, language)
 
 
-@router.get("/cameras/{camera_id}/health", response_model=objects.CameraHealth)
+@router.get("/cameras/{camera_id}/health", response_model=objects_registry.CameraHealth)
 async def read_camera_health(camera_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read the state, measures, faults and on-line rates of a camera. Errors: not_found."""
     return _rendered((await house.health.health(camera_id, actor=actor)).form(), house, language)
 
 
-@router.post("/cameras/{camera_id}/check", response_model=objects.CameraHealth)
+@router.post("/cameras/{camera_id}/check", response_model=objects_registry.CameraHealth)
 async def check_camera(
     camera_id: str,
     house: House,
@@ -45,7 +45,7 @@ async def check_camera(
     return _rendered((await house.health.check_camera(camera_id, actor=actor)).form(), house, language)
 
 
-@router.get("/camera-faults", response_model=Page[objects.CameraFault])
+@router.get("/camera-faults", response_model=Page[objects_registry.CameraFault])
 async def list_camera_faults(
     house: House,
     actor: Reader,
@@ -72,7 +72,7 @@ async def list_camera_faults(
     return listed([_fault(form, house.words, language) for form in found.items], found.next)
 
 
-@router.get("/camera-health", response_model=Page[objects.HealthGroup])
+@router.get("/camera-health", response_model=Page[objects_registry.HealthGroup])
 async def list_camera_health(
     house: House,
     actor: Reader,

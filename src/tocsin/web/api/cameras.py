@@ -13,7 +13,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.forms import optional_iso
 from tocsin.domain.video import LiveState
-from tocsin.web.api import objects
+from tocsin.web.api import objects_registry
 from tocsin.web.api.devices import attempt_form
 from tocsin.web.api.places import VersionIn
 from tocsin.web.api.shapes import Cursor, Filter, In, Limit, Node, Order, Out, Page, Text, Version, listed, reply
@@ -66,7 +66,7 @@ class Commissioned(Out):
     refused: list[Refused]
 
 
-@router.get("", response_model=Page[objects.Camera])
+@router.get("", response_model=Page[objects_registry.Camera])
 async def list_cameras(
     house: House,
     actor: Reader,
@@ -118,33 +118,33 @@ async def commission_cameras(
     return reply(done.form())
 
 
-@router.get("/{camera_id}", response_model=objects.Camera)
+@router.get("/{camera_id}", response_model=objects_registry.Camera)
 async def read_camera(camera_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one camera. Errors: not_found."""
     return reply(camera_form(await house.cameras.camera(camera_id, actor=actor), house, language))
 
 
-@router.patch("/{camera_id}", response_model=objects.Camera)
+@router.patch("/{camera_id}", response_model=objects_registry.Camera)
 async def change_camera(camera_id: str, house: House, actor: Keeper, language: Language, body: CameraPatch) -> Response:
     """Change a camera. Errors: invalid, not_found, conflict."""
     changed = await house.cameras.change(camera_id, body.given(), actor=actor, version=body.version)
     return reply(camera_form(changed, house, language))
 
 
-@router.post("/{camera_id}/retire", response_model=objects.Camera)
+@router.post("/{camera_id}/retire", response_model=objects_registry.Camera)
 async def retire_camera(camera_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
     """Take a camera out of service for good; views of it end. Errors: not_found, conflict."""
     retired = await house.cameras.retire(camera_id, actor=actor, version=body.version)
     return reply(camera_form(retired, house, language))
 
 
-@router.get("/{camera_id}/zones", response_model=Page[objects.Zone])
+@router.get("/{camera_id}/zones", response_model=Page[objects_registry.Zone])
 async def list_camera_zones(camera_id: str, house: House, actor: Reader) -> Response:
     """List the zones this camera shows, by device and number. Errors: not_found."""
     return listed([zone.form() for zone in await house.cameras.zones(camera_id, actor=actor)], None)
 
 
-@router.get("/{camera_id}/attempts", response_model=Page[objects.Attempt])
+@router.get("/{camera_id}/attempts", response_model=Page[objects_registry.Attempt])
 async def list_camera_attempts(camera_id: str, house: House, actor: Reader, language: Language) -> Response:
     """List what was tried for this picture, newest first, in the caller's language. Errors: not_found."""
     found = await house.devices.attempts(actor, channel_id=camera_id)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.device_profiles import MAX_MATRIX_BYTES, matrix_csv, matrix_json, profile_form
-from tocsin.web.api import objects
+from tocsin.web.api import objects_registry
 from tocsin.web.api.places import VersionIn
 from tocsin.web.api.shapes import Filter, In, Page, listed, reply
 from tocsin.web.deps import House, Language, allowed
@@ -32,7 +32,7 @@ class MatrixIn(In):
     check: bool = False
 
 
-@router.get("/profiles", response_model=Page[objects.Make])
+@router.get("/profiles", response_model=Page[objects_registry.Make])
 async def list_makes(house: House, actor: Reader) -> Response:
     """List makers, models and firmwares in the caller's area with what their devices were found to need."""
     return listed([row.form() for row in await house.profiles.matrix(actor=actor)], None)
@@ -58,13 +58,13 @@ async def export_makes(house: House, actor: Reader, format: Literal["csv", "json
     return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/profiles/import", response_model=objects.MatrixTaken)
+@router.post("/profiles/import", response_model=objects_registry.MatrixTaken)
 async def import_makes(house: House, actor: Importer, body: MatrixIn) -> Response:
     """Take a matrix as first guesses for devices of the same maker and model. Errors: invalid naming the row."""
     return reply(await house.profiles.take_in(body.text, actor=actor, is_check=body.check))
 
 
-@router.get("/entry", response_model=objects.Entry)
+@router.get("/entry", response_model=objects_registry.Entry)
 async def read_entry(house: House, actor: Keeper, jurisdiction_id: Filter = "", place_id: Filter = "") -> Response:
     """Read what is to be typed into a camera so that it registers here; `host` empty: the name this server has.
 
@@ -77,7 +77,7 @@ async def read_entry(house: House, actor: Keeper, jurisdiction_id: Filter = "", 
     return reply({**entry, "proposed_id": proposed})
 
 
-@router.post("/media-test", response_model=objects.MediaTest)
+@router.post("/media-test", response_model=objects_registry.MediaTest)
 async def test_media(house: House, actor: Keeper, language: Language) -> Response:
     """Send a packet to the address we announce to cameras and see whether it arrives. Errors: unavailable."""
     if house.test_media is None:
@@ -86,13 +86,13 @@ async def test_media(house: House, actor: Keeper, language: Language) -> Respons
     return reply(found.form(language))
 
 
-@router.get("/{device_id}/profile", response_model=objects.DeviceProfile)
+@router.get("/{device_id}/profile", response_model=objects_registry.DeviceProfile)
 async def read_profile(device_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read what a device was found to need, when, and from what. Errors: not_found."""
     return reply(_form(await house.profiles.profile(device_id, actor=actor), language))
 
 
-@router.post("/{device_id}/profile/forget", response_model=objects.DeviceProfile)
+@router.post("/{device_id}/profile/forget", response_model=objects_registry.DeviceProfile)
 async def forget_profile(device_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
     """Forget what was learned of a device, so that it is learned again. Errors: not_found, conflict."""
     return reply(_form(await house.profiles.forget(device_id, actor=actor, version=body.version), language))

@@ -16,7 +16,7 @@ from tocsin.domain.attempts import Attempt, PendingDevice
 from tocsin.domain.devices import Device
 from tocsin.domain.forms import optional_iso
 from tocsin.domain.incident_detail import SignalFilter
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents, objects_registry
 from tocsin.web.api.places import VersionIn
 from tocsin.web.api.shapes import After, Cursor, Filter, In, Limit, Order, Page, Text, Version, listed, reply, spoken
 from tocsin.web.api.signals import signal_page
@@ -124,7 +124,7 @@ class LinksIn(In):
     cameras: Annotated[list[str], Field(max_length=64)]
 
 
-@router.get("", response_model=Page[objects.Device])
+@router.get("", response_model=Page[objects_registry.Device])
 async def list_devices(
     house: House,
     actor: Reader,
@@ -157,19 +157,19 @@ async def list_devices(
     return listed([_form(device, language) for device in found.items], found.next)
 
 
-@router.post("", response_model=objects.Device, status_code=201)
+@router.post("", response_model=objects_registry.Device, status_code=201)
 async def create_device(house: House, actor: Keeper, language: Language, body: DeviceIn) -> Response:
     """Enter a device. Errors: invalid, not_found, conflict on an account or id in use."""
     return reply(_form(await house.devices.create(body.given(), actor=actor), language), 201)
 
 
-@router.get("/pending", response_model=Page[objects.PendingDevice])
+@router.get("/pending", response_model=Page[objects_registry.PendingDevice])
 async def list_pending(house: House, actor: Keeper, limit: Limit = 100) -> Response:
     """List devices nobody has entered that tried to register, newest first."""
     return listed([_pending(one) for one in await house.devices.pending(actor, limit)], None)
 
 
-@router.post("/discover", response_model=Page[objects.FoundCamera])
+@router.post("/discover", response_model=Page[objects_registry.FoundCamera])
 async def discover_cameras(house: House, actor: Keeper) -> Response:
     """Ask the local net for ONVIF cameras and list those that answer within three seconds; nothing is entered.
 
@@ -181,27 +181,27 @@ async def discover_cameras(house: House, actor: Keeper) -> Response:
     return listed(await house.discover(), None)
 
 
-@router.get("/{device_id}", response_model=objects.Device)
+@router.get("/{device_id}", response_model=objects_registry.Device)
 async def read_device(device_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one device. Errors: not_found."""
     return reply(_form(await house.devices.device(device_id, actor=actor), language))
 
 
-@router.patch("/{device_id}", response_model=objects.Device)
+@router.patch("/{device_id}", response_model=objects_registry.Device)
 async def change_device(device_id: str, house: House, actor: Keeper, language: Language, body: DevicePatch) -> Response:
     """Change a device. Errors: invalid, not_found, conflict."""
     changed = await house.devices.change(device_id, body.given(), actor=actor, version=body.version)
     return reply(_form(changed, language))
 
 
-@router.post("/{device_id}/retire", response_model=objects.Device)
+@router.post("/{device_id}/retire", response_model=objects_registry.Device)
 async def retire_device(device_id: str, house: House, actor: Keeper, language: Language, body: VersionIn) -> Response:
     """Retire a device and its cameras; views of them end. Errors: not_found, conflict."""
     retired = await house.devices.retire(device_id, actor=actor, version=body.version)
     return reply(_form(retired, language))
 
 
-@router.put("/{device_id}/secret", response_model=objects.Device)
+@router.put("/{device_id}/secret", response_model=objects_registry.Device)
 async def set_secret(device_id: str, house: House, actor: Keeper, language: Language, body: SecretIn) -> Response:
     """Set or remove a key or password; write only. Errors: invalid, not_found."""
     changed = await house.devices.set_secret(device_id, actor=actor, **body.given())
@@ -236,7 +236,7 @@ async def try_camera(device_id: str, house: House, actor: Keeper) -> Response:
     return reply({"answered": await house.try_camera(device.id)}, 202)
 
 
-@router.post("/{device_id}/guard", response_model=objects.GuardAct)
+@router.post("/{device_id}/guard", response_model=objects_registry.GuardAct)
 async def set_guard(device_id: str, house: House, actor: Armer, body: GuardIn) -> Response:
     """Arm or disarm a GB/T 28181 device; `unconfirmed`: it took the command and said nothing of the result.
 
@@ -248,40 +248,40 @@ async def set_guard(device_id: str, house: House, actor: Armer, body: GuardIn) -
     return reply({"device_id": act.device_id, "armed": act.is_set, "outcome": act.outcome.value})
 
 
-@router.get("/{device_id}/zones", response_model=Page[objects.Zone])
+@router.get("/{device_id}/zones", response_model=Page[objects_registry.Zone])
 async def list_zones(device_id: str, house: House, actor: Reader) -> Response:
     """List the zones of a device with the cameras that show them. Errors: not_found."""
     return listed([zone.form() for zone in await house.devices.zones(device_id, actor=actor)], None)
 
 
-@router.post("/{device_id}/zones", response_model=objects.Zone, status_code=201)
+@router.post("/{device_id}/zones", response_model=objects_registry.Zone, status_code=201)
 async def create_zone(device_id: str, house: House, actor: Keeper, body: ZoneIn) -> Response:
     """Enter a zone. Errors: invalid, not_found, conflict on a number in use."""
     return reply((await house.devices.add_zone(device_id, body.given(), actor=actor)).form(), 201)
 
 
-@router.patch("/{device_id}/zones/{number}", response_model=objects.Zone)
+@router.patch("/{device_id}/zones/{number}", response_model=objects_registry.Zone)
 async def change_zone(device_id: str, number: Number, house: House, actor: Keeper, body: ZonePatch) -> Response:
     """Change a zone. Errors: invalid, not_found, conflict."""
     changed = await house.devices.change_zone(device_id, number, body.given(), actor=actor, version=body.version)
     return reply(changed.form())
 
 
-@router.put("/{device_id}/zones/{number}/cameras", response_model=objects.Zone)
+@router.put("/{device_id}/zones/{number}/cameras", response_model=objects_registry.Zone)
 async def link_cameras(device_id: str, number: Number, house: House, actor: Keeper, body: LinksIn) -> Response:
     """Set which cameras show a zone. Errors: invalid, not_found, conflict."""
     changed = await house.devices.link_cameras(device_id, number, body.cameras, actor=actor, version=body.version)
     return reply(changed.form())
 
 
-@router.get("/{device_id}/attempts", response_model=Page[objects.Attempt])
+@router.get("/{device_id}/attempts", response_model=Page[objects_registry.Attempt])
 async def list_attempts(device_id: str, house: House, actor: Reader, language: Language) -> Response:
     """List the step timelines of a device, newest first, in the caller's language. Errors: not_found."""
     found = await house.devices.attempts(actor, device_id=device_id)
     return listed([attempt_form(attempt, house.words, language) for attempt in found], None)
 
 
-@router.get("/{device_id}/signals", response_model=Page[objects.Signal])
+@router.get("/{device_id}/signals", response_model=Page[objects_incidents.Signal])
 async def list_device_signals(
     device_id: str,
     house: House,

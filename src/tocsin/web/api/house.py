@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.base.times import iso
 from tocsin.domain.access import ROLE_PERMISSIONS, ROLE_PURPOSES, Actor, Permission, Scope, scope
-from tocsin.web.api import objects
+from tocsin.web.api import objects_house
 from tocsin.web.api.audit import audit_head
 from tocsin.web.api.shapes import Page, listed, reply
 from tocsin.web.deps import House, Language, allowed
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1", tags=["house"])
 RECENT = timedelta(minutes=10)
 
 
-@router.get("/status", response_model=objects.Status)
+@router.get("/status", response_model=objects_house.Status)
 async def read_status(house: House, actor: Annotated[Actor, allowed()], language: Language) -> Response:
     """Read the state of the house within the caller's area."""
     now = house.clock.now()
@@ -51,7 +51,7 @@ def _figures(tx: Any, registry: Scope, incidents: Scope, since: Any) -> dict[str
     }
 
 
-@router.get("/settings", response_model=Page[objects.Setting])
+@router.get("/settings", response_model=Page[objects_house.Setting])
 async def list_settings(
     house: House, _actor: Annotated[Actor, allowed(Permission.MANAGE_SETTINGS)], language: Language
 ) -> Response:
@@ -72,7 +72,7 @@ async def list_settings(
     )
 
 
-@router.get("/roles", response_model=Page[objects.Role])
+@router.get("/roles", response_model=Page[objects_house.Role])
 async def list_roles(_actor: Annotated[Actor, allowed(Permission.MANAGE_USERS)]) -> Response:
     """List the roles with what each may do."""
     return listed(
@@ -88,7 +88,7 @@ async def list_roles(_actor: Annotated[Actor, allowed(Permission.MANAGE_USERS)])
     )
 
 
-@router.get("/map", response_model=objects.FeatureCollection)
+@router.get("/map", response_model=objects_house.FeatureCollection)
 async def read_map(house: House, _actor: Annotated[Actor, allowed(Permission.READ_REGISTRY)]) -> Response:
     """Read the town as GeoJSON."""
     return Response(house.map(), media_type="application/json")

@@ -14,7 +14,7 @@ from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.forms import detail_form, incident_form
 from tocsin.domain.incident_detail import IncidentDetail, IncidentFilter, NoteKind
 from tocsin.domain.incidents import StampName, Verdict
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents
 from tocsin.web.api.cameras import camera_form
 from tocsin.web.api.shapes import (
     After,
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
 Reader = Annotated[Actor, allowed(Permission.READ_INCIDENTS)]
 Worker = Annotated[Actor, allowed(Permission.HANDLE_INCIDENT)]
 Supervisor = Annotated[Actor, allowed(Permission.SUPERVISE_INCIDENT)]
-Full = objects.IncidentFull
+Full = objects_incidents.IncidentFull
 
 
 class VersionIn(In):
@@ -107,7 +107,7 @@ class StampIn(VersionIn):
     reason: Text
 
 
-@router.get("", response_model=Page[objects.Incident])
+@router.get("", response_model=Page[objects_incidents.Incident])
 async def list_incidents(
     house: House,
     actor: Reader,

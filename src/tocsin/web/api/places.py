@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from tocsin.domain.access import Actor, Permission
-from tocsin.web.api import objects
+from tocsin.web.api import objects_registry
 from tocsin.web.api.shapes import After, Filter, In, Limit, Page, Text, Version, listed, reply
 from tocsin.web.deps import House, allowed
 
@@ -93,33 +93,33 @@ class VersionIn(In):
     version: Version
 
 
-@router.get("/jurisdictions", response_model=Page[objects.Jurisdiction])
+@router.get("/jurisdictions", response_model=Page[objects_registry.Jurisdiction])
 async def list_jurisdictions(house: House, actor: Reader) -> Response:
     """List the nodes of the tree the caller may see, in the order of their codes."""
     return reply({"items": [node.form() for node in await house.places.jurisdictions(actor)], "next": None})
 
 
-@router.post("/jurisdictions", response_model=objects.Jurisdiction, status_code=201)
+@router.post("/jurisdictions", response_model=objects_registry.Jurisdiction, status_code=201)
 async def create_jurisdiction(house: House, actor: Keeper, body: JurisdictionIn) -> Response:
     """Add a node. Errors: invalid, conflict on a code in use."""
     given: dict[str, Any] = body.given()
     return reply((await house.places.create_jurisdiction(given, actor=actor)).form(), 201)
 
 
-@router.get("/jurisdictions/{jurisdiction_id}", response_model=objects.Jurisdiction)
+@router.get("/jurisdictions/{jurisdiction_id}", response_model=objects_registry.Jurisdiction)
 async def read_jurisdiction(jurisdiction_id: str, house: House, actor: Reader) -> Response:
     """Read one node. Errors: not_found."""
     return reply((await house.places.jurisdiction(jurisdiction_id, actor=actor)).form())
 
 
-@router.patch("/jurisdictions/{jurisdiction_id}", response_model=objects.Jurisdiction)
+@router.patch("/jurisdictions/{jurisdiction_id}", response_model=objects_registry.Jurisdiction)
 async def change_jurisdiction(jurisdiction_id: str, house: House, actor: Keeper, body: JurisdictionPatch) -> Response:
     """Change names, level and defaults. Errors: invalid, not_found, conflict."""
     changed = await house.places.change_jurisdiction(jurisdiction_id, body.given(), actor=actor, version=body.version)
     return reply(changed.form())
 
 
-@router.get("/places", response_model=Page[objects.Place])
+@router.get("/places", response_model=Page[objects_registry.Place])
 async def list_places(
     house: House,
     actor: Reader,
@@ -143,25 +143,25 @@ async def list_places(
     return listed([place.form() for place in found.items], found.next)
 
 
-@router.post("/places", response_model=objects.Place, status_code=201)
+@router.post("/places", response_model=objects_registry.Place, status_code=201)
 async def create_place(house: House, actor: Keeper, body: PlaceIn) -> Response:
     """Enter a place. Errors: invalid, not_found."""
     return reply((await house.places.create_place(body.given(), actor=actor)).form(), 201)
 
 
-@router.get("/places/{place_id}", response_model=objects.Place)
+@router.get("/places/{place_id}", response_model=objects_registry.Place)
 async def read_place(place_id: str, house: House, actor: Reader) -> Response:
     """Read one place. Errors: not_found."""
     return reply((await house.places.place(place_id, actor=actor)).form())
 
 
-@router.patch("/places/{place_id}", response_model=objects.Place)
+@router.patch("/places/{place_id}", response_model=objects_registry.Place)
 async def change_place(place_id: str, house: House, actor: Keeper, body: PlacePatch) -> Response:
     """Change a place. Errors: invalid, not_found, conflict."""
     return reply((await house.places.change_place(place_id, body.given(), actor=actor, version=body.version)).form())
 
 
-@router.post("/places/{place_id}/retire", response_model=objects.Place)
+@router.post("/places/{place_id}/retire", response_model=objects_registry.Place)
 async def retire_place(place_id: str, house: House, actor: Keeper, body: VersionIn) -> Response:
     """Retire a place nothing in use stands at. Errors: not_found, conflict."""
     return reply((await house.places.retire_place(place_id, actor=actor, version=body.version)).form())

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.forms import plan_form
 from tocsin.domain.plans import ANY, MAX_DUE_S, MAX_STEPS, Applies, DueFrom, Plan, PlanStep, StepKind
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents
 from tocsin.web.api.shapes import In, Page, Text, listed, reply, spoken
 from tocsin.web.deps import House, Language, allowed
 
@@ -46,13 +46,13 @@ class PlanIn(In):
     false_causes: Annotated[list[str], Field(max_length=100)] = []
 
 
-@router.get("", response_model=Page[objects.Plan])
+@router.get("", response_model=Page[objects_incidents.Plan])
 async def list_plans(house: House, actor: Reader, language: Language) -> Response:
     """List every plan in its current version."""
     return listed([_form(plan, language) for plan in await house.plans.find(actor=actor)], None)
 
 
-@router.get("/{plan_id}", response_model=objects.Plan)
+@router.get("/{plan_id}", response_model=objects_incidents.Plan)
 async def read_plan(
     plan_id: str,
     house: House,
@@ -64,7 +64,7 @@ async def read_plan(
     return reply(_form(await house.plans.get(plan_id, actor=actor, version_no=version_no), language))
 
 
-@router.put("/{plan_id}", response_model=objects.Plan)
+@router.put("/{plan_id}", response_model=objects_incidents.Plan)
 async def save_plan(
     plan_id: Annotated[str, Field(max_length=36)],
     house: House,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor
-from tocsin.web.api import objects
+from tocsin.web.api import objects_people
 from tocsin.web.api.shapes import In, reply
 from tocsin.web.deps import COOKIE, House, Language, Who, allowed, same_origin
 
@@ -32,7 +32,7 @@ class SessionPatch(In):
     language: Annotated[str | None, Field(pattern="^(zh-CN|en)?$")] = None
 
 
-@router.post("", response_model=objects.Session, status_code=201)
+@router.post("", response_model=objects_people.Session, status_code=201)
 async def sign_in(request: Request, house: House, language: Language, body: SignInIn) -> Response:
     """Sign in: the answer sets the session cookie and holds the CSRF token that writes by cookie carry.
 
@@ -56,7 +56,7 @@ async def sign_in(request: Request, house: House, language: Language, body: Sign
     return response
 
 
-@router.get("", response_model=objects.Session)
+@router.get("", response_model=objects_people.Session)
 async def read_session(house: House, caller: Who, _actor: Annotated[Actor, allowed()]) -> Response:
     """Read the caller's session. Errors: unauthenticated."""
     session = await house.users.authenticate(caller.token)
@@ -65,7 +65,7 @@ async def read_session(house: House, caller: Who, _actor: Annotated[Actor, allow
     return reply(session.form())
 
 
-@router.patch("", response_model=objects.Session)
+@router.patch("", response_model=objects_people.Session)
 async def change_session(
     house: House, caller: Who, _actor: Annotated[Actor, allowed()], body: SessionPatch
 ) -> Response:

@@ -15,6 +15,10 @@ from tocsin.base.cursors import unpack as unpack
 from tocsin.base.errors import ErrorCode, TocsinError
 
 T = TypeVar("T")
+Id = str
+Time = str
+EXAMPLE_TIME = "2026-11-22T02:14:07.000000Z"
+EXAMPLE_ID = "019aa9c5-3f10-7aaa-8bbb-0242ac120002"
 LIMIT_MOST = 500
 _encode = msgspec.json.Encoder().encode
 

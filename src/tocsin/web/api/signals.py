@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.forms import signal_form
 from tocsin.domain.incident_detail import SignalFilter
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents
 from tocsin.web.api.quarantine import WORDS
 from tocsin.web.api.shapes import After, Filter, Limit, Moment, Page, page, reply, spoken
 from tocsin.web.deps import House, Language, allowed
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/signals", tags=["signals"])
 Reader = Annotated[Actor, allowed(Permission.READ_REGISTRY)]
 
 
-@router.get("", response_model=Page[objects.Signal])
+@router.get("", response_model=Page[objects_incidents.Signal])
 async def list_signals(
     house: House,
     actor: Reader,
@@ -38,7 +38,7 @@ async def list_signals(
     return await signal_page(house, wanted, actor, limit, language)
 
 
-@router.get("/{signal_id}", response_model=objects.Signal)
+@router.get("/{signal_id}", response_model=objects_incidents.Signal)
 async def read_signal(signal_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one signal. Errors: not_found."""
     stored, alarm_ids = await house.incidents.signal(signal_id, actor=actor)

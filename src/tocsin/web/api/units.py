@@ -14,7 +14,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.forms import unit_form
 from tocsin.domain.unit_service import NearUnit
 from tocsin.domain.units import Unit, UnitState
-from tocsin.web.api import objects
+from tocsin.web.api import objects_incidents
 from tocsin.web.api.shapes import (
     LIMIT_MOST,
     After,
@@ -64,7 +64,7 @@ class FixIn(In):
     fix_at: AwareDatetime
 
 
-@router.get("", response_model=Page[objects.Unit])
+@router.get("", response_model=Page[objects_incidents.Unit])
 async def list_units(
     house: House,
     actor: Reader,
@@ -80,7 +80,7 @@ async def list_units(
     return listed(forms, None) if point is not None else page(forms, limit)
 
 
-@router.post("", response_model=objects.Unit, status_code=201)
+@router.post("", response_model=objects_incidents.Unit, status_code=201)
 async def create_unit(
     house: House, actor: Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)], body: UnitIn
 ) -> Response:
@@ -102,13 +102,13 @@ async def create_unit(
     return reply(unit_form(await house.units.add(unit, actor=actor)), 201)
 
 
-@router.get("/{unit_id}", response_model=objects.Unit)
+@router.get("/{unit_id}", response_model=objects_incidents.Unit)
 async def read_unit(unit_id: str, house: House, actor: Reader) -> Response:
     """Read one unit. Errors: not_found."""
     return reply(unit_form(await house.units.get(unit_id, actor=actor)))
 
 
-@router.patch("/{unit_id}", response_model=objects.Unit)
+@router.patch("/{unit_id}", response_model=objects_incidents.Unit)
 async def set_unit(
     unit_id: str, house: House, actor: Annotated[Actor, allowed(Permission.SET_UNIT)], body: UnitPatch
 ) -> Response:
@@ -117,7 +117,7 @@ async def set_unit(
     return reply(unit_form(changed))
 
 
-@router.post("/{unit_id}/fix", response_model=objects.Unit)
+@router.post("/{unit_id}/fix", response_model=objects_incidents.Unit)
 async def note_fix(
     unit_id: str, house: House, actor: Annotated[Actor, allowed(Permission.SET_UNIT)], body: FixIn
 ) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Actor, Permission
-from tocsin.web.api import objects
+from tocsin.web.api import objects_people
 from tocsin.web.api.shapes import After, Filter, In, Limit, Page, Version, listed, reply
 from tocsin.web.deps import House, allowed
 
@@ -48,7 +48,7 @@ class PasswordIn(In):
     current: Annotated[str | None, Field(max_length=1024)] = None
 
 
-@router.get("", response_model=Page[objects.User])
+@router.get("", response_model=Page[objects_people.User])
 async def list_users(
     house: House, actor: Keeper, q: Filter = "", role: Filter = "", after: After = "", limit: Limit = 100
 ) -> Response:
@@ -57,7 +57,7 @@ async def list_users(
     return listed([user.form() for user in found.items], found.next)
 
 
-@router.post("", response_model=objects.User, status_code=201)
+@router.post("", response_model=objects_people.User, status_code=201)
 async def create_user(house: House, actor: Keeper, body: UserIn) -> Response:
     """Enter a user. Errors: invalid, conflict on a name in use, forbidden outside the caller's areas."""
     given = body.given()
@@ -65,13 +65,13 @@ async def create_user(house: House, actor: Keeper, body: UserIn) -> Response:
     return reply((await house.users.create(given, password, actor=actor)).form(), 201)
 
 
-@router.get("/{user_id}", response_model=objects.User)
+@router.get("/{user_id}", response_model=objects_people.User)
 async def read_user(user_id: str, house: House, actor: Keeper) -> Response:
     """Read one user. Errors: not_found."""
     return reply((await house.users.user(user_id, actor=actor)).form())
 
 
-@router.patch("/{user_id}", response_model=objects.User)
+@router.patch("/{user_id}", response_model=objects_people.User)
 async def change_user(user_id: str, house: House, actor: Keeper, body: UserPatch) -> Response:
     """Change a user. Errors: invalid, not_found, conflict, also for the last administrator."""
     return reply((await house.users.change(user_id, body.given(), actor=actor, version=body.version)).form())
@@ -87,7 +87,7 @@ async def set_password(user_id: str, house: House, actor: Annotated[Actor, allow
     return Response(status_code=204)
 
 
-@router.get("/{user_id}/sessions", response_model=Page[objects.SessionRow])
+@router.get("/{user_id}/sessions", response_model=Page[objects_people.SessionRow])
 async def list_sessions(user_id: str, house: House, actor: Keeper) -> Response:
     """List the sessions and tokens of a user that count, newest first. Errors: not_found."""
     return listed([row.form() for row in await house.users.sessions(user_id, actor=actor)], None)

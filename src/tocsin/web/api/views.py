@@ -16,7 +16,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.video import LiveAddress
 from tocsin.domain.view_service import OpenedView
 from tocsin.domain.views import View
-from tocsin.web.api import objects
+from tocsin.web.api import objects_people
 from tocsin.web.api.shapes import In, Page, listed, reply
 from tocsin.web.deps import House, Who, allowed
 from tocsin.web.errors import language_of
@@ -75,13 +75,13 @@ class StreamsIn(In):
     audio: bool = False
 
 
-@router.get("", response_model=Page[objects.View])
+@router.get("", response_model=Page[objects_people.View])
 async def list_views(house: House, actor: Viewer) -> Response:
     """List the caller's own open views; their addresses were used up when they were opened."""
     return listed([_form(view, {}) for view in await house.views.own(actor=actor)], None)
 
 
-@router.post("", response_model=objects.View, status_code=201)
+@router.post("", response_model=objects_people.View, status_code=201)
 async def open_view(request: Request, house: House, actor: Viewer, caller: Who, body: ViewIn) -> Response:
     """Ask to look. The answer holds a one-use address for each channel.
 
@@ -103,7 +103,7 @@ async def open_view(request: Request, house: House, actor: Viewer, caller: Who, 
     return reply(_opened(request, house, opened), 201)
 
 
-@router.post("/{view_id}/channels", response_model=objects.View)
+@router.post("/{view_id}/channels", response_model=objects_people.View)
 async def extend_view(
     view_id: str, request: Request, house: House, actor: Viewer, caller: Who, body: ExtendIn
 ) -> Response:
@@ -123,7 +123,7 @@ async def extend_view(
     return reply(_opened(request, house, opened))
 
 
-@router.post("/{view_id}/renew", response_model=objects.View)
+@router.post("/{view_id}/renew", response_model=objects_people.View)
 async def renew_view(view_id: str, house: House, actor: Viewer, caller: Who, body: RenewIn) -> Response:
     """Go on looking: the view lasts `minutes` from now and its pictures go on. A person asks for this, no program.
 
@@ -133,7 +133,7 @@ async def renew_view(view_id: str, house: House, actor: Viewer, caller: Who, bod
     return reply(_form(view, {}))
 
 
-@router.post("/{view_id}/streams", response_model=objects.View)
+@router.post("/{view_id}/streams", response_model=objects_people.View)
 async def choose_view_streams(
     view_id: str, request: Request, house: House, actor: Viewer, caller: Who, body: StreamsIn
 ) -> Response:

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from tocsin.domain.access import PURPOSE_LIMIT_MIN, Actor, Purpose
 from tocsin.domain.dispositions import DISPOSITIONS, FALSE_CAUSES, PARK_REASONS, PURPOSES, Choice
 from tocsin.domain.units import UNIT_STATES
-from tocsin.web.api import objects
+from tocsin.web.api import objects_house
 from tocsin.web.api.shapes import reply
 from tocsin.web.deps import allowed
 
 router = APIRouter(prefix="/api/v1", tags=["words"])
 
 
-@router.get("/words", response_model=objects.Vocabulary)
+@router.get("/words", response_model=objects_house.Vocabulary)
 async def read_words(_actor: Annotated[Actor, allowed()]) -> Response:
     """Read the causes, dispositions, park reasons, purposes with their most minutes, and unit states."""
     return reply(

@@ -1,0 +1,126 @@
+"""Settings of those who send to us: alarm panels, cameras over GB/T 28181."""
+
+from __future__ import annotations
+
+from tocsin.settings_fields import Network, Port, Section, Transport, setting
+
+
+class Dc09Settings(Section):
+    """Alarm panels over SIA DC-09."""
+
+    host: str = setting("127.0.0.1", description="Address panels connect to.", unit="address")
+    port: Port = setting(10500, description="Port for TCP and UDP alike; 0 takes a free one.", unit="port")
+    tcp: bool = setting(True, description="Listen on TCP.", unit="yes or no")
+    udp: bool = setting(True, description="Listen on UDP.", unit="yes or no")
+    max_connections: int = setting(
+        20_000,
+        ge=1,
+        description="Most TCP connections at a time; more are closed.",
+        unit="connections",
+    )
+    max_connections_per_address: int = setting(
+        8,
+        ge=1,
+        description="Most TCP connections from one address, exempt networks aside.",
+        unit="connections",
+    )
+    exempt_networks: tuple[Network, ...] = setting(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks without the limit per address: a carrier's NAT, a receiver in front.",
+        unit="networks",
+    )
+    frame_timeout_s: float = setting(
+        10.0,
+        gt=0,
+        description="A frame must be complete within this time from its first byte.",
+        unit="seconds",
+    )
+    idle_timeout_s: float = setting(
+        900.0,
+        gt=0,
+        description="A TCP connection without a byte for this time is closed.",
+        unit="seconds",
+    )
+    max_waiting: int = setting(
+        4096,
+        ge=1,
+        description="Most signals waiting for their commit; reading stops there and the panels' own buffers fill.",
+        unit="signals",
+    )
+    answers_duh: bool = setting(
+        False,
+        description="Answer DUH to what cannot be understood; off by default: a panel may give a signal up on DUH.",
+        unit="yes or no",
+    )
+    panel_utc_offset_hours: float = setting(
+        8.0,
+        ge=-14,
+        le=14,
+        description="How far the wall clock of panels is ahead of UTC; times inside SIA blocks are local.",
+        unit="hours",
+    )
+
+
+class SipSettings(Section):
+    """Cameras and platforms over GB/T 28181."""
+
+    host: str = setting("127.0.0.1", description="Address devices register at.", unit="address")
+    port: Port = setting(5060, description="Port for UDP and TCP alike; 0 takes a free one.", unit="port")
+    udp: bool = setting(True, description="Listen on UDP.", unit="yes or no")
+    tcp: bool = setting(True, description="Listen on TCP.", unit="yes or no")
+    server_id: str = setting(
+        "34020000002000000001",
+        pattern=r"^[0-9]{20}$",
+        description="Our own 20-digit id, type 200 (central signalling server).",
+        unit="id",
+    )
+    realm: str = setting(
+        "3402000000",
+        min_length=1,
+        description="SIP domain and digest realm; by custom the first ten digits of server_id.",
+        unit="name",
+    )
+    contact_ip: str = setting(
+        "",
+        description="Our address as devices see it, written into Via and Contact. Empty is the listening address, "
+        "or the address of the route to the device when that is 0.0.0.0.",
+        unit="address",
+    )
+    media_ip: str = setting(
+        "",
+        description="Address written into the session description: where devices send pictures. "
+        "Empty is the same as contact_ip.",
+        unit="address",
+    )
+    redirect_to: str = setting(
+        "",
+        pattern=r"^([0-9]{20}@[A-Za-z0-9.-]+:[0-9]{1,5})?$",
+        description="Send devices on to this server when they register (302), to spread the load: id@host:port. "
+        "A device that comes back within five minutes is served here. Empty keeps everybody.",
+        unit="id@host:port",
+    )
+    catalogs_per_s: float = setting(
+        50.0,
+        gt=0,
+        le=1000,
+        description="At most so many devices are asked for their catalogue each second.",
+        unit="1/s",
+    )
+    keepalive_misses: int = setting(
+        3, ge=1, description="A device is offline after this many missed keepalives.", unit="count"
+    )
+    media_ladder: tuple[Transport, ...] = setting(
+        ("udp", "tcp_passive", "tcp_active"),
+        min_length=1,
+        description="Ways to ask for a picture, in this order; the one that worked is remembered for each device.",
+        unit="udp, tcp_passive, tcp_active",
+    )
+    invite_timeout_s: float = setting(
+        10.0, gt=0, description="How long a device may take to answer an INVITE.", unit="seconds"
+    )
+    first_packet_timeout_s: float = setting(
+        8.0,
+        gt=0,
+        description="How long the first picture packet may take after the answer; then the next way is tried.",
+        unit="seconds",
+    )
