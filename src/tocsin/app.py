@@ -104,6 +104,7 @@ from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
 from tocsin.gateways.onvif_snapshots import OnvifSnapshots
 from tocsin.gateways.rtsp import RtspGateway
+from tocsin.gateways.runner import Gateways
 from tocsin.gateways.sip import SipGateway
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
@@ -284,6 +285,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         subscriptions_path=settings.data / "upper-subscriptions.json",
     )
     link.events.on_forward_ended = cascade.calls.forward_ended
+    gateways = Gateways(clock)
     dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
 
     # use cases
@@ -434,7 +436,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         discover=_discoverer(),
         is_ready=lambda: store.health.is_ok or store.groups > 0,
         map=lambda: _map(settings.data),
-        metrics=(lambda: _metrics(dc09, gb28181, sip, streams, link), lambda: _onvif_metrics(onvif)),
+        metrics=(
+            lambda: _metrics(dc09, gb28181, sip, streams, link),
+            lambda: _onvif_metrics(onvif),
+            lambda: _gateway_metrics(gateways),
+        ),
     )
 
     def on_store_health(health: StoreHealth) -> None:
@@ -471,7 +477,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
-    await _start_part(stack, f"DC-09 port {settings.dc09.port}", dc09.start, dc09.stop, "dc09.port")
+    gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port")
+    gateways.on_change = notices.note_gateway
+    stack.push_async_callback(gateways.stop)
+    await gateways.start()
 
     if recorder is not None:
         await recording.keep_days(store, clock)
@@ -664,6 +673,11 @@ def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]
 def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
     for name, value in sorted(onvif.counts.items()):
         yield counter(f"onvif_events_{name}", f"ONVIF events: {name}", value)
+
+
+def _gateway_metrics(gateways: Gateways) -> Iterable[Metric]:
+    yield gauge("gateways_down", "Gateways that are being started again", sum(not s.is_up for s in gateways.standings))
+    yield counter("gateway_restarts", "Gateways started again", sum(s.restarts for s in gateways.standings))
 
 
 def _worker_metrics(figures: WorkerFigures) -> Iterable[Metric]:

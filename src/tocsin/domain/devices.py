@@ -17,10 +17,8 @@ from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt
 from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.fields import refuse
+from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
-KINDS: Final = ("panel", "camera", "platform", "intercom", "terminal", "sensor")
-PROTOCOLS: Final = ("dc09", "gb28181", "onvif", "rtsp")
-IP_PROTOCOLS: Final = ("onvif", "rtsp")
 KEY_SIZES: Final = (16, 24, 32)
 
 WORDS: Final = Words(
@@ -183,16 +181,21 @@ class Device:
     @property
     def address(self) -> tuple[str, ...]:
         """What no two devices in use may share; devices we call ourselves may share theirs."""
-        if self.protocol == "dc09":
-            return ("dc09", self.account, self.prefix, self.receiver)
+        if self.has_account:
+            return (self.protocol, self.account, self.prefix, self.receiver)
         return ("gb28181", self.gb_id)
+
+    @property
+    def has_account(self) -> bool:
+        """Whether it is found by an account as it stands on the wire."""
+        return SPOKEN[self.protocol].address is AddressForm.ACCOUNT
 
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         address: dict[str, object]
-        if self.protocol == "dc09":
+        if self.has_account:
             address = {"account": self.account, "prefix": self.prefix, "receiver": self.receiver}
-        elif self.protocol in IP_PROTOCOLS:
+        elif SPOKEN[self.protocol].address is AddressForm.URL:
             address = {name: self.settings.get(name, "") for name in ("url", "sub_url", "username")}
         else:
             address = {"gb_id": self.gb_id}
@@ -292,16 +295,21 @@ def _wire_text(limit: int) -> fields.Rule:
 
 
 def _camera_url(field_: str, value: Any) -> str:
-    """The address of a camera: a URL of http or rtsp with a host, and no password in it."""
+    """The address of what is called: a URL of http, rtsp or tcp with a host, and no password in it."""
     if not value:
         return ""
     text = value.strip() if isinstance(value, str) else ""
     parts = _split(text)
     if parts is None or len(text) > 512 or not all("!" <= c <= "~" for c in text):
-        raise refuse(field_, "registry.field_form", f"{field_} is no address", form="rtsp://host:554/path, http://host")
+        raise refuse(
+            field_,
+            "registry.field_form",
+            f"{field_} is no address",
+            form="rtsp://host:554/path, http://host, tcp://host:port",
+        )
     if "@" in parts.netloc:
         raise refuse(field_, "registry.url_with_password", f"{field_}: give user and password in their own fields")
-    if not parts.scheme.lower().startswith("rtsp") and parts.path in ("", "/"):
+    if parts.scheme.lower().startswith("http") and parts.path in ("", "/"):
         return parts._replace(path="/onvif/device_service").geturl()
     return text
 
@@ -312,7 +320,7 @@ def _split(text: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    return parts if parts.scheme.lower() in ("rtsp", "rtsps", "http", "https") and parts.hostname else None
+    return parts if parts.scheme.lower() in ("rtsp", "rtsps", "http", "https", "tcp") and parts.hostname else None
 
 
 def _certificate(field_: str, value: Any) -> str:
@@ -370,7 +378,7 @@ _DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
     "name_en": fields.text(200),
     "place_id": fields.optional_id,
     "jurisdiction_id": fields.optional_id,
-    "protocol": fields.choice(*PROTOCOLS),
+    "protocol": fields.choice(*SPOKEN),
     "address": _address,
     "maker": fields.text(100),
     "model": fields.text(100),
@@ -423,17 +431,17 @@ def _device_values(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
 
 
 def _addressed(device: Device) -> Device:
-    if device.protocol == "dc09" and not device.account:
+    spoken = SPOKEN[device.protocol]
+    if spoken.address is AddressForm.ACCOUNT and not device.account:
         raise refuse("address.account", "registry.field_required", "account must not be empty")
-    if device.protocol == "gb28181" and not device.gb_id:
+    if spoken.address is AddressForm.GB_ID and not device.gb_id:
         raise refuse("address.gb_id", "registry.field_required", "gb_id must not be empty")
-    if device.protocol in IP_PROTOCOLS:
+    if spoken.address is AddressForm.URL:
         url = str(device.settings.get("url", ""))
         if not url:
             raise refuse("address.url", "registry.field_required", "url must not be empty")
-        is_rtsp = url.lower().startswith(("rtsp:", "rtsps:"))
-        if is_rtsp != (device.protocol == "rtsp"):
-            form = "rtsp://" if device.protocol == "rtsp" else "http://"
+        if url.partition(":")[0].lower() not in spoken.schemes:
+            form = f"{spoken.schemes[0]}://"
             raise refuse("address.url", "registry.url_protocol", f"url must begin with {form}", form=form)
     return device
 
@@ -455,14 +463,15 @@ def changed_zone(zone: Zone, changes: Mapping[str, Any]) -> Zone:
 
 
 def secret_of(protocol: str, *, key_hex: str = "", key_text: str = "", password: str = "") -> bytes:
-    """Return the secret bytes of what was entered: a DC-09 key in either form, or a SIP password. Errors: INVALID.
+    """Return the secret bytes of what was entered: a DC-09 key in either form, or a password. Errors: INVALID.
 
     Source: alarm reference, encryption: keys are entered as hex digits or as ASCII characters.
     """
     given = [name for name, value in (("key_hex", key_hex), ("key_text", key_text), ("password", password)) if value]
     if len(given) != 1:
         raise refuse("secret", "registry.field_required", "give one of key_hex, key_text, password")
-    if (given[0] == "password") != (protocol != "dc09"):
+    wanted = SPOKEN[protocol].secret
+    if wanted is SecretForm.NONE or (given[0] == "password") != (wanted is SecretForm.PASSWORD):
         raise refuse(given[0], "registry.field_unknown", f"a {protocol} device takes no {given[0]}")
     if password:
         if len(password) > 128 or not password.isprintable():

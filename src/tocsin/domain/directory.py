@@ -10,15 +10,15 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from tocsin.base.vault import Vault
+from tocsin.domain.spoken import IP_PROTOCOLS, VIDEO
 from tocsin.domain.store import Store
 
 KEEPALIVE_S: Final = 60
-IP_PROTOCOLS: Final = ("onvif", "rtsp")  # cameras that are called, and never call
 _LEARNED_TEXTS: Final = (
     "charset",
     "sdp_variant",
@@ -47,6 +47,27 @@ class Dc09Account:
     never_nak: bool = False
     clock_offset_s: float = 0.0
     poll_interval_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A device of any protocol that is neither DC-09 nor video, as its gateway needs it.
+
+    `account` is the text it is found by on the wire; hardware receivers have `url` instead. `secret` is opened.
+    """
+
+    device_id: str
+    protocol: str
+    kind: str
+    account: str = ""
+    receiver: str = ""
+    prefix: str = ""
+    url: str = ""
+    name: str = ""
+    secret: bytes = field(default=b"", repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    poll_interval_s: float = 0.0
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +182,9 @@ class DirectoryDevice:
     version: int = 1
 
 
+A = TypeVar("A", Dc09Account, Source)
+
+
 class Announced(Protocol):
     """The part of a committed announcement that says what changed."""
 
@@ -200,6 +224,7 @@ class Directory:
         self._sip: dict[str, SipDevice] = {}
         self._devices: dict[str, _Held] = {}
         self._cameras: dict[str, IpCamera] = {}
+        self._sources: dict[tuple[str, str], tuple[Source, ...]] = {}
         self._channels: dict[str, Channel] = {}
         self._channels_by_gb_id: dict[tuple[str, str], Channel] = {}
         self._channel_ids: dict[str, tuple[str, ...]] = {}
@@ -212,18 +237,36 @@ class Directory:
 
     def dc09_account(self, receiver: str, prefix: str, account: str) -> Dc09Account | None:
         """Return the account of that text; one that names a receiver or prefix matches only that, and first."""
-        best: Dc09Account | None = None
-        for entry in self._accounts.get(account, ()):
-            if entry.receiver not in ("", receiver) or entry.prefix not in ("", prefix):
-                continue
-            if best is None or (bool(entry.prefix), bool(entry.receiver)) > (bool(best.prefix), bool(best.receiver)):
-                best = entry
-        return best
+        return _narrowest(self._accounts.get(account, ()), receiver, prefix)
 
     def dc09_of(self, device_id: str) -> Dc09Account | None:
         """Return the account of a panel by our id."""
         held = self._devices.get(device_id)
         return held.account if held is not None else None
+
+    def source(self, protocol: str, account: str, receiver: str = "", prefix: str = "") -> Source | None:
+        """Return the device of that account in a protocol; one that names a receiver or prefix matches only that."""
+        return _narrowest(self._sources.get((protocol, account), ()), receiver, prefix)
+
+    def source_of(self, device_id: str) -> Source | None:
+        """Return such a device by our id."""
+        held = self._devices.get(device_id)
+        return held.source if held is not None else None
+
+    def sources(self, *protocols: str) -> list[Source]:
+        """Return every such device of these protocols."""
+        return [held.source for held in self._devices.values() if held.source and held.source.protocol in protocols]
+
+    def relayed(self, receiver: str, line: str, account: str) -> str:
+        """Return the id of the panel a hardware receiver names; empty when nobody has entered it.
+
+        A panel entered as heard through a receiver goes before one that also speaks DC-09 itself.
+        """
+        source = self.source("relayed", account, receiver, line)
+        if source is not None:
+            return source.device_id
+        own = self.dc09_account(receiver, line, account)
+        return own.device_id if own is not None else ""
 
     def sip_device(self, gb_id: str) -> SipDevice | None:
         """Return the device of a GB/T 28181 id."""
@@ -357,6 +400,10 @@ class Directory:
             self._accounts[device.account] = (*others, held.account)
         elif device.protocol in IP_PROTOCOLS:
             self._cameras[device.id] = self._ip_camera(device)
+        elif device.protocol not in VIDEO:
+            held.source = self._source(device)
+            key = (device.protocol, device.account)
+            self._sources[key] = (*(s for s in self._sources.get(key, ()) if s.device_id != device.id), held.source)
         elif device.gb_id:
             held.sip = self._sip_device(device)
             held.set_by_hand = frozenset(_set_by_hand(device.settings))
@@ -374,6 +421,11 @@ class Directory:
                 self._accounts[held.account.account] = left
             else:
                 del self._accounts[held.account.account]
+        if held.source is not None:
+            key = (held.source.protocol, held.source.account)
+            self._sources[key] = tuple(s for s in self._sources[key] if s.device_id != device_id)
+            if not self._sources[key]:
+                del self._sources[key]
         if held.sip is not None and self._sip.get(held.sip.gb_id) is held.sip:
             del self._sip[held.sip.gb_id]
 
@@ -403,6 +455,22 @@ class Directory:
             takes_events=bool(settings.get("events", True)),
             credentials=str(device.profile.get("credentials", "")),
             certificate=str(settings.get("certificate", "")),
+            version=device.version,
+        )
+
+    def _source(self, device: DirectoryDevice) -> Source:
+        return Source(
+            device_id=device.id,
+            protocol=device.protocol,
+            kind=device.kind,
+            account=device.account,
+            receiver=device.receiver,
+            prefix=device.prefix,
+            url=str(device.settings.get("url", "")),
+            name=device.name,
+            secret=self._vault.open(device.secret) if device.secret else b"",
+            settings=device.settings,
+            poll_interval_s=device.poll_interval_s,
             version=device.version,
         )
 
@@ -453,8 +521,20 @@ class _Held:
 
     version: int
     account: Dc09Account | None = None
+    source: Source | None = None
     sip: SipDevice | None = None
     set_by_hand: frozenset[str] = frozenset()
+
+
+def _narrowest(entries: Iterable[A], receiver: str, prefix: str) -> A | None:
+    """Return the entry that fits and says most: one that names a receiver or prefix matches only that, and first."""
+    best: A | None = None
+    for entry in entries:
+        if entry.receiver not in ("", receiver) or entry.prefix not in ("", prefix):
+            continue
+        if best is None or (bool(entry.prefix), bool(entry.receiver)) > (bool(best.prefix), bool(best.receiver)):
+            best = entry
+    return best
 
 
 def keepalive_s(device: DirectoryDevice) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tocsin.base.normal import EventKind, NormalEvent
 from tocsin.domain.alarms import asks_for_decision, zone_key
 from tocsin.domain.incidents import GROUP_WINDOW, Incident, IncidentState
-from tocsin.domain.signals import Signal
+from tocsin.domain.signals import LATE, Signal
 
 DUPLICATE_WINDOW = timedelta(seconds=60)
 SYSTEM_PRIORITY = 2
@@ -103,7 +103,12 @@ def is_duplicate(signal: Signal, last: LastSignal | None) -> bool:
 
 
 def read_events(signal: Signal) -> Reading:
-    """Sort the known events of a signal into alarms and restores; all else is kept as events of the signal."""
+    """Sort the known events of a signal into alarms and restores; all else is kept as events of the signal.
+
+    What came late asks for nothing any more: it neither raises an alarm nor ends one.
+    """
+    if LATE in signal.flags:
+        return Reading()
     alarms = tuple(e for e in signal.events if e.is_known and asks_for_decision(e))
     restores = tuple(e for e in signal.events if e.is_known and e.kind is EventKind.RESTORE)
     return Reading(alarms, restores)

@@ -22,6 +22,7 @@ from tocsin.domain.store import Store
 
 STORE_FAILING: Final = "store.failing"
 CLOCK_STEPPED: Final = "clock.stepped"
+GATEWAY_DOWN: Final = "gateway.down"
 UNATTENDED: Final = "incident_unattended"
 CLOCK_STEP_S: Final = 2.0
 CLOCK_NOTICE_LASTS: Final = timedelta(minutes=10)
@@ -49,6 +50,10 @@ WORDS: Final = Words(
             "画面进程均未运行，无法显示画面。",
         ),
         "task.failing": ("The task {task} keeps failing: {error}", "任务 {task} 反复失败：{error}"),
+        GATEWAY_DOWN: (
+            "{gateway} does not work and is being started again: {reason}. Devices keep their signals meanwhile.",
+            "{gateway} 已停止工作，正在重新启动：{reason}。其间设备会保留并重发信号。",
+        ),
         "gateway.stalled": (
             "The receiver {gateway} has stopped reading: the store is too slow.",
             "接收服务 {gateway} 已暂停读取：存储过慢。",
@@ -161,6 +166,14 @@ class NoticeBoard:
             self.clear_transient(STORE_FAILING)
         else:
             self.raise_transient(STORE_FAILING, Severity.CRITICAL, params={"reason": reason})
+
+    def note_gateway(self, name: str, reason: str) -> None:
+        """Hear that a gateway is down, or with no reason that it works again."""
+        if reason:
+            params = {"gateway": name, "reason": reason}
+            self.raise_transient(GATEWAY_DOWN, Severity.CRITICAL, subject_id=name, params=params)
+        else:
+            self.clear_transient(GATEWAY_DOWN, name)
 
     async def shown_to(self, actor: Actor, language: str = "zh") -> list[dict[str, object]]:
         """Return what is raised and the actor may know, gravest and newest first. A store that cannot be read hides

@@ -24,6 +24,7 @@ from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
+from tocsin.domain.spoken import IP_PROTOCOLS
 from tocsin.domain.store import Store
 from tocsin.domain.views import end_views
 from tocsin.domain.zone_faults import note_entered
@@ -438,8 +439,8 @@ def managed_device(tx: Any, actor: Actor, device_id: str, version: int | None = 
 
 
 def _check_address(tx: Any, device: Device) -> None:
-    if device.protocol == "dc09":
-        other = tx.devices.of_account(device.account, device.prefix, device.receiver)
+    if device.has_account:
+        other = tx.devices.of_account(device.account, device.prefix, device.receiver, device.protocol)
         if other not in (None, device.id):
             raise taken("address.account", "registry.account_taken", "another device has this account", other)
     elif device.gb_id:
@@ -609,7 +610,7 @@ def add_zone(tx: Any, actor: Actor, now: datetime, device_id: str, given: Mappin
 
 def _note_try(tx: Any, actor: Actor, now: datetime, device_id: str) -> Device:
     device = managed_device(tx, actor, device_id)
-    if device.protocol not in rules.IP_PROTOCOLS:
+    if device.protocol not in IP_PROTOCOLS:
         raise TocsinError(ErrorCode.CONFLICT, "this device is not called by us", key="registry.not_called")
     _record(tx, events.DeviceTried, device, actor, now)
     return device

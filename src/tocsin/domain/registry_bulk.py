@@ -108,6 +108,6 @@ def _check(device: Device, others: Mapping[tuple[str, ...], str], places: Mappin
     other = others.get(device.address)
     if other is None:
         return
-    if device.protocol == "dc09":
+    if device.has_account:
         raise taken("address.account", "registry.account_taken", "another device has this account", other)
     raise taken("address.gb_id", "registry.gb_id_taken", "another device has this id", other)

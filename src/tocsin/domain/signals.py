@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from tocsin.base.normal import NormalEvent
+
+LATE: Final = "late"
+"""A flag: what the signal tells was over before it came (a refill, a stored event, a signal read again)."""
+
+LATE_AFTER: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What a device sent: the bytes kept for evidence, and what they mean.
 
-    `quarantine` is a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
+    Intake raises no alarm for a signal with the flag `late`; its events are kept with their own times. `quarantine` is
+    a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
     `repeat_scope` names what of the device the key counts for; empty: only the device's very last frame can repeat.
     """
 

@@ -22,11 +22,13 @@ from tocsin.domain.device_states import Transition, apply_transitions
 from tocsin.domain.devices import DeviceState
 from tocsin.domain.directory import Directory, DirectoryDevice, Heard, keepalive_s
 from tocsin.domain.signals import Receipt, Signal
+from tocsin.domain.spoken import SPOKEN, VIDEO
 from tocsin.domain.store import Store
 from tocsin.domain.supervision_signals import group_signal, late_test_signal, path_signal
 
 LAST_ALIVE: Final = "last_alive"
 CHUNK: Final = 200  # devices in one transaction: no alarm waits long behind a storm of registrations
+MAX_LABEL: Final = 64
 MAX_PATHS: Final = 4
 PATH_SIGNS: Final = 3  # a path counts as in use after so many signs of life: one frame by a detour is not a path
 STEP_S: Final = 2.0
@@ -89,6 +91,7 @@ class _Watch:
         "interval_s",
         "is_online",
         "is_raised",
+        "is_receiver",
         "is_sip",
         "label",
         "paths",
@@ -103,9 +106,11 @@ class _Watch:
     def __init__(self, device: DirectoryDevice, rules: SupervisionRules, now: datetime) -> None:
         self.device_id = device.id
         self.code = device.jurisdiction_code
-        self.label = device.account or device.gb_id
-        self.is_sip = device.protocol != "dc09"  # a camera, registered or called
-        self.interval_s = float(keepalive_s(device)) if self.is_sip else device.poll_interval_s
+        self.is_receiver = device.kind == "receiver"
+        self.label = device.account or device.gb_id or device.name[:MAX_LABEL]
+        self.is_sip = device.protocol in VIDEO  # a camera, registered or called
+        usual_s = device.poll_interval_s or SPOKEN[device.protocol].poll_interval_s
+        self.interval_s = float(keepalive_s(device)) if self.is_sip else usual_s
         self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else rules.grace_s(self.interval_s)
         speed = "slow" if self.interval_s > LONG_INTERVAL_S else "fast"
         self.group = f"{device.protocol}:{device.jurisdiction_code[:6]}:{speed}"
@@ -515,7 +520,16 @@ class Supervision:
         watch.dropped_at = None
         if watch.is_raised and was_silent_since is not None:
             self._signals.append(
-                path_signal(watch.device_id, watch.label, at, was_silent_since, watch.interval_s, is_over=True, path="")
+                path_signal(
+                    watch.device_id,
+                    watch.label,
+                    at,
+                    was_silent_since,
+                    watch.interval_s,
+                    is_over=True,
+                    path="",
+                    is_receiver=watch.is_receiver,
+                )
             )
         watch.is_raised = False
         watch.fault_key = ""
@@ -539,7 +553,16 @@ class Supervision:
         watch.is_raised = True
         since = watch.silent_since or at
         self._signals.append(
-            path_signal(watch.device_id, watch.label, at, since, watch.interval_s, is_over=False, path="")
+            path_signal(
+                watch.device_id,
+                watch.label,
+                at,
+                since,
+                watch.interval_s,
+                is_over=False,
+                path="",
+                is_receiver=watch.is_receiver,
+            )
         )
 
     def _change(self, watch: _Watch, at: datetime, fault_key: str) -> None:

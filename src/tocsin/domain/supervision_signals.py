@@ -13,24 +13,42 @@ from tocsin.domain.signals import Signal
 
 PROTOCOL: Final = "tocsin"
 PATH_PRIORITY: Final = 4
+RECEIVER_PRIORITY: Final = 2
 GROUP_PRIORITY: Final = 3
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def path_signal(
-    device_id: str, label: str, at: datetime, since: datetime, interval_s: float, *, is_over: bool, path: str
+    device_id: str,
+    label: str,
+    at: datetime,
+    since: datetime,
+    interval_s: float,
+    *,
+    is_over: bool,
+    path: str,
+    is_receiver: bool = False,
 ) -> Signal:
-    """Return `comms.path_failed`, or `comms.path_restored` with the length of the outage."""
+    """Return `comms.path_failed`, or `comms.path_restored` with the length of the outage.
+
+    Of a hardware receiver it is `receiver.link_failed` and graver: every panel behind it has fallen silent.
+    """
     silent_s = max(0, round((at - since).total_seconds()))
     which_en, which_zh = (f" on path {path}", f"（线路 {path}）") if path else ("", "")
+    prefix, priority = ("receiver.link", RECEIVER_PRIORITY) if is_receiver else ("comms.path", PATH_PRIORITY)
     if is_over:
-        code, kind = "comms.path_restored", EventKind.RESTORE
+        code, kind = f"{prefix}_restored", EventKind.RESTORE
         words = (f"Signals again{which_en} after {silent_s} s", f"通信恢复{which_zh}，中断 {silent_s} 秒")
     else:
-        code, kind = "comms.path_failed", EventKind.TROUBLE
+        code, kind = f"{prefix}_failed", EventKind.TROUBLE
         words = (f"No signals{which_en} for {silent_s} s", f"通信中断{which_zh}，已 {silent_s} 秒无信号")
+        if is_receiver:
+            words = (
+                f"The receiver has been silent for {silent_s} s: nothing comes from the panels behind it",
+                f"接收机已 {silent_s} 秒无信号，其下主机的报警均无法收到",
+            )
     detail: dict[str, object] = {"since": iso(since), "silent_s": silent_s, "interval_s": interval_s, "path": path}
-    event = NormalEvent(PROTOCOL, code, kind, Category.COMMS, PATH_PRIORITY, *words, area=path)
+    event = NormalEvent(PROTOCOL, code, kind, Category.COMMS, priority, *words, area=path)
     return _signal(device_id, label, at, event, detail)
 
 

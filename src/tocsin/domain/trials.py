@@ -23,6 +23,7 @@ from tocsin.domain.access import ROLE_PURPOSES, Actor, ActorRef, Permission, Pur
 from tocsin.domain.directory import IpCamera
 from tocsin.domain.events import Fact
 from tocsin.domain.refusals import UseCases, forbidden, require
+from tocsin.domain.spoken import IP_PROTOCOLS
 from tocsin.domain.store import Store
 
 LASTS_S: Final = 180.0
@@ -246,7 +247,7 @@ def _camera(given: Mapping[str, Any]) -> IpCamera:
         "",
         "",
     )
-    if made.protocol not in devices.IP_PROTOCOLS:
+    if made.protocol not in IP_PROTOCOLS:
         raise TocsinError(ErrorCode.INVALID, "only cameras that are called can be tried", field="protocol")
     held = made.settings
     return IpCamera(

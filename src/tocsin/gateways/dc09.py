@@ -166,6 +166,7 @@ class Dc09Gateway:
     async def start(self) -> None:
         """Listen. Errors: UNAVAILABLE, with the port named, when somebody else has it."""
         config = self.config
+        self._is_stopping = False
         tcp, udp = bind_ports(config.host, config.port, tcp=config.tcp, udp=config.udp)
         loop = asyncio.get_running_loop()
         if tcp is not None:
@@ -201,6 +202,13 @@ class Dc09Gateway:
         if self._udp is not None:
             self._udp.close()
         self._server = self._udp = None
+
+    def check(self) -> None:
+        """Raise when a socket it should have is closed."""
+        if self.config.tcp and (self._server is None or not self._server.is_serving()):
+            raise ConnectionError("the TCP port is closed")
+        if self.config.udp and (self._udp is None or not self._udp.is_open):
+            raise ConnectionError("the UDP port is closed")
 
     def health(self) -> Dc09Health:
         """Say how the gateway stands."""

@@ -274,11 +274,16 @@ class DatagramPort:
             self.is_reading = True
             self._loop.add_reader(self._sock.fileno(), self._read)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is there."""
+        return self._sock.fileno() >= 0
+
     def pause(self) -> None:
         """Stop reading; the socket's own buffer fills, then datagrams are lost and panels send again."""
-        if self.is_reading:
-            self.is_reading = False
+        if self.is_reading and self.is_open:
             self._loop.remove_reader(self._sock.fileno())
+        self.is_reading = False
 
     def send(self, reply: bytes, address: Any) -> None:
         """Send one datagram, or count that it could not leave."""

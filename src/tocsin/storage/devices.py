@@ -110,14 +110,14 @@ class DeviceRepository(ChannelPart, SearchPart):
         is_online = devices.c.state == "online"
         return marks_of(self._connection, devices, _narrowed(wanted, visible_to), _keys(wanted.order), is_online, size)
 
-    def of_account(self, account: str, prefix: str, receiver: str) -> str | None:
-        """Return the device in use that has exactly this account, prefix and receiver."""
+    def of_account(self, account: str, prefix: str, receiver: str, protocol: str = "dc09") -> str | None:
+        """Return the device in use that has exactly this account, prefix and receiver in this protocol."""
         return self._connection.execute(
             select(devices.c.id).where(
                 devices.c.account == account,
                 devices.c.prefix == prefix,
                 devices.c.receiver == receiver,
-                devices.c.protocol == "dc09",
+                devices.c.protocol == protocol,
                 devices.c.retired_at_us.is_(None),
             )
         ).scalar()
@@ -173,11 +173,11 @@ class DeviceRepository(ChannelPart, SearchPart):
         for chunk in chunks({one.gb_id for one in wanted if one.gb_id}):
             query = select(column.gb_id, column.id).where(column.gb_id.in_(chunk), column.retired_at_us.is_(None))
             found.update((("gb28181", row.gb_id), row.id) for row in self._connection.execute(query))
-        for chunk in chunks({one.account for one in wanted if one.protocol == "dc09"}):
-            query = select(column.account, column.prefix, column.receiver, column.id).where(
-                column.account.in_(chunk), column.protocol == "dc09", column.retired_at_us.is_(None)
+        for chunk in chunks({one.account for one in wanted if one.has_account}):
+            query = select(column.protocol, column.account, column.prefix, column.receiver, column.id).where(
+                column.account.in_(chunk), column.retired_at_us.is_(None)
             )
-            found.update((("dc09", *row[:3]), row.id) for row in self._connection.execute(query))
+            found.update((tuple(row[:4]), row.id) for row in self._connection.execute(query))
         return found
 
     def save(self, device: Device) -> Device:

@@ -28,6 +28,10 @@ WORDS = Words(
             "该账号已设置密钥，但报文未加密。",
         ),
         "unreadable": ("The message could not be read.", "报文无法解析。"),
+        "unknown_receiver_event": (
+            "The receiver reported something about itself that is in none of our tables.",
+            "接收机上报了自身的未知状态。",
+        ),
         "clock_out_of_window": ("Its time stamp is outside the allowed window.", "报文时间超出允许范围。"),
     }
 )
