@@ -81,13 +81,13 @@ devices = Table(
     "devices",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("kind", String(16), nullable=False, comment="a word of domain/spoken.py"),
+    Column("kind", String(16), nullable=False, comment="panel | camera | platform | intercom | terminal | sensor"),
     Column("name", Text, nullable=False),
     Column("name_en", Text, nullable=False, server_default=""),
     Column("place_id", ID, ForeignKey("places.id")),
     Column("jurisdiction_id", ID, ForeignKey("jurisdictions.id"), nullable=False),
     _code(),
-    Column("protocol", String(16), nullable=False, comment="a word of domain/spoken.py"),
+    Column("protocol", String(16), nullable=False, comment="dc09 | gb28181 | onvif | rtsp"),
     Column("account", String(64), nullable=False, server_default="", comment="panel account, exact text"),
     Column(
         "prefix", String(16), nullable=False, server_default="", comment="DC-09 L field when it narrows the account"
