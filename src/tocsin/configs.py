@@ -75,6 +75,7 @@ def _link_settings(settings: Settings, stack: AsyncExitStack) -> LinkSettings:
         fragment_ms=media.fragment_ms,
         receive_buffer_bytes=media.receive_buffer_bytes,
         viewer_queue_bytes=media.viewer_queue_bytes,
+        ring_bytes=settings.recording.pre_roll_memory_mb << 20,
     )
 
 

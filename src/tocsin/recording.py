@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from math import ceil
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ from tocsin.storage import segment_days
 
 log = structlog.get_logger(__name__)
 DAYS_AHEAD: Final = 3
+ALARM_ARRIVES_S: Final = 5
+MOST_LIVE_S: Final = 60
 
 
 def recorder_config(settings: Settings) -> RecorderConfig:
@@ -35,7 +38,14 @@ def recorder_config(settings: Settings) -> RecorderConfig:
         high_pct=recording.high_percent,
         low_pct=recording.low_percent,
         zone=ZoneInfo(recording.time_zone) if recording.time_zone else None,
+        live_pre_s=_live_pre_s(settings),
     )
+
+
+def _live_pre_s(settings: Settings) -> int:
+    """Return how much of a watched picture stays in memory: the time before an alarm, and what it takes to reach us."""
+    clips = settings.clips
+    return min(MOST_LIVE_S, ceil(clips.pre_s) + ALARM_ARRIVES_S) if clips.on_alarm and clips.record else 0
 
 
 def volume_folders(settings: Settings) -> tuple[str, ...]:

@@ -30,6 +30,14 @@ class RecordingSettings(Section):
         90, ge=10, le=99, description="At this fill level the oldest recordings make room.", unit="percent"
     )
     low_percent: int = setting(85, ge=5, le=98, description="Room is made down to this fill level.", unit="percent")
+    pre_roll_memory_mb: int = setting(
+        256,
+        ge=16,
+        le=65_536,
+        description="Memory for the seconds before an alarm: of cameras recorded on events, and of those somebody "
+        "watches without a plan. When it is full the latter lose theirs first.",
+        unit="MB",
+    )
     hold_quota_percent: int = setting(
         25, ge=1, le=90, description="The most of all volumes that may be held from deletion.", unit="percent"
     )

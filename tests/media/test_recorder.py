@@ -341,6 +341,31 @@ def test_full_memory_costs_the_least_important_ring_first(tmp_path: Path) -> Non
     desk.end()
 
 
+def test_rings_have_a_bound_of_their_own_and_the_largest_of_the_least_important_gives_way(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "one")
+    desk.memory.most_ring_bytes = 200_000
+    planned = desk.recorder(pre_roll_ms=60_000, priority=5)
+    watched = [desk.recorder(pre_roll_ms=60_000) for _ in range(2)]
+    Pictures(desk, planned, size=300).play(25 * 10)
+    for recorder in (watched[0], watched[1], watched[0]):
+        Pictures(desk, recorder, size=300).play(25 * 8)
+    assert desk.memory.ring_bytes <= 200_000
+    assert desk.memory.ring_bytes == sum(one.ring_bytes for one in (planned, *watched))
+    assert len(planned.ring) >= 9
+    assert abs(len(watched[0].ring) - len(watched[1].ring)) <= 2, "both gave, not one alone"
+    assert desk.memory.dropped > 0
+    for recorder in (planned, *watched):
+        recorder.keep(desk_ms(desk) + 1_000)
+        assert recorder.ring_bytes == 0
+        recorder.stop("stopped")
+    assert (desk.memory.ring_bytes, desk.memory.used_bytes) == (0, 0)
+    desk.end()
+
+
+def desk_ms(desk: Desk) -> int:
+    return int(desk.clock.now().timestamp() * 1000)
+
+
 def test_a_recorder_told_otherwise_writes_on_or_keeps_to_memory(desk: Desk) -> None:
     recorder = desk.recorder()
     camera = Pictures(desk, recorder)

@@ -23,6 +23,7 @@ from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.recorder_told import (
     CodecTold,
     GapTold,
+    MemoryTold,
     RecorderEvents,
     RecordOrder,
     RecoveredTold,
@@ -33,7 +34,7 @@ from tocsin.domain.recorder_told import (
 )
 from tocsin.domain.segment_groups import Group
 from tocsin.domain.segments import CoverageDay, Gap, SegmentState, day_of
-from tocsin.domain.streams import stream_id_of
+from tocsin.domain.streams import Stream, stream_id_of
 from tocsin.domain.video import LiveState
 from tocsin.storage.store import AnyStore
 
@@ -55,6 +56,8 @@ class Workers:
         self.asked: list[tuple[int, int, list[tuple[str, str, int]] | None]] = []
         self.in_files: list[SegmentClosed] = []
         self.is_down = False
+        self.kept: list[tuple[str, int | None]] = []
+        self.begins_ms: int | None = 5
 
     async def record_start(self, order: RecordOrder) -> None:
         if self.is_down:
@@ -65,7 +68,8 @@ class Workers:
         self.ended.append((stream_id, reason))
 
     async def record_keep(self, stream_id: str, until_ms: int | None = None) -> int | None:
-        return 5
+        self.kept.append((stream_id, until_ms))
+        return self.begins_ms
 
     async def record_acknowledge(self, keys: Sequence[str]) -> None:
         self.acknowledged += keys
@@ -94,6 +98,7 @@ class Cameras:
     """Streams and channels."""
 
     held: set[str] = field(default_factory=set)
+    shown: list[tuple[Channel, Stream]] = field(default_factory=list)
     live: LiveState = field(default_factory=lambda: LiveState("starting"))
     channels: dict[str, Channel] = field(default_factory=lambda: {GATE.id: GATE})
 
@@ -102,6 +107,9 @@ class Cameras:
 
     def release(self, stream_id: str) -> None:
         self.held.discard(stream_id)
+
+    def watched(self) -> list[tuple[Channel, Stream]]:
+        return self.shown
 
     def state(self, channel_id: str, stream: str = "") -> LiveState:
         return self.live
@@ -161,7 +169,7 @@ def closed(start_ms: int, end_ms: int, reason: str = "time", *, is_recovered: bo
 
 def make(store: AnyStore, clock: FixedClock) -> Setting:  # noqa: F811
     workers, cameras = Workers(), Cameras()
-    config = RecorderConfig("house", ("/one",), zone=ZoneInfo("Asia/Shanghai"))
+    config = RecorderConfig("house", ("/one",), zone=ZoneInfo("Asia/Shanghai"), live_pre_s=15)
     board = NoticeBoard(store, clock)
     recorder = RecorderService(store, clock, cameras, cameras, workers, board, config)
     return Setting(store, clock, workers, cameras, recorder)
@@ -397,6 +405,73 @@ async def test_an_alarm_records_a_camera_without_a_plan_until_its_end(setting: S
     await setting.pass_time(6)
     assert setting.cameras.held == set()
     assert [stream_id for stream_id, _ in setting.workers.ended] == [GATE.id]
+
+
+async def test_a_picture_somebody_watches_stays_in_memory_for_an_alarm_and_is_not_kept_open_for_it(
+    setting: Setting,
+) -> None:
+    await _plan(setting, mode=Mode.OFF)
+    setting.cameras.shown = [(GATE, Stream.SUB)]
+    await setting.pass_time(2)
+    [order] = setting.workers.orders
+    sub = stream_id_of(GATE.id, Stream.SUB)
+    assert (order.stream_id, order.pre_roll_ms, order.priority) == (sub, 15_000, 0)
+    assert setting.cameras.held == set(), "who watches keeps it open, nobody else"
+    assert setting.recorder.states() == {}, "no plan records it"
+    assert setting.recorder.is_in_memory(GATE.id)
+    setting.cameras.shown = []
+    await setting.pass_time(1)
+    assert setting.workers.ended == [(sub, "planned")]
+    await setting.recorder.index.flush()
+    assert await setting.store.read(lambda tx: tx.segments.streams()) == []
+
+
+async def test_an_alarm_writes_what_memory_holds_of_a_watched_picture_and_goes_on_on_the_main_stream(
+    setting: Setting,
+) -> None:
+    await _plan(setting, mode=Mode.OFF)
+    sub = stream_id_of(GATE.id, Stream.SUB)
+    setting.cameras.shown = [(GATE, Stream.SUB)]
+    await setting.pass_time(1)
+    until = setting.clock.now() + timedelta(seconds=5)
+    assert await setting.recorder.keep_anyway(GATE.id, until) == 5
+    assert setting.workers.kept == [(sub, int(until.timestamp() * 1000))]
+    assert setting.cameras.held == {sub}, "it goes on when who watched leaves"
+    setting.cameras.shown = []
+    await setting.pass_time(2)
+    assert setting.cameras.held == {sub, GATE.id}
+    assert [(order.stream_id, order.pre_roll_ms) for order in setting.workers.orders] == [(sub, 15_000), (GATE.id, 0)]
+    await setting.pass_time(5)
+    assert setting.cameras.held == set()
+    assert sorted(stream_id for stream_id, _ in setting.workers.ended) == sorted([GATE.id, sub])
+
+
+async def test_a_camera_with_a_plan_in_force_needs_no_second_memory(setting: Setting) -> None:
+    setting.cameras.shown = [(GATE, Stream.SUB), (replace(GATE, id="other", stage="discovered"), Stream.MAIN)]
+    await setting.pass_time(2)
+    assert [order.stream_id for order in setting.workers.orders] == [GATE.id]
+    await _plan(setting, mode=Mode.EVENT, is_edge_first=True)
+    await setting.pass_time(2)
+    assert len(setting.workers.orders) == 1, "its device records"
+
+
+async def test_memory_that_is_too_small_is_told_and_forgotten_after_five_minutes(setting: Setting) -> None:
+    await setting.pass_time(1)
+    setting.workers.events.on_memory(MemoryTold(3, 16 << 20, 16 << 20))
+    await setting.pass_time(1)
+    raised = await setting.store.read(lambda tx: tx.notices.find("recording.memory_short", ""))
+    assert (raised.severity, raised.params) == ("warning", {"most_mb": 16})
+    await setting.pass_time(1)
+    setting.clock.advance(300)
+    await setting.pass_time(1)
+    assert await setting.store.read(lambda tx: tx.notices.find("recording.memory_short", "")) is None
+
+
+async def test_a_camera_stopped_for_space_before_a_restart_is_not_recorded_after_it(setting: Setting) -> None:
+    await setting.recorder.pause_for_space([GATE.id])
+    await setting.pass_time(5)
+    assert setting.workers.orders == []
+    assert (await setting.gaps())[-1][1:] == (None, "disk_full")
 
 
 async def test_what_a_plan_leaves_to_the_device_an_alarm_leaves_as_well(setting: Setting) -> None:

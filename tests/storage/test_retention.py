@@ -425,6 +425,28 @@ async def test_nothing_below_the_floor_goes_it_is_said_first_then_the_lowest_pri
     ]
 
 
+async def test_what_was_stopped_for_space_stays_so_over_a_restart_until_there_is_room(kept: Kept) -> None:
+    await kept.policies.add({**PUBLIC, "max_days": None}, actor=ADMIN)
+    await plan(kept, YARD, 1)
+    await plan(kept, WEST_GATE, 9)
+    for channel_id in (YARD, WEST_GATE):
+        for age in (20, 0.001):
+            await kept.write(channel_id, age, length_ms=60_000)
+    kept.files.size_bytes = 4_100
+    await kept.engine.check_space()
+    await kept.engine.check_space()
+    assert kept.recorders.paused == [(YARD,)]
+    kept.clock.advance(120)  # nothing is written there any more
+    again = kept.recorders = HeardRecorders()
+    engine = kept.again()
+    await engine.start()
+    assert again.paused == [(YARD,)], "at once, not at the next look at the disk"
+    kept.files.size_bytes = 60_000
+    await engine.check_space()
+    assert again.resumed == [(YARD,)]
+    assert await kept.notices() == set()
+
+
 async def test_when_only_held_recordings_are_left_it_is_said_so_and_they_stay(kept: Kept) -> None:
     await kept.policies.add({**PUBLIC, "max_days": None}, actor=ADMIN)
     for age in (50, 40):

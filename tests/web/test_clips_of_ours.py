@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,8 +41,8 @@ class Recorder:
     async def keep(self, channel_id: str, until: datetime) -> int | None:
         return self.begins_ms
 
-    def states(self) -> Mapping[str, Any]:
-        return {WEST_GATE: type("State", (), {"state": self.mode})}
+    def is_in_memory(self, channel_id: str) -> bool:
+        return self.mode == "in_memory"
 
 
 class NoDevice:

@@ -177,7 +177,8 @@ class ClipMaker:
                     pre_roll = await self._own.keep(channel, clip.ends)
                 except TocsinError:
                     continue  # the clip's own end tells what came of it
-                await self._store.run(_note_pre_roll, clip.id, pre_roll)
+                if clip.ends <= self._rules.window(clip.alarm_at)[1]:  # of its first alarm: what came before that
+                    await self._store.run(_note_pre_roll, clip.id, pre_roll)
         return made
 
     # --- pictures ---

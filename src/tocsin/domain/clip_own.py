@@ -7,7 +7,7 @@ Source: design notes 0017 and 0020; ISO/IEC 14496-12, movie fragments.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,7 +20,7 @@ from tocsin.domain.directory import Channel
 from tocsin.domain.playback import Piece
 from tocsin.domain.recorded import RecordedFiles
 from tocsin.domain.segment_groups import Group, index_at, unpack
-from tocsin.domain.segments import PLAYABLE, Codec, Segment, SegmentState, Volume, segment_path
+from tocsin.domain.segments import PLAYABLE, Codec, RecordedStream, Segment, SegmentState, Volume, segment_path
 
 TOUCHING_MS: Final = 2_000
 TICKS_PER_MS: Final = 90
@@ -39,8 +39,8 @@ class Keeper(Protocol):
     async def keep_anyway(self, channel_id: str, until: datetime) -> int | None:
         """Write what memory holds and record until then; return where it begins, None when nothing was there."""
 
-    def states(self) -> Mapping[str, Any]:
-        """Return how each camera is recorded now."""
+    def is_in_memory(self, channel_id: str) -> bool:
+        """Tell whether the last seconds of a camera lie in memory and are not being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,40 +108,16 @@ class OwnClips:
 
     async def keep(self, channel: Channel, until: datetime) -> str:
         """Record a camera until a time; return where its time before comes from (none, memory, disk)."""
-        state = self._keeper.states().get(channel.id)
+        was_in_memory = self._keeper.is_in_memory(channel.id)
         keep = self._keeper.keep_anyway if self._records else self._keeper.keep
         begins_ms = await keep(channel.id, until)
         if begins_ms is None:
             return "none"
-        return "memory" if state is not None and state.state == "in_memory" else "disk"
+        return "memory" if was_in_memory else "disk"
 
     def covered(self, tx: Any, clip: Clip) -> Got | None:
         """Return what our segments hold of a clip's time; None for nothing."""
-        best: Got | None = None
-        for stream in sorted(tx.segments.streams([clip.channel_id]), key=lambda one: one.stream):
-            spans = tx.segments.spans(
-                stream.no, _ms(clip.starts), _ms(clip.ends), now_ms=_ms(tx.now), resolution_ms=TOUCHING_MS
-            )
-            pieces = [Piece(_at(span.from_ms), _at(span.to_ms)) for span in spans]
-            found = coverage(pieces, clip.starts, clip.ends)
-            if found is None:
-                continue
-            missing = lacks(found, clip.starts, clip.ends)
-            if missing == "clip.not_written":
-                missing = "clip.has_gap"
-            before = clip.pre_roll if clip.pre_roll in ("memory", "disk") else "disk"
-            got = Got(
-                PARTIAL if missing else READY,
-                missing,
-                OWN,
-                before if found.starts < clip.alarm_at else "none",
-                video_from=found.starts,
-                video_to=found.ends,
-                is_final=True,
-            )
-            if best is None or (best.state != READY and got.state == READY):
-                best = got
-        return best
+        return next((got for _, got in _ranked(tx, clip)), None)
 
     async def video(self, store: Any, clip: Clip) -> SegmentVideo:
         """Return the video of a clip of ours. Errors: UNAVAILABLE when its files are not there."""
@@ -200,10 +176,45 @@ def renumbered(data: bytes, sequence: int, ticks: int) -> bytes:
     return bytes(changed)
 
 
+def _ranked(tx: Any, clip: Clip) -> list[tuple[RecordedStream, Got]]:
+    """Return what each stream of ours holds of a clip's time, the best first: whole, then longest, then main."""
+    found: list[tuple[RecordedStream, Got]] = []
+    for stream in sorted(tx.segments.streams([clip.channel_id]), key=lambda one: one.stream):
+        spans = tx.segments.spans(
+            stream.no, _ms(clip.starts), _ms(clip.ends), now_ms=_ms(tx.now), resolution_ms=TOUCHING_MS
+        )
+        pieces = [Piece(_at(span.from_ms), _at(span.to_ms)) for span in spans]
+        held = coverage(pieces, clip.starts, clip.ends)
+        if held is None:
+            continue
+        missing = lacks(held, clip.starts, clip.ends)
+        if missing == "clip.not_written":
+            missing = "clip.has_gap"
+        before = clip.pre_roll if clip.pre_roll in ("memory", "disk") else "disk"
+        got = Got(
+            PARTIAL if missing else READY,
+            missing,
+            OWN,
+            before if held.starts < clip.alarm_at else "none",
+            video_from=held.starts,
+            video_to=held.ends,
+            is_final=True,
+        )
+        found.append((stream, got))
+    return sorted(found, key=_rank)
+
+
+def _rank(one: tuple[RecordedStream, Got]) -> tuple[bool, float]:
+    got = one[1]
+    assert got.video_from is not None
+    assert got.video_to is not None
+    return got.state != READY, -round((got.video_to - got.video_from).total_seconds())
+
+
 def _seek(tx: Any, clip: Clip) -> list[_Sought]:
     volumes = {volume.no: volume for volume in tx.segments.volumes()}
     found = []
-    for stream in sorted(tx.segments.streams([clip.channel_id]), key=lambda one: one.stream):
+    for stream, _ in _ranked(tx, clip):
         segments = [
             one for one in tx.segments.between(stream.no, _ms(clip.starts), _ms(clip.ends)) if one.state in PLAYABLE
         ]

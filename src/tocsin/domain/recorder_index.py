@@ -74,14 +74,12 @@ class RecorderIndex:
         ports: RecorderPorts,
         *,
         code_of: Callable[[str], str],
-        due_of: Callable[[SegmentClosed], int | None] = lambda _told: None,
     ) -> None:
-        """`code_of` returns the division code of a channel; `due_of` when the tier rule looks at a segment first."""
+        """`code_of` returns the division code of a channel."""
         self._store = store
         self._clock = clock
         self._ports = ports
         self._code_of = code_of
-        self._due_of = due_of
         self._waiting: list[Told] = []
         self._has_waiting = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -115,7 +113,7 @@ class RecorderIndex:
         async with self._committing:
             while self._waiting:
                 batch = self._waiting[:MOST_A_COMMIT]
-                known = await self._store.run(_commit, batch, self._known, self._code_of, self._due_of)
+                known = await self._store.run(_commit, batch, self._known, self._code_of)
                 del self._waiting[: len(batch)]
                 self._known = known
                 self.committed += len(batch)
@@ -130,7 +128,6 @@ def _commit(
     batch: list[Told],
     known: _Known,
     code_of: Callable[[str], str],
-    due_of: Callable[[SegmentClosed], int | None],
 ) -> _Known:
     found = _Known(dict(known.streams), dict(known.codecs))
     for told in batch:
@@ -138,7 +135,7 @@ def _commit(
             number = tx.segments.stream_no(told.channel_id, told.stream, code_of(told.channel_id))
             found.streams[told.channel_id, told.stream] = number
     tx.segments.open(_opened(tx, batch, found))
-    closed, empty = _closed(tx, batch, found, due_of)
+    closed, empty = _closed(tx, batch, found)
     tx.segments.close(closed)
     tx.segments.delete(empty)
     tx.segments.expect(
@@ -166,9 +163,7 @@ def _opened(tx: Any, batch: Iterable[Told], found: _Known) -> list[Segment]:
     return list(rows.values())
 
 
-def _closed(
-    tx: Any, batch: Iterable[Told], found: _Known, due_of: Callable[[SegmentClosed], int | None]
-) -> tuple[list[Segment], list[SegmentKey]]:
+def _closed(tx: Any, batch: Iterable[Told], found: _Known) -> tuple[list[Segment], list[SegmentKey]]:
     """Return the rows of closed segments, and the keys of those in whose files there was nothing."""
     rows: dict[SegmentKey, Segment] = {}
     empty = []
@@ -194,7 +189,7 @@ def _closed(
             pack(told.groups),
             told.clock_offset_ms,
             told.end_reason[:16],
-            due_of(told),
+            None,
         )
     return list(rows.values()), [key for key in empty if key not in rows]
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from tocsin.domain.directory import Channel
+from tocsin.domain.streams import Stream
 from tocsin.domain.video import LiveState
 
 
@@ -18,6 +19,9 @@ class Sources(Protocol):
 
     def release(self, stream_id: str) -> None:
         """Let a stream end when nobody else wants it."""
+
+    def watched(self) -> list[tuple[Channel, Stream]]:
+        """Return the streams whose pictures arrive now, whoever wanted them."""
 
     def state(self, channel_id: str, stream: str = "") -> LiveState:
         """Return how a stream is doing."""
@@ -41,6 +45,7 @@ class RecorderConfig:
     high_pct: int = 90
     low_pct: int = 85
     zone: ZoneInfo | None = None  # None: the server's own
+    live_pre_s: int = 0  # of a picture that is open anyway so much stays in memory; 0: nothing
 
 
 @dataclass(frozen=True, slots=True)

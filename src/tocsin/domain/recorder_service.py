@@ -16,11 +16,13 @@ from typing import Any, Final
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
+from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.directory import Channel
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.recorder_events import PLAN_CHANGED
 from tocsin.domain.recorder_index import Expected, GapBegun, GapsEnded, RecorderIndex
 from tocsin.domain.recorder_line import RecorderChannels, RecorderConfig, RecordingState, Sources
+from tocsin.domain.recorder_memory import RingMemory
 from tocsin.domain.recorder_plans import Mode, RecordingPlan, Want, wanted_within
 from tocsin.domain.recorder_told import GapTold, RecorderPorts, RecordOrder, SegmentClosed, SegmentOpened
 from tocsin.domain.recorder_volumes import RecorderVolumes
@@ -38,6 +40,7 @@ REREAD_S: Final = 60.0
 AT_ONCE: Final = 16
 CLOSE_WITHIN_S: Final = 3.0
 LOOK_BACK_MS: Final = 2 * DAY_MS
+LIVE_PRIORITY: Final = 0  # below every plan: the memory of a picture nobody planned to record goes first
 OFFLINE_WORDS: Final = ("offline", "not_registered", "absent", "unreachable")
 _REASONS: Final = frozenset(GapReason)
 
@@ -64,11 +67,25 @@ class Recording:
     gap_from_ms: int | None = None  # a gap that lasts
     gap_reason: str = ""
     is_gap_told: bool = False  # it is the worker's
+    is_open_anyway: bool = False  # somebody looks, no plan: the last seconds stay in memory as long as it runs
+    is_held: bool = False
+    keep_until_ms: int = 0  # of one open anyway: an event is being written
 
     @property
     def stream_id(self) -> str:
         """The id media knows it by."""
         return stream_id_of(self.channel.id, self.stream)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a stream now."""
+
+    channel: Channel
+    stream: Stream
+    plan: RecordingPlan
+    want: Want
+    is_open_anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +113,9 @@ class RecorderService:
         notices: NoticeBoard,
         config: RecorderConfig,
         *,
-        due_of: Callable[[SegmentClosed], int | None] = lambda _told: None,
         report: Callable[..., None] = lambda _what, **_how: None,
     ) -> None:
-        """`due_of` says when the tier rule looks at a segment first; `report` hears what a log should know."""
+        """`report` hears what a log should know."""
         self._report = report
         self._store = store
         self._clock = clock
@@ -118,7 +134,8 @@ class RecorderService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_closed = asyncio.Event()
         self.volumes = RecorderVolumes(store, clock, ports, notices, config)
-        self.index = RecorderIndex(store, clock, ports, code_of=self._code_of, due_of=due_of)
+        self.memory = RingMemory(clock, notices, ports)
+        self.index = RecorderIndex(store, clock, ports, code_of=self._code_of)
         ports.events.on_segment_opened = self.segment_opened
         ports.events.on_segment_closed = self.segment_closed
         ports.events.on_gap = self.gap_told
@@ -206,16 +223,27 @@ class RecorderService:
         for stream_id, recording in list(self._recordings.items()):
             if stream_id not in wanted:
                 await self._end(recording, now_ms)
-        for stream_id, (channel, stream, plan, want) in wanted.items():
+        for stream_id, one in wanted.items():
             running = self._recordings.get(stream_id)
             if running is None:
-                self._begin(channel, stream, plan, want, now_ms)
-            elif (running.plan, running.want) != (plan, want):
-                self._change(running, plan, want, now_ms)
+                self._begin(one, now_ms)
+            elif (running.plan, running.want) != (one.plan, one.want):
+                self._change(running, one, now_ms)
+        for recording in self._recordings.values():
+            self._hold(recording, not recording.is_open_anyway or recording.keep_until_ms > now_ms)
         await self._order_due()
         for recording in self._recordings.values():
             self._look(recording, now_ms)
         await self.volumes.check()
+        await self.memory.check()
+
+    def _hold(self, recording: Recording, is_needed: bool) -> None:
+        """Keep a stream coming, or let it end; what is open anyway is held only while an event is written."""
+        if is_needed and not recording.is_held:
+            self._sources.hold(recording.channel, recording.stream)
+        elif recording.is_held and not is_needed:
+            self._sources.release(recording.stream_id)
+        recording.is_held = is_needed
 
     async def _read_plans(self) -> None:
         now_s = self._clock.monotonic()
@@ -227,9 +255,9 @@ class RecorderService:
                 self._is_stale = True
                 raise
 
-    def _wanted(self, now: datetime) -> dict[str, tuple[Channel, Stream, RecordingPlan, Want]]:
+    def _wanted(self, now: datetime) -> dict[str, _Wanted]:
         local = now.astimezone(self._config.zone)
-        found: dict[str, tuple[Channel, Stream, RecordingPlan, Want]] = {}
+        found: dict[str, _Wanted] = {}
         self._until = {channel_id: until for channel_id, until in self._until.items() if until > now}
         alarmed = [RecordingPlan(channel_id, Mode.CONTINUOUS, priority=9) for channel_id in self._until]
         for plan in [*alarmed, *self._plans.values()]:
@@ -240,16 +268,35 @@ class RecorderService:
             stream = plan.stream
             if stream is Stream.SUB and self._sources.state(channel.id, Stream.SUB).main_only:
                 stream = Stream.MAIN  # the camera has no other
-            found[stream_id_of(channel.id, stream)] = channel, stream, plan, want
+            found[stream_id_of(channel.id, stream)] = _Wanted(channel, stream, plan, want)
+        if self._config.live_pre_s:
+            self._add_open_anyway(found, local)
         return found
 
-    def _begin(self, channel: Channel, stream: Stream, plan: RecordingPlan, want: Want, now_ms: int) -> None:
-        made = Recording(channel, stream, plan, want, now_ms, now_ms)
+    def _add_open_anyway(self, found: dict[str, _Wanted], local: datetime) -> None:
+        """Add the streams somebody looks at, of cameras in service that no plan records now: for an alarm's sake."""
+        now_ms = int(local.timestamp() * 1000)
+        kept = [(r.channel, r.stream) for r in self._recordings.values() if r.keep_until_ms > now_ms]
+        for channel, stream in [*self._sources.watched(), *kept]:
+            plan, stream_id = self._plans.get(channel.id), stream_id_of(channel.id, stream)
+            is_planned = plan is not None and (plan.is_edge_first or plan.want(local) is not Want.NOTHING)
+            is_free = stream_id not in found and channel.id not in self._paused and channel.stage == IN_SERVICE
+            if is_free and not is_planned and self._channels.channel(channel.id) is not None:
+                ring = RecordingPlan(
+                    channel.id, Mode.EVENT, Stream(stream), pre_s=self._config.live_pre_s, priority=LIVE_PRIORITY
+                )
+                found[stream_id] = _Wanted(channel, Stream(stream), ring, Want.RING, is_open_anyway=True)
+
+    def _begin(self, wanted: _Wanted, now_ms: int) -> None:
+        channel, stream, plan, want = wanted.channel, wanted.stream, wanted.plan, wanted.want
+        made = Recording(channel, stream, plan, want, now_ms, now_ms, is_open_anyway=wanted.is_open_anyway)
+        if channel.id in self._paused:
+            made.reason = GapReason.DISK_FULL
         past = self._past.pop(made.stream_id, None)
         if past is not None and past.gap is not None and want is Want.RING:
             self.index.add(GapsEnded(channel.id, stream, now_ms))
         elif past is not None and want is Want.RECORD:
-            made.reason = GapReason.RESTART
+            made.reason = GapReason.DISK_FULL if channel.id in self._paused else GapReason.RESTART
             if past.gap is not None:
                 made.gap_from_ms, made.gap_reason = past.gap.from_ms, past.gap.reason
             elif past.cut_off_ms is not None:
@@ -259,7 +306,6 @@ class RecorderService:
             for span in wanted_within(plan, past.end_ms, now_ms, self._config.zone):
                 self.index.add(Expected(channel.id, stream, *span))
         self._recordings[made.stream_id] = made
-        self._sources.hold(channel, stream)
 
     def _name_past(self, recording: Recording, end_ms: int, now_ms: int) -> None:
         """Name what was not recorded while the house did not run."""
@@ -267,12 +313,13 @@ class RecorderService:
             if span.to_ms - span.from_ms > TOUCHING_MS:
                 self.index.add(GapBegun(recording.channel.id, recording.stream, *span, GapReason.RESTART))
 
-    def _change(self, recording: Recording, plan: RecordingPlan, want: Want, now_ms: int) -> None:
+    def _change(self, recording: Recording, wanted: _Wanted, now_ms: int) -> None:
         self._expect(recording, now_ms)
-        if want is not recording.want:
+        if wanted.want is not recording.want:
             self._end_gap(recording, now_ms)
             recording.covered_to_ms = now_ms
-        recording.plan, recording.want, recording.is_ordered, recording.retry_at_s = plan, want, False, 0.0
+        recording.plan, recording.want, recording.is_open_anyway = wanted.plan, wanted.want, wanted.is_open_anyway
+        recording.is_ordered, recording.retry_at_s = False, 0.0
 
     async def _end(self, recording: Recording, now_ms: int) -> None:
         """The plan wants it no more."""
@@ -280,7 +327,7 @@ class RecorderService:
         self._end_gap(recording, now_ms)
         del self._recordings[recording.stream_id]
         await self._end_order(recording, GapReason.PLANNED, asyncio.Semaphore(1))
-        self._sources.release(recording.stream_id)
+        self._hold(recording, False)
 
     async def _end_order(self, recording: Recording, reason: str, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -320,14 +367,22 @@ class RecorderService:
     async def keep_anyway(self, channel_id: str, until: datetime) -> int | None:
         """As `keep`; a camera that no plan records is recorded until then: an alarm is its plan.
 
-        A plan that leaves the recording to the device is kept to.
+        A picture of it that was open anyway gives the seconds before. A plan that leaves the recording to the device
+        is kept to.
         """
         plan = self._plans.get(channel_id)
         if plan is None or (plan.want(self._clock.now().astimezone(self._config.zone)) is Want.NOTHING):
-            if plan is None or not plan.is_edge_first:
-                self._until[channel_id] = max(until, self._until.get(channel_id, until))
-            return None
+            if plan is not None and plan.is_edge_first:
+                return None
+            self._until[channel_id] = max(until, self._until.get(channel_id, until))
         return await self.keep(channel_id, until)
+
+    def is_in_memory(self, channel_id: str) -> bool:
+        """Tell whether the last seconds of a camera lie in memory and are not being written."""
+        return any(
+            one.channel.id == channel_id and one.want is Want.RING and one.is_ordered and one.open_ms is None
+            for one in self._recordings.values()
+        )
 
     async def keep(self, channel_id: str, until: datetime) -> int | None:
         """Write what memory holds of a camera's streams and go on until then; what is written is synced at once.
@@ -339,6 +394,9 @@ class RecorderService:
         for recording in list(self._recordings.values()):
             if recording.channel.id == channel_id and recording.is_ordered:
                 until_ms = int(until.timestamp() * 1000) if recording.want is Want.RING else None
+                if recording.is_open_anyway and until_ms is not None:
+                    recording.keep_until_ms = max(recording.keep_until_ms, until_ms)
+                    self._hold(recording, True)
                 begin = await self._ports.record_keep(recording.stream_id, until_ms)
                 if begin is not None:
                     begins.append(begin)
@@ -367,7 +425,8 @@ class RecorderService:
             for plan in self._plans.values()
         }
         for recording in self._recordings.values():
-            found[recording.channel.id] = self._state_of(recording)
+            if not recording.is_open_anyway:
+                found[recording.channel.id] = self._state_of(recording)
         return found
 
     def _state_of(self, recording: Recording) -> RecordingState:

@@ -124,6 +124,15 @@ class VolumeTold:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryTold:
+    """What came before an event had to leave memory early in one worker: groups since it last said so."""
+
+    dropped: int
+    held_bytes: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveredTold:
     """What a walk over a volume found; `foreign` files were left alone, `busy` ones are being written."""
 
@@ -143,6 +152,7 @@ class RecorderEvents:
     on_segment_closed: Callable[[SegmentClosed], None] = lambda told: None
     on_gap: Callable[[GapTold], None] = lambda told: None
     on_volume: Callable[[VolumeTold], None] = lambda told: None
+    on_memory: Callable[[MemoryTold], None] = lambda told: None
 
 
 class RecorderPorts(Protocol):

@@ -97,8 +97,15 @@ class RetentionEngine:
         self._failing: set[int] = set()
 
     async def start(self) -> int:
-        """Finish the deletions a crash left between their two commits; return how many segments that were."""
+        """Finish the deletions a crash left between their two commits; return how many segments that were.
+
+        What was stopped for want of space stays stopped.
+        """
         async with self._turn:
+            self._shortages = await self._store.read(_lasting_shortages)
+            stopped = {one for lack in self._shortages.values() for ids in lack.paused.values() for one in ids}
+            if stopped and self._recorders is not None:
+                await self._recorders.pause_for_space(sorted(stopped))
             return await self._finish_left()
 
     # --- by age ---
@@ -447,6 +454,26 @@ def _lowest_writing(tx: Any, volume_no: int, paused: set[int]) -> tuple[int, tup
         return None
     lowest = min(classes)
     return lowest, tuple(sorted(classes[lowest]))
+
+
+def _lasting_shortages(tx: Any) -> dict[int, Shortage]:
+    """Return the shortages of a former run, as its notices tell: which cameras wrote there when one began."""
+    found: dict[int, Shortage] = {}
+    for volume in tx.segments.volumes():
+        begun = tx.notices.find("recording.at_floor", volume.id) or tx.notices.find("recording.only_held", volume.id)
+        if begun is None:
+            continue
+        lack = found[volume.no] = Shortage(begun.key)
+        stopped = tx.notices.find("recording.stopped_for_space", volume.id)
+        if stopped is None:
+            continue
+        numbers = tx.kept.writing(volume.no, int(begun.since.timestamp() * 1000) - WRITING_MS)
+        classes: dict[int, set[str]] = defaultdict(set)
+        for stream in tx.kept.streams(numbers):
+            if stream.priority <= stopped.params["priority"]:
+                classes[stream.priority].add(stream.channel_id)
+        lack.paused = {priority: tuple(sorted(ids)) for priority, ids in classes.items()}
+    return found
 
 
 def _note(tx: Any, fact: Any, volume_id: str, /, **detail: Any) -> None:

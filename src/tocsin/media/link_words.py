@@ -31,6 +31,7 @@ class MediaSettings:
     fragment_ms: int = 200
     receive_buffer_bytes: int = 4 << 20
     viewer_queue_bytes: int = 1 << 20
+    ring_bytes: int = 256 << 20  # of all workers together: what waits in memory for events
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ FIRST_KEY_WAIT_MS: Final = 3000
 LONGEST_MS: Final = 14 * 60_000  # of a segment whose stream sends no key picture
 MAX_EXPECTED_BYTES: Final = 1 << 30
 MEMORY_BYTES: Final = 512 << 20
+RING_BYTES: Final = 256 << 20
 
 _length = struct.Struct("!I").pack
 
@@ -62,11 +63,17 @@ class Telling(Protocol):
 
 
 class Memory:
-    """What all recorders of a worker hold in memory together, bounded."""
+    """What all recorders of a worker hold in memory together, bounded; and of it what waits for an event.
 
-    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
+    `dropped` counts groups that had to leave their ring early.
+    """
+
+    def __init__(self, most_bytes: int = MEMORY_BYTES, most_ring_bytes: int = RING_BYTES) -> None:
         self.most_bytes = most_bytes
+        self.most_ring_bytes = most_ring_bytes
         self.used_bytes = 0
+        self.ring_bytes = 0
+        self.dropped = 0
         self.rings: dict[Recorder, None] = {}
 
     @property
@@ -75,12 +82,19 @@ class Memory:
         return self.used_bytes > self.most_bytes
 
     def make_room(self) -> bool:
-        """Drop the oldest group of the least important ring; False when no ring holds anything."""
-        least = min((one for one in self.rings if one.ring), key=lambda one: one.order.priority, default=None)
+        """Drop the oldest group of the least important ring, of several the largest; False when all are empty."""
+        filled = (one for one in self.rings if one.ring)
+        least = min(filled, key=lambda one: (one.order.priority, -one.ring_bytes), default=None)
         if least is None:
             return False
         least.drop_oldest()
+        self.dropped += 1
         return True
+
+    def bound_rings(self) -> None:
+        """Keep what waits for events within its bound."""
+        while self.ring_bytes > self.most_ring_bytes and self.make_room():
+            pass
 
 
 class Recorder:
@@ -89,6 +103,7 @@ class Recorder:
     def __init__(self, order: RecordOrder, volumes: Volumes, memory: Memory, clock: Clock, telling: Telling) -> None:
         self.order = order
         self.ring: deque[GroupData] = deque()
+        self.ring_bytes = 0
         self.skipped = 0
         self._volumes = volumes
         self._memory = memory
@@ -159,6 +174,7 @@ class Recorder:
             self._kept_until_ms = _FOREVER if until_ms is None else until_ms
             self._gap_from_ms = None
             held, self.ring = list(self.ring), deque()
+            self._count_ring(-self.ring_bytes)
             begins_ms = held[0].wall_ms if held else self._group.wall_ms if self._group is not None else None
             if held:
                 held[0].begins = "event"
@@ -191,7 +207,13 @@ class Recorder:
 
     def drop_oldest(self) -> None:
         """Forget the oldest group in memory."""
-        self._memory.used_bytes -= self.ring.popleft().size_bytes
+        gone = self.ring.popleft()
+        self._memory.used_bytes -= gone.size_bytes
+        self._count_ring(-gone.size_bytes)
+
+    def _count_ring(self, size_bytes: int) -> None:
+        self.ring_bytes += size_bytes
+        self._memory.ring_bytes += size_bytes
 
     # -- pictures
 
@@ -341,10 +363,12 @@ class Recorder:
             self._write(group)
             return
         self.ring.append(group)
+        self._count_ring(group.size_bytes)
         held_ticks = sum(one.duration_ticks for one in self.ring)
         while len(self.ring) > 1 and held_ticks - self.ring[0].duration_ticks >= self.order.pre_roll_ms * 90:
             held_ticks -= self.ring[0].duration_ticks
             self.drop_oldest()
+        self._memory.bound_rings()
 
     # -- segments
 

@@ -18,7 +18,7 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.domain.recorder_told import RecordOrder, VolumeOrder
 from tocsin.domain.segments import SegmentState
-from tocsin.media.recorder import Memory, Recorder
+from tocsin.media.recorder import RING_BYTES, Memory, Recorder
 from tocsin.media.recovery import changed_files, codec_row, group_rows, recover_segment, recovered_row
 from tocsin.media.segment_format import Note
 from tocsin.media.stages import Stages
@@ -87,13 +87,23 @@ class Told:
 class RecorderVerbs:
     """The verbs `record_*`, `volumes_set` and `recover` of a worker."""
 
-    def __init__(self, stages: Stages, clock: Clock, say: Callable[[Message], None], **how: float) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        clock: Clock,
+        say: Callable[[Message], None],
+        *,
+        ring_bytes: int = RING_BYTES,
+        **how: float,
+    ) -> None:
+        """`ring_bytes`: the most that waits in memory for events."""
         self._stages = stages
         self._clock = clock
         self._say = say
         self._loop: asyncio.AbstractEventLoop | None = None
         self.told = Told(say, clock)
-        self.memory = Memory()
+        self.memory = Memory(most_ring_bytes=ring_bytes)
+        self._told_dropped = 0
         self.volumes = Volumes(clock, self._post, self._volume, **how)
         self._recovering = asyncio.Lock()
         self._doubtful: dict[int, list[tuple[str, str, int]]] = {}  # by volume: files its failing may have cut short
@@ -117,6 +127,21 @@ class RecorderVerbs:
                 stage.recorder.tick(now_ms, has_source=stage.source is not None)
         self.volumes.tick()
         self.told.tell_again()
+        self._tell_memory()
+
+    def _tell_memory(self) -> None:
+        """Say that pictures left memory early, if some did since it was last said."""
+        memory = self.memory
+        dropped, self._told_dropped = memory.dropped - self._told_dropped, memory.dropped
+        if dropped:
+            self._say(
+                {
+                    "event": "memory_short",
+                    "dropped": dropped,
+                    "held_bytes": memory.ring_bytes,
+                    "most_bytes": memory.most_ring_bytes,
+                }
+            )
 
     async def close(self) -> None:
         """End every recording and wait a little for the disks."""

@@ -14,6 +14,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.domain.recorder_told import (
     CodecTold,
     GapTold,
+    MemoryTold,
     RecorderEvents,
     RecordOrder,
     RecoveredTold,
@@ -47,6 +48,7 @@ class Recorders:
             "segment_closed": self._closed,
             "recording_gap": self._gap,
             "volume": self._volume,
+            "memory_short": self._memory,
         }
 
     # -- asking
@@ -191,3 +193,6 @@ class Recorders:
                 int(row["queue_bytes"]),
             )
         )
+
+    def _memory(self, worker: WorkerProcess, row: Message) -> None:
+        self.events.on_memory(MemoryTold(int(row["dropped"]), int(row["held_bytes"]), int(row["most_bytes"])))

@@ -321,6 +321,10 @@ class LiveStreams:
         if upstream is not None and upstream.is_held:
             upstream.is_held, upstream.keep_until_s = False, self._clock.monotonic()
 
+    def watched(self) -> list[tuple[Channel, Stream]]:
+        """Return the streams whose pictures arrive now, whoever wanted them."""
+        return [(one.channel, one.stream) for one in self._upstreams.values() if one.state == "live"]
+
     async def key_picture(self, channel: Channel, path: Path, *, may_open: bool) -> dict[str, Any]:
         """Have the last key picture of a channel written to a file; its codec, age and motion come back.
 

@@ -72,7 +72,7 @@ class Worker:
             transcodes=settings.transcodes,
         )
         self._receivers = Receivers(self._stages, self._pace, ports, clock, self._gallery.place)
-        self._recording = RecorderVerbs(self._stages, clock, self._say)
+        self._recording = RecorderVerbs(self._stages, clock, self._say, ring_bytes=settings.ring_bytes)
         self._verbs: dict[str, Callable[[Message], Awaitable[object]]] = {
             **self._receivers.table(),
             **self._gallery.table(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tocsin.media.feed import FRAGMENT_MS
 from tocsin.media.ports import RECEIVE_BUFFER_BYTES
+from tocsin.media.recorder import RING_BYTES
 from tocsin.media.viewer import MIN_QUEUE_BYTES
 
 
@@ -26,6 +27,7 @@ class WorkerSettings:
     fragment_ms: int = FRAGMENT_MS
     receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES
     viewer_queue_bytes: int = MIN_QUEUE_BYTES
+    ring_bytes: int = RING_BYTES
 
 
 def read_arguments(arguments: list[str]) -> WorkerSettings:
@@ -41,6 +43,7 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
     parser.add_argument("--fragment-ms", type=int, default=FRAGMENT_MS, help="longest fragment, milliseconds")
     parser.add_argument("--receive-buffer", type=int, default=RECEIVE_BUFFER_BYTES, help="asked for per socket, bytes")
     parser.add_argument("--viewer-queue", type=int, default=MIN_QUEUE_BYTES, help="least queue of a viewer, bytes")
+    parser.add_argument("--ring", type=int, default=RING_BYTES, help="most that waits in memory for events, bytes")
     found = parser.parse_args(arguments)
     host, _, port = str(found.listen).rpartition(":")
     low, _, high = str(found.rtp_ports).partition("-")
@@ -57,4 +60,5 @@ def read_arguments(arguments: list[str]) -> WorkerSettings:
         found.fragment_ms,
         found.receive_buffer,
         found.viewer_queue,
+        found.ring,
     )

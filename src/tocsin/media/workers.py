@@ -185,6 +185,7 @@ class Workers:
             *("--fragment-ms", str(settings.fragment_ms)),
             *("--receive-buffer", str(settings.receive_buffer_bytes)),
             *("--viewer-queue", str(settings.viewer_queue_bytes)),
+            *("--ring", str(settings.ring_bytes // settings.workers)),
         ]
 
     def _accepting(
