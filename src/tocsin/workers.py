@@ -98,6 +98,7 @@ def spawn_all(
         Timed("camera control", TIMED_S, control.check),
         Timed("speaking", TIMED_S, speaking.check),
         Timed("repair", REPAIR_S, lambda: store.run(intake.repair)),
+        Timed("alarm rules", TIMED_S, intake.release_due),
         Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
         Timed("camera health", FLUSH_S, health.check),

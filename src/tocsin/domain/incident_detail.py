@@ -115,7 +115,8 @@ class AlarmFilter:
 class SignalFilter:
     """What a list of signals is narrowed to. Newest last: `after` is the cursor, a signal id.
 
-    `newest_first` turns the order: `after` then stands for older ones.
+    `newest_first` turns the order: `after` then stands for older ones. `without_silent` leaves out what tells of
+    duress.
     """
 
     device_id: str = ""
@@ -125,3 +126,4 @@ class SignalFilter:
     received_to: datetime | None = None
     after: str = ""
     newest_first: bool = False
+    without_silent: bool = False

@@ -6,6 +6,7 @@ Each act is one transaction and answers the incident as it is after the commit; 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +44,10 @@ class IncidentService(UseCases):
     async def signals(
         self, wanted: SignalFilter, *, actor: Actor, limit: int = 100
     ) -> list[tuple[StoredSignal, tuple[str, ...]]]:
-        """Return signals newest last, each with the ids of its alarms. Errors: FORBIDDEN."""
+        """Return signals newest last, each with the ids of its alarms; none of duress to who handles no incidents.
+
+        Errors: FORBIDDEN.
+        """
         return await self._store.read(_find_signals, wanted, actor, limit)
 
     async def signal(self, signal_id: str, *, actor: Actor) -> tuple[StoredSignal, tuple[str, ...]]:
@@ -222,11 +226,16 @@ def _count_alarms(tx: Any, since: datetime, actor: Actor) -> int:
 def _find_signals(
     tx: Any, wanted: SignalFilter, actor: Actor, limit: int
 ) -> list[tuple[StoredSignal, tuple[str, ...]]]:
+    wanted = replace(wanted, without_silent=not actor.may(Permission.READ_INCIDENTS))
     found = tx.signals.find(wanted, visible_to=require(actor, Permission.READ_REGISTRY), limit=limit)
     alarm_ids = tx.signals.alarm_ids([stored.id for stored in found])
     return [(stored, alarm_ids.get(stored.id, ())) for stored in found]
 
 
 def _get_signal(tx: Any, signal_id: str, actor: Actor) -> tuple[StoredSignal, tuple[str, ...]]:
-    stored = tx.signals.get(signal_id, visible_to=require(actor, Permission.READ_REGISTRY))
+    stored = tx.signals.get(
+        signal_id,
+        visible_to=require(actor, Permission.READ_REGISTRY),
+        without_silent=not actor.may(Permission.READ_INCIDENTS),
+    )
     return stored, tx.signals.alarm_ids([signal_id]).get(signal_id, ())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from tocsin.domain.intake_rules import (
     read_events,
     source_of,
 )
+from tocsin.domain.rule_intake import Ruled
 from tocsin.domain.signals import Receipt, Signal, SignalState, StoredSignal
 from tocsin.domain.store import Store
 from tocsin.domain.zone_faults import UnknownZones
@@ -110,6 +111,30 @@ class Intake:
         """Run the rules again for the oldest unprocessed signals; return how many went through."""
         return self._rerun(tx, tx.signals.unprocessed(limit))
 
+    async def release_due(self) -> int:
+        """Let go what rules held until now; return how many events. Cheap while nothing is due."""
+        if not await self._store.read(lambda tx: tx.rules.has_due(tx.now)):
+            return 0
+        return await self._store.run(self.release)
+
+    def release(self, tx: Any, limit: int = 500) -> int:
+        """Let go the held events whose time is over, the longest first; return how many."""
+        due = tx.rules.due(tx.now, limit)
+        if not due:
+            return 0
+        memory = IntakeMemory()
+        group, ruled = IncidentGroup(tx, memory), Ruled(tx, memory)
+        drafts: list[Draft] = []
+        facts: list[Fact] = []
+        ruled.expire(due)
+        ruled.let_go(drafts)
+        group.raise_alarms(drafts)
+        group.write(facts)
+        ruled.write(group.alarm_of, facts)
+        tx.record_many(facts)
+        self._memory.clear()  # incidents were opened and states changed beside it
+        return len(due)
+
     def _rerun(self, tx: Any, waiting: Sequence[StoredSignal]) -> int:
         ready = [stored for stored in waiting if self._read(stored.signal) is not None]
         facts: list[Fact] = [SignalReprocessed(subject_id=stored.id, at=tx.now) for stored in ready]
@@ -152,6 +177,8 @@ class Intake:
         }
         self.unknown_zones.note(memory.strange_zones(wanted - pictures))
         group = IncidentGroup(tx, memory)
+        ruled = Ruled(tx, memory)
+        ruled.prepare((item, origin) for item, origin, reading in readings if reading is not None)
         failed: dict[str, Origin] = {}
         drafts: list[Draft] = []
         restores: list[tuple[str, Signal, Origin, NormalEvent]] = []
@@ -160,11 +187,15 @@ class Intake:
                 failed[item.id] = origin
                 drafts.append(draft_of(item.id, item.signal, origin, None, None))
                 continue
-            for event in reading.alarms:
-                zone = zones.get((origin.device_id, names_zone(event)))
-                drafts.append(draft_of(item.id, item.signal, origin, event, zone))
+            hidden = ruled.take(item, origin)
+            for place_no, event in _numbered(item.signal, reading):
+                if place_no not in hidden:
+                    zone = zones.get((origin.device_id, names_zone(event)))
+                    said = ruled.said(item.id, place_no, event)
+                    drafts.append(draft_of(item.id, item.signal, origin, said, zone, place_no))
             restores.extend((item.id, item.signal, origin, event) for event in reading.restores)
 
+        ruled.let_go(drafts)
         group.raise_alarms(drafts)
         group.restore(restores)
         if is_new:
@@ -172,6 +203,7 @@ class Intake:
                 stored = [replace(s, state=SignalState.UNPROCESSED) if s.id in failed else s for s in stored]
             tx.signals.insert_many(stored)
         group.write(facts)
+        ruled.write(group.alarm_of, facts)
         for signal_id, origin in failed.items():
             facts.append(
                 SignalUnprocessed(
@@ -191,6 +223,15 @@ class Intake:
             return self._rules(signal)
         except Exception:
             return None
+
+
+def _numbered(signal: Signal, reading: Reading) -> Iterator[tuple[int, NormalEvent]]:
+    """Yield the alarms of a signal with their place among its events, whose order they keep."""
+    number = 0
+    for event in reading.alarms:
+        while signal.events[number] is not event:
+            number += 1
+        yield number, event
 
 
 def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[list[Receipt], list[StoredSignal]]:

@@ -32,7 +32,8 @@ from tocsin.domain.signals import Signal
 class Draft:
     """One alarm to be, with where it happened and what groups it.
 
-    Without an event it is the system's own: the rules failed for the signal.
+    Without an event it is the system's own: the rules failed for the signal. `event_no` is its place in the signal;
+    `committed_at` and `restored_at` are set when a rule held it until now.
     """
 
     signal_id: str
@@ -42,15 +43,25 @@ class Draft:
     zone: ZoneInfo | None
     place: PlaceInfo | None
     key: tuple[str, str]
+    event_no: int = 0
+    committed_at: datetime | None = None
+    restored_at: datetime | None = None
 
 
-def draft_of(signal_id: str, signal: Signal, origin: Origin, event: NormalEvent | None, zone: ZoneInfo | None) -> Draft:
+def draft_of(
+    signal_id: str,
+    signal: Signal,
+    origin: Origin,
+    event: NormalEvent | None,
+    zone: ZoneInfo | None,
+    event_no: int = 0,
+) -> Draft:
     """Return a draft at the zone's place, else the device's; a system matter has none."""
     if event is None:
         return Draft(signal_id, signal, origin, None, None, None, ("system", origin.device_id))
     place = zone.place if zone is not None and zone.place is not None else origin.place
     key = ("place", place.id) if place is not None else ("device", origin.device_id)
-    return Draft(signal_id, signal, origin, event, zone, place, key)
+    return Draft(signal_id, signal, origin, event, zone, place, key, event_no)
 
 
 class _Growing:
@@ -105,6 +116,7 @@ class IncidentGroup:
         self._growing: dict[tuple[str, str], list[_Growing]] = {}
         self._touched: dict[str, _Growing] = {}
         self._alarms: list[Alarm] = []
+        self._alarm_at: dict[tuple[str, int], int] = {}
         self._restored: list[tuple[str, Alarm]] = []
         self._restored_fresh: list[tuple[str, int]] = []
         self._stamps: list[tuple[str, Stamp]] = []
@@ -131,7 +143,13 @@ class IncidentGroup:
             self._touched[incident_id] = growing
             self.incident_of[draft.signal_id] = incident_id
             if draft.event is not None:
+                self._alarm_at[draft.signal_id, draft.event_no] = len(self._alarms)
                 self._alarms.append(self._alarm(draft, draft.event, incident_id))
+
+    def alarm_of(self, signal_id: str, event_no: int) -> Alarm | None:
+        """Return the alarm an event of a signal became in this group."""
+        place = self._alarm_at.get((signal_id, event_no))
+        return None if place is None else self._alarms[place]
 
     def _load(self, drafts: Sequence[Draft]) -> None:
         keys = {draft.key for draft in drafts}
@@ -159,7 +177,7 @@ class IncidentGroup:
         )
         stamps = [
             Stamp(StampName.FIRST_BYTE.value, signal.received_at, Source.SERVER.value),
-            Stamp(StampName.COMMITTED.value, self._now, Source.SERVER.value),
+            Stamp(StampName.COMMITTED.value, draft.committed_at or self._now, Source.SERVER.value),
             Stamp(StampName.CREATED.value, self._now, Source.SERVER.value),
         ]
         if event is not None and event.occurred_at is not None:
@@ -213,10 +231,11 @@ class IncidentGroup:
             area=event.area,
             zone=event.zone,
             text=event.text,
-            state=AlarmState.OPEN,
+            state=AlarmState.OPEN if draft.restored_at is None else AlarmState.RESTORED,
             occurred_at=event.occurred_at,
             received_at=draft.signal.received_at,
-            committed_at=self._now,
+            committed_at=draft.committed_at or self._now,
+            restored_at=draft.restored_at,
             channel_id=event.channel or None,
         )
 

@@ -11,9 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from tocsin.base.times import to_us
+from tocsin.domain.alarm_rules import RuleBook
 from tocsin.domain.incidents import Incident
 from tocsin.domain.intake_rules import LastSignal, Origin, ZoneInfo
 from tocsin.domain.plans import Plan
+from tocsin.domain.rule_engine import DeviceState
 
 MAX_ENTRIES = 50_000
 _REGISTRY = frozenset({"device", "place", "jurisdiction"})  # facts of zones have their device as subject
@@ -37,6 +40,9 @@ class IntakeMemory:
         self._key_of: dict[str, Key] = {}
         self._counters: dict[str, int] = {}
         self._plans: list[Plan] | None = None
+        self._book: RuleBook | None = None
+        self._rule_states: dict[str, DeviceState] = {}
+        self.stored_rule_states: set[str] = set()  # devices whose state has a row
 
     def clear(self) -> None:
         """Forget everything."""
@@ -44,13 +50,16 @@ class IntakeMemory:
             known.clear()
         self._key_of.clear()
         self._counters.clear()
+        self._rule_states.clear()
+        self.stored_rule_states.clear()
         self._plans = None
+        self._book = None
         self._last_signal_id = ""
         self._audit_seq = None
 
     def begin(self, tx: Any) -> None:
         """Make the memory true for this transaction."""
-        sizes = len(self._last), len(self._origins), len(self._zones), len(self._incidents)
+        sizes = len(self._last), len(self._origins), len(self._zones), len(self._incidents), len(self._rule_states)
         if not self._is_whole or max(sizes) > MAX_ENTRIES:
             self.clear()
         self._is_whole = False
@@ -79,6 +88,8 @@ class IntakeMemory:
         elif kind == "plan":
             self._plans = None
             self._forget_incidents()
+        elif kind == "rule":
+            self._book = None
 
     def end(self, last_signal_id: str) -> None:
         """Note that a group was handled to its end; whether it was committed, the next `begin` sees."""
@@ -139,6 +150,26 @@ class IntakeMemory:
         if self._plans is None:
             self._plans = tx.plans.all()
         return self._plans
+
+    def rule_book(self, tx: Any) -> RuleBook:
+        """Return the rules in force now; one that has come to its end is left out, and the wider one counts again."""
+        if self._book is None or (self._book.rules and to_us(tx.now) >= self._book.ends_us):
+            self._book = RuleBook(tx.rules.all(), to_us(tx.now))
+        return self._book
+
+    def rule_states(self, tx: Any, device_ids: Collection[str]) -> dict[str, DeviceState]:
+        """Return what the rules remember of devices; one they do not know yet has an empty state."""
+        missing = {device_id for device_id in device_ids if device_id not in self._rule_states}
+        if missing:
+            found = tx.rules.states(missing)
+            self.stored_rule_states.update(found)
+            for device_id in missing:
+                self._rule_states[device_id] = found.get(device_id) or DeviceState()
+        return {device_id: self._rule_states[device_id] for device_id in device_ids}
+
+    def forget_rule_state(self, device_id: str) -> None:
+        """Forget what is remembered of a device: it is read again."""
+        self._rule_states.pop(device_id, None)
 
     def open_at(self, tx: Any, keys: Collection[Key], since: datetime) -> dict[Key, list[Incident]]:
         """Return the open incidents of these places, devices and devices' own system matters."""

@@ -71,6 +71,7 @@ class ZoneInfo:
     name: str
     name_en: str
     place: PlaceInfo | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

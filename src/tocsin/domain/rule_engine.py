@@ -50,9 +50,10 @@ ENDING: Final = frozenset({What.RAISED, What.CANCELLED, What.SINGLE})
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing a rule did. `cause`: the zone that confirmed, the user who cancelled. `of`: the event it is grouped under.
+    """One thing a rule did.
 
-    `priority` is that of the alarm to be, 0 as sent.
+    `cause` is the zone that confirmed or the user who cancelled, `of` the event it is grouped under; `priority` is that
+    of the alarm to be, 0 as sent.
     """
 
     what: What
@@ -410,9 +411,7 @@ def _note_trip(memory: ZoneMemory, rule: Rule, ref: tuple[str, int], zone: str, 
     memory.trips = trips
 
 
-def _restore(
-    state: DeviceState, rules_of: RulesOf, ref: tuple[str, int], event: Any, at: int, acts: list[Act]
-) -> None:
+def _restore(state: DeviceState, rules_of: RulesOf, ref: tuple[str, int], event: Any, at: int, acts: list[Act]) -> None:
     """Note that a zone is calm again; what waits stays an alarm to be, a restore never ends one."""
     zone = _number(event.zone)
     for one in state.waiting:

@@ -46,6 +46,12 @@ class AlarmRepository:
         )
         return [_alarm(row) for row in rows if (row.device_id, row.zone) in wanted]
 
+    def id_of_signal(self, signal_id: str) -> str | None:
+        """Return the first alarm of a signal; None when it raised none."""
+        found = select(alarms.c.id).where(alarms.c.signal_id == signal_id).order_by(alarms.c.id).limit(1)
+        alarm_id: str | None = self._connection.execute(found).scalar()
+        return alarm_id
+
     def restore(self, restored: Sequence[Alarm]) -> None:
         """Mark alarms restored at their `restored_at`."""
         _RESTORE.run(

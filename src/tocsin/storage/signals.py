@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.normal import NormalEvent
+from tocsin.base.normal import Category, NormalEvent
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import SignalFilter
@@ -54,12 +54,14 @@ _ORIGINS = select(
     .outerjoin(_place_home, _place_home.c.id == places.c.jurisdiction_id)
 )
 _ZONES = select(
-    zones.c.id, zones.c.device_id, zones.c.number, zones.c.name, zones.c.name_en, *_PLACE_COLUMNS
+    zones.c.id, zones.c.device_id, zones.c.number, zones.c.name, zones.c.name_en, zones.c.kind, *_PLACE_COLUMNS
 ).select_from(
     zones.outerjoin(places, places.c.id == zones.c.place_id).outerjoin(
         _place_home, _place_home.c.id == places.c.jurisdiction_id
     )
 )
+# No event of duress in it: those on the premises must not read that somebody asked for help.
+_IS_LOUD = signals.c.events.not_like(f'%"category":"{Category.DURESS.value}"%')
 _LISTED = select(signals, devices.c.jurisdiction_code).select_from(
     signals.outerjoin(devices, devices.c.id == signals.c.device_id)
 )
@@ -98,7 +100,9 @@ class SignalRepository:
             return {}
         rows = self._connection.execute(_ZONES.where(zones.c.device_id.in_(sorted(device_ids))))
         return {
-            (row.device_id, row.number): ZoneInfo(row.id, row.device_id, row.number, row.name, row.name_en, _place(row))
+            (row.device_id, row.number): ZoneInfo(
+                row.id, row.device_id, row.number, row.name, row.name_en, _place(row), row.kind
+            )
             for row in rows
         }
 
@@ -179,11 +183,10 @@ class SignalRepository:
         )
         return [_stored(row) for row in rows]
 
-    def get(self, signal_id: str, *, visible_to: Scope) -> StoredSignal:
-        """Return one signal. Errors: NOT_FOUND when absent or outside the scope."""
-        row = self._connection.execute(
-            _LISTED.where(signals.c.id == signal_id).where(self._within(visible_to))
-        ).one_or_none()
+    def get(self, signal_id: str, *, visible_to: Scope, without_silent: bool = False) -> StoredSignal:
+        """Return one signal. Errors: NOT_FOUND when absent, outside the scope, or silent and those are left out."""
+        query = _LISTED.where(signals.c.id == signal_id).where(self._within(visible_to))
+        row = self._connection.execute(query.where(_IS_LOUD) if without_silent else query).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no signal {signal_id}")
         return _stored(row)
@@ -198,6 +201,8 @@ class SignalRepository:
             query = query.where(column.account == wanted.account)
         if wanted.state:
             query = query.where(column.state == wanted.state)
+        if wanted.without_silent:
+            query = query.where(_IS_LOUD)
         if wanted.received_from is not None:
             query = query.where(column.received_at_us >= to_us(wanted.received_from))
         if wanted.received_to is not None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tocsin.storage.profiles import ProfileRepository
     from tocsin.storage.recorder_plans import RecorderPlanRepository
     from tocsin.storage.retention import RetentionRepository
+    from tocsin.storage.rules import RuleRepository
     from tocsin.storage.segments import SegmentRepository
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
@@ -238,6 +239,13 @@ class Transaction:
         from tocsin.storage.retention import RetentionRepository
 
         return RetentionRepository(self.connection)
+
+    @cached_property
+    def rules(self) -> RuleRepository:
+        """Rules between signals and alarms, and what they did."""
+        from tocsin.storage.rules import RuleRepository
+
+        return RuleRepository(self.connection)
 
     @cached_property
     def kept(self) -> KeptRepository:
