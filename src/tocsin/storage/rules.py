@@ -23,6 +23,7 @@ from tocsin.storage.tables_alarms import signals
 from tocsin.storage.tables_registry import devices, zones
 from tocsin.storage.tables_rules import repair_proposals, rule_acts, rule_states, rule_versions, rules
 
+MANY = 500
 _encode = msgspec.json.Encoder().encode
 _knobs = msgspec.json.Decoder(dict[str, int])
 _pairs = msgspec.json.Decoder(tuple[tuple[str, str], ...])
@@ -260,14 +261,11 @@ class RuleRepository:
         return {(device_id, number): kind for device_id, number, kind in rows}
 
     def past(
-        self, device_ids: Sequence[str], received_from: datetime, received_to: datetime
-    ) -> Iterator[tuple[str, str, int, tuple[PastEvent, ...]]]:
-        """Yield (device id, signal id, received at in us, events) of past signals, by device and then by time."""
-        for device_id in device_ids:
-            for signal_id, at_us, events in _PAST.ask(
-                self._connection, device_id, to_us(received_from), to_us(received_to)
-            ):
-                yield device_id, signal_id, at_us, _past_events(events)
+        self, device_id: str, received_from: datetime, received_to: datetime
+    ) -> Iterator[tuple[str, int, tuple[PastEvent, ...]]]:
+        """Yield (signal id, received at in us, events) of a device's past signals, oldest first."""
+        rows = _PAST.ask(self._connection, device_id, to_us(received_from), to_us(received_to))
+        return ((signal_id, at_us, _past_events(events)) for signal_id, at_us, events in rows)
 
     def names(self, device_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the names of devices, Chinese and English."""
@@ -278,14 +276,22 @@ class RuleRepository:
         )
         return {row.id: (row.name, row.name_en) for row in rows}
 
-    def count_past(self, device_ids: Sequence[str], received_from: datetime, received_to: datetime) -> int:
-        """Return how many signals `past` would yield."""
-        counted = select(func.count()).where(
-            signals.c.device_id.in_(device_ids),
-            signals.c.received_at_us >= to_us(received_from),
-            signals.c.received_at_us < to_us(received_to),
-        )
-        return int(self._connection.execute(counted).scalar_one())
+    def count_past(self, device_ids: Collection[str], received_from: datetime, received_to: datetime) -> dict[str, int]:
+        """Return how many signals each of these devices sent in a time, without those that sent none."""
+        found: dict[str, int] = {}
+        ordered = sorted(device_ids)
+        for at in range(0, len(ordered), MANY):
+            rows = self._connection.execute(
+                select(signals.c.device_id, func.count())
+                .where(
+                    signals.c.device_id.in_(ordered[at : at + MANY]),
+                    signals.c.received_at_us >= to_us(received_from),
+                    signals.c.received_at_us < to_us(received_to),
+                )
+                .group_by(signals.c.device_id)
+            )
+            found.update({row[0]: row[1] for row in rows})
+        return found
 
 
 _ADD_STATES = Bulk.into(rule_states, ("device_id", "state"))
