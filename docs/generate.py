@@ -30,7 +30,7 @@ PERMISSION_WORDS = {
     Permission.SPEAK_TO_CAMERA: "speak through a camera one looks at",
     Permission.MANAGE_REGISTRY: "enter, change and retire jurisdictions, places, devices, zones, links, units",
     Permission.MANAGE_USERS: "add, change and disable users, set passwords",
-    Permission.MANAGE_PLANS: "write response plans",
+    Permission.MANAGE_PLANS: "write response plans and alarm rules",
     Permission.READ_AUDIT: "read and verify the audit log",
     Permission.READ_REGISTRY: "read places, devices, zones, cameras, the map",
     Permission.READ_INCIDENTS: "read incidents, alarms, signals, units, plans",

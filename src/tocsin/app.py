@@ -82,6 +82,8 @@ from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.retention_service import RetentionEngine
+from tocsin.domain.rule_service import RuleService
+from tocsin.domain.rule_trials import RuleTrials
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
@@ -372,6 +374,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     cameras = ChannelService(store, clock, directory)
     imports = ImportService(store, clock, places, devices, cameras)
     stack.push_async_callback(imports.stop)
+    rule_trials = RuleTrials(store, clock)
+    stack.push_async_callback(rule_trials.stop_all)
     camera_desk = CameraDesk(store, gb28181.camera_desk, clock, directory)
     acts = DeviceActs(store, gb28181.camera_desk)
     gb28181.camera_desk.on_upgraded = acts.upgraded
@@ -412,6 +416,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         incidents=IncidentService(store),
         units=UnitService(store),
         plans=PlanService(store),
+        rules=RuleService(store),
+        rule_trials=rule_trials,
         recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,
         views=views,
         layouts=LayoutService(store),

@@ -49,6 +49,8 @@ from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
+from tocsin.domain.rule_service import RuleService
+from tocsin.domain.rule_trials import RuleTrials
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.streams import stream_id_of
@@ -251,6 +253,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
             ProofService(store, clock),
             StorageService(store, clock, volume_files),
         ),
+        rules=RuleService(store),
+        rule_trials=RuleTrials(store, clock),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         words=timeline.WORDS,

@@ -9,7 +9,6 @@ from typing import Any, Final
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us
 from tocsin.domain.access import Actor, Permission, Rule, Scope
-from tocsin.domain.access import scope as scope_of
 from tocsin.domain.acts import guard
 from tocsin.domain.alarm_rules import Rule as AlarmRule
 from tocsin.domain.alarm_rules import check_rule, completed
@@ -58,9 +57,10 @@ class RuleService(UseCases):
 
 def checked(tx: Any, rule: AlarmRule, actor: Actor) -> AlarmRule:
     """Return a rule as it may be made by the actor, of its device's division. Errors: FORBIDDEN, NOT_FOUND, INVALID."""
+    allowed = require(actor, MANAGE)
     if rule.device_id:
         device = tx.devices.load({rule.device_id}).get(rule.device_id)
-        if device is None or not scope_of(actor, MANAGE).covers(device.jurisdiction_code):
+        if device is None or not allowed.covers(device.jurisdiction_code):
             raise TocsinError(ErrorCode.NOT_FOUND, f"no device {rule.device_id}")
         rule = replace(rule, jurisdiction_code=device.jurisdiction_code)
     _may(tx, rule.jurisdiction_code, actor)

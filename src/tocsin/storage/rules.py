@@ -170,7 +170,8 @@ class RuleRepository:
 
     def has_due(self, now: datetime) -> bool:
         """Say whether any held event's time is over."""
-        return bool(_DUE.ask(self._connection, to_us(now)))
+        [(until_us,)] = _NEXT_DUE.ask(self._connection)
+        return until_us is not None and until_us <= to_us(now)
 
     def find_acts(self, wanted: ActFilter, *, visible_to: Scope, limit: int = 100) -> list[RuleAct]:
         """Return acts, newest first."""
@@ -305,10 +306,7 @@ _ADD_ACTS = Bulk.into(
     ),
 )  # fmt: skip
 _END_ACTS = Bulk.change(rule_acts.c.id, ("what", "cause", "raised_priority", "ended_at_us", "alarm_id"))
-_DUE = Question(
-    select(rule_acts.c.id).where(_IS_HELD, rule_acts.c.until_us <= bindparam("b_now")).limit(literal_column("1")),
-    ("b_now",),
-)
+_NEXT_DUE = Question(select(func.min(rule_acts.c.until_us)).where(_IS_HELD))
 _PAST = Question(
     select(signals.c.id, signals.c.received_at_us, signals.c.events)
     .where(

@@ -38,6 +38,8 @@ from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.retention_desk import RetentionDesk
+from tocsin.domain.rule_service import RuleService
+from tocsin.domain.rule_trials import RuleTrials
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
@@ -182,6 +184,8 @@ class Services:
     camera_desk: CameraDesk | None = None
     acts: DeviceActs | None = None
     retention: RetentionDesk | None = None
+    rules: RuleService | None = None
+    rule_trials: RuleTrials | None = None
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
     clips: ClipService | None = None

@@ -51,6 +51,7 @@ class Signal(Out):
     events: list[SignalEvent]
     alarm_ids: list[Id]
     state: Literal["processed", "unprocessed", "quarantined"]
+    rules: list[dict[str, Any]] = Field([], description="what rules did to its events")
 
 
 class Stamp(Out):
