@@ -101,6 +101,7 @@ from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.ip_camera_trial import CameraTrials
+from tocsin.gateways.message_reading import preview
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
@@ -120,6 +121,7 @@ from tocsin.media.recorded_files import VolumeFiles
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
 from tocsin.media.worker_figures import WorkerFigures
+from tocsin.message_parts import MessageParts
 from tocsin.protocols.gb28181 import timeline
 from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force, upload_address
@@ -288,7 +290,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     link.events.on_forward_ended = cascade.calls.forward_ended
     gateways = Gateways(clock)
-    dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=KeyRollover(store, vault))
+    rollover = KeyRollover(store, vault)
+    dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=rollover)
+    messages = MessageParts(settings, store, clock, directory, intake, supervision, rollover)
 
     # use cases
     views = ViewService(store, directory, streams)
@@ -446,7 +450,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             lambda: _metrics(dc09, gb28181, sip, streams, link),
             lambda: _onvif_metrics(onvif),
             lambda: _gateway_metrics(gateways),
+            messages.metrics,
         ),
+        take_webhook=messages.webhook.take,
+        read_message=preview,
     )
 
     def on_store_health(health: StoreHealth) -> None:

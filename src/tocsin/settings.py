@@ -23,6 +23,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
 from tocsin.settings_gateways import Dc09Settings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
+from tocsin.settings_messages import WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
 from tocsin.settings_recording import ClipSettings, EdgeSettings, RecordingSettings
 
@@ -38,6 +39,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     storage: StorageSettings = StorageSettings()
     dc09: Dc09Settings = Dc09Settings()
+    webhook: WebhookSettings = WebhookSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()

@@ -36,7 +36,9 @@ from tocsin.domain.holds import HoldService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.ingest import Arrivals
 from tocsin.domain.intake import Intake
+from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
@@ -54,10 +56,13 @@ from tocsin.domain.rule_trials import RuleTrials
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.streams import stream_id_of
+from tocsin.domain.supervision import Supervision
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import ViewService
+from tocsin.gateways.message_reading import preview
+from tocsin.gateways.webhook import WebhookConfig, WebhookGateway
 from tocsin.media.recorded_files import VolumeFiles
 from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import load_settings, settings_in_force
@@ -221,6 +226,16 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
     devices = DeviceService(store, clock, vault, directory)
     imports = ImportService(store, clock, places, devices, cameras)
+    intake = Intake(store)
+    supervision = Supervision(store, directory, clock, intake)
+    webhooks = WebhookGateway(
+        WebhookConfig(per_s=1, burst=20),
+        directory,
+        Arrivals(store, intake),
+        supervision,
+        KeyRollover(store, vault),
+        clock,
+    )
     volume_files = MemoryFiles(1_000_000)
     services = Services(
         store=store,
@@ -262,10 +277,12 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         media=lambda: MediaHealth(1, 1, (8081,)),
         live_state=pictures.state,
         settings=lambda: settings_in_force(settings),
+        take_webhook=webhooks.take,
+        read_message=preview,
         heads=lambda: heads_path.read_text().splitlines(keepends=True),
         static=tmp_path / "static",
     )
     app = make_app(services, settings.server)
-    yield WebHouse(app, store, clock, Intake(store), services, pictures, heads_path, mover, known, playbacks, fetcher)
+    yield WebHouse(app, store, clock, intake, services, pictures, heads_path, mover, known, playbacks, fetcher)
     await imports.stop()
     await store.stop()

@@ -49,6 +49,7 @@ class Category(StrEnum):
     SYSTEM = "system"
     CANCEL = "cancel"
     VERIFY = "verify"
+    PUBLIC_WARNING = "public_warning"
     UNKNOWN = "unknown"
 
 

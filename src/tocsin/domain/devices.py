@@ -17,6 +17,7 @@ from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt
 from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.fields import refuse
+from tocsin.domain.message_sources import TOPICS, check_source, message_rule, topic_rule
 from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
 KEY_SIZES: Final = (16, 24, 32)
@@ -72,6 +73,19 @@ WORDS: Final = Words(
             "It sends encrypted messages, but no key is set here, so they cannot be read or answered. Enter the panel's"
             " key on this page.",
             "设备发送加密报文，但平台未设置密钥，无法解密和应答。请在本页录入主机的密钥。",
+        ),
+        "security.signature": (
+            "A message for it came with a signature that does not fit its secret; nothing was taken. Enter the secret"
+            " in the sender, or make a new one here.",
+            "收到署名与密钥不符的消息，已拒收。请在发送方填写正确的密钥，或在本页重新生成。",
+        ),
+        "comms.last_will": (
+            "The broker reports that the connection to it was lost.",
+            "消息服务器报告：与该设备的连接已断开。",
+        ),
+        "comms.feed_silent": (
+            "The feed of public warnings cannot be fetched.",
+            "无法获取该公共预警源。",
         ),
         "clock.skew": (
             "Its clock is off by {skew_s} s. Set the panel's clock; if it sends local time, enter its offset from UTC"
@@ -195,6 +209,7 @@ class Device:
         address: dict[str, object]
         if self.has_account:
             address = {"account": self.account, "prefix": self.prefix, "receiver": self.receiver}
+            address.update({name: self.settings[name] for name in TOPICS if self.settings.get(name)})
         elif SPOKEN[self.protocol].address is AddressForm.URL:
             address = {name: self.settings.get(name, "") for name in ("url", "sub_url", "username")}
         else:
@@ -352,6 +367,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "datum": fields.choice("wgs84", "gcj02"),
     "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
+    "message": message_rule,
     "certificate": _certificate,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),
@@ -367,11 +383,13 @@ _ADDRESS_RULES: Final[Mapping[str, fields.Rule]] = {
     "url": _camera_url,
     "sub_url": _camera_url,
     "username": _wire_text(64),
+    **dict.fromkeys(TOPICS, topic_rule),
     "account": _wire_text(64),
     "prefix": _wire_text(16),
     "receiver": _wire_text(16),
     "gb_id": _wire_text(64),
 }
+_ADDRESS_SETTINGS: Final = ("url", "sub_url", "username", *TOPICS)
 _DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
     "kind": fields.choice(*KINDS),
     "name": fields.text(200, required=True),
@@ -422,7 +440,7 @@ def _device_values(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
     values = fields.read(given, _DEVICE_RULES)
     values.update(values.pop("address", {}))
     changed = values.pop("settings", {})
-    changed = {**changed, **{name: values.pop(name) for name in ("url", "sub_url", "username") if name in values}}
+    changed = {**changed, **{name: values.pop(name) for name in _ADDRESS_SETTINGS if name in values}}
     if "clock_offset_s" in values:
         changed = {**changed, "clock_offset_s": values.pop("clock_offset_s")}
     if changed:
@@ -436,6 +454,7 @@ def _addressed(device: Device) -> Device:
         raise refuse("address.account", "registry.field_required", "account must not be empty")
     if spoken.address is AddressForm.GB_ID and not device.gb_id:
         raise refuse("address.gb_id", "registry.field_required", "gb_id must not be empty")
+    check_source(device.protocol, device.account, device.settings)
     if spoken.address is AddressForm.URL:
         url = str(device.settings.get("url", ""))
         if not url:

@@ -65,9 +65,15 @@ class Source:
     url: str = ""
     name: str = ""
     secret: bytes = field(default=b"", repr=False)
+    secret_before: bytes = field(default=b"", repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     poll_interval_s: float = 0.0
     version: int = 1
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What it may prove itself with, the newest first."""
+        return tuple(secret for secret in (self.secret, self.secret_before) if secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +475,7 @@ class Directory:
             url=str(device.settings.get("url", "")),
             name=device.name,
             secret=self._vault.open(device.secret) if device.secret else b"",
+            secret_before=self._vault.open(device.secret_before) if device.secret_before else b"",
             settings=device.settings,
             poll_interval_s=device.poll_interval_s,
             version=device.version,

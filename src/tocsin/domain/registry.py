@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from tocsin.domain.devices import Device, DeviceState, Zone, taken
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
+from tocsin.domain.message_sources import SECRET_BYTES
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.spoken import IP_PROTOCOLS
@@ -352,6 +354,17 @@ class DeviceService(UseCases):
         await self._directory.refresh(device_id)
         return saved
 
+    async def make_secret(self, device_id: str, *, actor: Actor) -> tuple[Device, str]:
+        """Make a new secret for a webhook and return it: the only time it is seen. The one before stays valid until
+        the new one has been used. Errors: NOT_FOUND, FORBIDDEN, CONFLICT when the device is no webhook.
+        """
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        saved: Device = await self._do(
+            actor, "device.secret_set", device_id, _make_secret, device_id, self._vault.seal(secret.encode())
+        )
+        await self._directory.refresh(device_id)
+        return saved, secret
+
     def seal(self, protocol: str, given: Mapping[str, str]) -> bytes:
         """Return what was entered as a key or password, sealed. Errors: INVALID."""
         return self._vault.seal(rules.secret_of(protocol, **given))
@@ -583,11 +596,18 @@ def put_secret(
 ) -> Device:
     """Write the sealed secret of a device, None takes it away, with its record."""
     current, _ = tx.devices.secrets(known.id)
-    keeps = keep_previous and sealed is not None and current is not None and known.protocol == "dc09"
+    keeps = keep_previous and sealed is not None and current is not None and known.protocol in ("dc09", "webhook")
     tx.devices.set_secrets(known.id, sealed, current if keeps else None)
     saved: Device = tx.devices.get(known.id, visible_to=scope(actor, READ))
     _record(tx, events.DeviceSecretSet, saved, actor, now, keeps_previous=keeps, removed=sealed is None)
     return saved
+
+
+def _make_secret(tx: Any, actor: Actor, now: datetime, device_id: str, sealed: bytes) -> Device:
+    known = managed_device(tx, actor, device_id)
+    if known.protocol != "webhook":
+        raise TocsinError(ErrorCode.CONFLICT, "only webhooks have a secret of ours", key="message.no_webhook")
+    return put_secret(tx, actor, now, known, sealed)
 
 
 def _zones(tx: Any, actor: Actor, device_id: str) -> list[Zone]:

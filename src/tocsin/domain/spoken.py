@@ -53,9 +53,9 @@ _ROWS: Final = (
     Spoken("dc07", AddressForm.URL, schemes=("tcp",), poll_interval_s=30.0),
     Spoken("relayed"),
     Spoken("jt808", secret=SecretForm.PASSWORD),
-    Spoken("mqtt", secret=SecretForm.PASSWORD),
+    Spoken("mqtt"),
     Spoken("webhook", secret=SecretForm.PASSWORD),
-    Spoken("cap", secret=SecretForm.PASSWORD),
+    Spoken("cap", AddressForm.URL, schemes=("http", "https")),
     Spoken("sip", secret=SecretForm.PASSWORD),
 )
 SPOKEN: Final[Mapping[str, Spoken]] = {row.word: row for row in _ROWS}

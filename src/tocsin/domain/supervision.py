@@ -45,6 +45,8 @@ _FAULT_OF_REASON: Final = {
     "register.expired": "comms.registration_expired",
     "register.keepalive_lost": "comms.keepalive_missed",
     "register.connection_lost": "comms.connection_lost",
+    "message.last_will": "comms.last_will",
+    "message.feed_silent": "comms.feed_silent",
     "camera.silent": "comms.camera_silent",
     "camera.wrong_password": "comms.password_refused",
     "camera.certificate_changed": "comms.certificate_changed",

@@ -21,7 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim import ip_camera_run, platform_run
+from tocsin.sim import ip_camera_run, platform_run, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -49,6 +49,7 @@ def add_arguments(kinds: Any) -> None:
     _add_town(kinds)
     platform_run.add_arguments(kinds).set_defaults(run=_platform)
     ip_camera_run.add_arguments(kinds).set_defaults(run=_ip_camera)
+    webhook.add_arguments(kinds).set_defaults(run=_webhook)
 
 
 async def until_told(work: Callable[[asyncio.Event], Awaitable[None]], seconds: float | None) -> None:
@@ -429,6 +430,10 @@ def _platform(arguments: argparse.Namespace) -> int:
 
 def _ip_camera(arguments: argparse.Namespace) -> int:
     return ip_camera_run.run(arguments, until_told, _report)
+
+
+def _webhook(arguments: argparse.Namespace) -> int:
+    return webhook.run(arguments, until_told, _report)
 
 
 def _add_town(kinds: Any) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.kept_segments import KeptRepository
     from tocsin.storage.layouts import LayoutRepository
+    from tocsin.storage.message_marks import MarkRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
     from tocsin.storage.pictures import PictureRepository
@@ -169,6 +170,13 @@ class Transaction:
         from tocsin.storage.signals import SignalRepository
 
         return SignalRepository(self.connection)
+
+    @cached_property
+    def marks(self) -> MarkRepository:
+        """Messages that were taken before."""
+        from tocsin.storage.message_marks import MarkRepository
+
+        return MarkRepository(self.connection)
 
     @cached_property
     def alarms(self) -> AlarmRepository:

@@ -28,6 +28,7 @@ PUBLIC: frozenset[tuple[str, str]] = frozenset(
     {
         ("POST", "/api/v1/session"),
         ("GET", "/api/v1/openapi.json"),
+        ("POST", "/api/v1/ingest/{source}"),  # webhooks: the signature is the permission
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ from prometheus_client.core import Metric
 from pydantic import SecretStr
 
 from tocsin.base.clock import Clock
+from tocsin.base.message_form import MessageForm
+from tocsin.base.normal import NormalEvent
 from tocsin.base.words import Words
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_desk import CameraDesk
@@ -28,6 +31,7 @@ from tocsin.domain.imaging import ImageService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.ingest import Taken
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
@@ -193,6 +197,8 @@ class Services:
     pictures: PictureDesk | None = None
     trials: TrialService | None = None
     recorder_desk: RecorderDesk | None = None
+    take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None
+    read_message: Callable[[bytes, MessageForm, str, datetime], tuple[Sequence[NormalEvent], int]] | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True
     map: Callable[[], bytes] = lambda: NO_MAP

@@ -24,6 +24,7 @@ export const KIND: Readonly<Record<string, () => string>> = {
   system: m.incidents_kind_system,
   unprocessed: m.incidents_kind_unprocessed,
   cancel: m.incidents_kind_cancel,
+  public_warning: m.incidents_kind_public_warning,
   verify: m.incidents_kind_verify,
   unknown: m.incidents_kind_unknown,
 };

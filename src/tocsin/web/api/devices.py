@@ -39,6 +39,8 @@ class AddressIn(In):
     url: Annotated[str, Field(max_length=512, examples=["rtsp://10.0.0.9:554/stream1"])] = ""
     sub_url: Annotated[str, Field(max_length=512)] = ""
     username: Annotated[str, Field(max_length=64)] = ""
+    topic: Annotated[str, Field(max_length=256, examples=["site7/panel1/events"])] = ""
+    status_topic: Annotated[str, Field(max_length=256)] = ""
 
 
 class DeviceIn(In):
