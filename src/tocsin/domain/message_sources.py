@@ -14,7 +14,6 @@ from tocsin.domain.fields import refuse
 MESSAGE_PROTOCOLS: Final = ("webhook", "mqtt", "cap")
 TOPICS: Final = ("topic", "status_topic")
 MAX_TOPIC_CHARS: Final = 256
-SECRET_BYTES: Final = 32
 _NAME: Final = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$")
 _CODE: Final = re.compile(r"^(?:[a-z_]{2,32}|sia:[A-Z]{2}|cid:[0-9A-F]{3,4})(?:\.restore)?$")
 

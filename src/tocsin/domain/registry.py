@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.ids import new_id
+from tocsin.base.ids import new_id, new_token
 from tocsin.base.times import to_us
 from tocsin.base.vault import Vault
 from tocsin.domain import devices as rules
@@ -23,7 +22,6 @@ from tocsin.domain.devices import Device, DeviceState, Zone, taken
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
-from tocsin.domain.message_sources import SECRET_BYTES
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.spoken import IP_PROTOCOLS
@@ -358,7 +356,7 @@ class DeviceService(UseCases):
         """Make a new secret for a webhook and return it: the only time it is seen. The one before stays valid until
         the new one has been used. Errors: NOT_FOUND, FORBIDDEN, CONFLICT when the device is no webhook.
         """
-        secret = secrets.token_urlsafe(SECRET_BYTES)
+        secret = new_token()
         saved: Device = await self._do(
             actor, "device.secret_set", device_id, _make_secret, device_id, self._vault.seal(secret.encode())
         )

@@ -115,7 +115,10 @@ def test_messages_are_taken_out_of_an_envelope() -> None:
 
 
 def test_a_feed_names_its_messages() -> None:
-    atom = b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="/a"/><link type="application/cap+xml" href="/b"/></entry></feed>'
+    atom = (
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="/a"/>'
+        b'<link type="application/cap+xml" href="/b"/></entry></feed>'
+    )
     rss = b"<rss><channel><link>no</link><item><link>https://x/1</link></item></channel></rss>"
     assert links_of(atom) == ["/b"]
     assert links_of(rss) == ["https://x/1"]

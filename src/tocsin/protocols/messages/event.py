@@ -1,6 +1,6 @@
 """A message as JSON (or a bare word) -> events in the normal form, and what of it may be kept. Pure.
 
-    {"code": "door_forced", "zone": "3", "text": "North gate", "priority": 2, "occurred_at": "2026-11-27T08:30:00+08:00"}
+    {"code": "door_forced", "zone": "3", "text": "Gate", "priority": 2, "occurred_at": "2026-11-27T08:30:00+08:00"}
 
 or a list of such, or `{"events": [...]}`. A maker's own form is read by a `MessageForm`: `paths` name where a part
 stands (`data.door.no`, `items.0.type`, `topic.1` for a level of an MQTT topic, `.` for the whole, `=panic` for a

@@ -15,7 +15,7 @@ from tocsin.base.normal import NormalEvent
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.forms import optional_iso
 from tocsin.domain.message_sources import MESSAGE_PROTOCOLS, form_of, message_rule
-from tocsin.web.api import objects
+from tocsin.web.api import objects_registry
 from tocsin.web.api.shapes import In, Out, reply
 from tocsin.web.deps import House, allowed
 
@@ -38,7 +38,7 @@ class SecretMade(Out):
     """A new secret, shown this once."""
 
     secret: str
-    device: objects.Device
+    device: objects_registry.Device
 
 
 class MessageTestIn(In):
