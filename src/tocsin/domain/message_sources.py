@@ -1,4 +1,4 @@
-"""Sources that send messages: webhooks, devices on an MQTT broker, feeds of public warnings. What people enter of them."""
+"""Sources that send messages, webhooks, MQTT devices, feeds of public warnings: what people enter of them."""
 
 from __future__ import annotations
 
