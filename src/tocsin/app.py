@@ -74,6 +74,7 @@ from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
+from tocsin.domain.recording_routes import RoutedRecordings
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.reports import StoredReports
@@ -105,6 +106,7 @@ from tocsin.gateways.message_reading import preview
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
+from tocsin.gateways.onvif_recordings import OnvifRecordings
 from tocsin.gateways.onvif_snapshots import OnvifSnapshots
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.runner import Gateways
@@ -270,7 +272,12 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         channel_of=directory.channel,
     )
     directory.on_change(lambda read, _gone: gb28181.entries_changed(device.gb_id for device in read if device.gb_id))
-    playbacks = Playbacks(link, gb28181.playback, clock, public_host=settings.media.host)
+    kept_elsewhere = RoutedRecordings(
+        directory.protocol_of, gb28181.recordings, gb28181.playback, gb28181.download_speeds
+    )
+    onvif_recordings = OnvifRecordings(onvif)
+    kept_elsewhere.add("onvif", onvif_recordings)
+    playbacks = Playbacks(link, kept_elsewhere, clock, public_host=settings.media.host)
     gb28181.on_ended(streams.source_ended)
     gb28181.on_registered(streams.device_registered)
     rtsp.on_back(streams.device_registered)
@@ -327,12 +334,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     users = UserService(store, clock, session_hours=settings.server.session_hours)
     folder = settings.data / "downloads"
     reserve_bytes = settings.media.disk_reserve_mb << 20
-    fetcher = Downloads(link, gb28181.playback, clock, folder, reserve_bytes=reserve_bytes)
+    fetcher = Downloads(link, kept_elsewhere, clock, folder, reserve_bytes=reserve_bytes)
     keep_days = settings.media.download_keep_days
-    downloads = DownloadService(
-        store, clock, directory, fetcher, folder, keep_days=keep_days, speeds=gb28181.download_speeds
-    )
-    recordings = RecordingService(store, clock, directory, gb28181.recordings, playbacks)
+    downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days, speeds=kept_elsewhere)
+    recordings = RecordingService(store, clock, directory, kept_elsewhere, playbacks)
     recorded = RecordedService(store, clock, VolumeFiles())
     recorder = None
     if isinstance(link, MediaLink):
@@ -356,13 +361,13 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     alarm_snapshots = AlarmSnapshots(store, snapshots)
     device_clips = DeviceClips(
-        gb28181.recordings,
+        kept_elsewhere,
         fetcher,
-        gb28181.download_speeds,
+        kept_elsewhere,
         downloads,
         clock,
         settings.data / "clips",
-        can_ask=lambda device_id: not directory.protocol_of(device_id),
+        can_ask=lambda device_id: not directory.protocol_of(device_id) or onvif_recordings.offers(device_id),
     )
     own_clips = OwnClips(recorder, VolumeFiles(), records=settings.clips.record) if recorder is not None else None
     clip_maker = ClipMaker(

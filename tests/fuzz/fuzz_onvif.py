@@ -1,10 +1,12 @@
 """Fuzz target: answers of an ONVIF camera, notifications and probe matches included."""
 
 import contextlib
+from datetime import UTC, datetime
 
-from tocsin.protocols.onvif import calls, discovery, events, imaging
+from tocsin.protocols.onvif import calls, discovery, events, imaging, recordings
 from tocsin.protocols.onvif.soap import Fault, Unreadable, read_envelope
 
+FROM, TO = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 SEEDS: list[bytes] = [
     b'<E><Body><GetProfilesResponse><Profiles token="a"><Name>m</Name><VideoSourceConfiguration><SourceToken>v'
     b"</SourceToken></VideoSourceConfiguration><VideoEncoderConfiguration><Encoding>H264</Encoding><Resolution><Width>"
@@ -18,6 +20,11 @@ SEEDS: list[bytes] = [
     b"<E><Body><R><ImagingOptions><Brightness><Min>0</Min><Max>100</Max></Brightness><IrCutFilterModes>ON"
     b"</IrCutFilterModes><IrCutFilterModes>OFF</IrCutFilterModes></ImagingOptions><ImagingSettings><Brightness>1e400"
     b"</Brightness><WideDynamicRange><Mode>ON</Mode></WideDynamicRange></ImagingSettings></R></Body></E>",
+    b"<E><Body><R><ResultList><SearchState>Searching</SearchState><RecordingInformation><RecordingToken>a</RecordingToken>"
+    b"<Track><TrackToken>V</TrackToken><TrackType>Video</TrackType><DataFrom>2026-01-01T00:00:00Z</DataFrom><DataTo>"
+    b"0001-01-01T00:00:00+14:00</DataTo></Track></RecordingInformation><Result><RecordingToken>a</RecordingToken>"
+    b"<TrackToken>V</TrackToken><Time>2026-01-01T00:00:01Z</Time><Event>"
+    b"<SimpleItem Name='IsDataPresent' Value='false'/></Event></Result></ResultList></R></Body></E>",
     b"<E><ProbeMatch><Scopes>onvif://www.onvif.org/name/%FF</Scopes><XAddrs>http://h/o</XAddrs></ProbeMatch></E>",
 ]
 
@@ -37,6 +44,11 @@ def run_one(data: bytes) -> None:
         calls.at_host(calls.read_uri(answer), "http://h:80/x")
         calls.read_presets(answer)
         calls.read_inputs(answer)
+        presence = recordings.read_presence(answer).rows
+        for one in recordings.of_source(recordings.read_recordings(answer).rows, "v", ["v"]):
+            for begins, ends in recordings.spans_of(one, presence, FROM, TO):
+                assert FROM <= begins < ends <= TO
+        recordings.more_recordings(recordings.read_search(answer))
         imaging.can_move_focus(answer)
         imaging.read_options(answer)
         imaging.set_settings("v", imaging.read_settings(answer))

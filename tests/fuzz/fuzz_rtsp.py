@@ -3,6 +3,7 @@
 from tocsin.protocols.rtsp.client import Conversation
 from tocsin.protocols.rtsp.description import read_description, resolve
 from tocsin.protocols.rtsp.message import MAX_BODY_BYTES, encode_response, frame
+from tocsin.protocols.rtsp.replay import clock_range, read_clock_range
 
 _SDP = (
     b"v=0\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
@@ -12,6 +13,7 @@ SEEDS: list[bytes] = [
     encode_response(200, "OK", [("CSeq", "1"), ("Session", "a;timeout=60")], _SDP) + frame(0, b"\x80\x60" + bytes(20)),
     encode_response(401, "No", [("CSeq", "1"), ("WWW-Authenticate", 'Digest realm="c", nonce="n", qop="auth"')]),
     _SDP,
+    b"clock=20261122T021423.040Z-20261122T021823Z",
 ]
 
 
@@ -26,3 +28,6 @@ def run_one(data: bytes) -> None:
         track.sets()
         _ = track.audio_codec
         resolve("rtsp://h/a/", track.control[:100])
+    found = read_clock_range(data[:200].decode("latin-1"))
+    if found is not None:
+        assert read_clock_range(clock_range(*found)) is not None

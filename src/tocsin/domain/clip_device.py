@@ -118,6 +118,9 @@ class DeviceClips:
         if done.state == "finished" and missing in NOT_LISTED:
             missing, found = "", None  # it listed less than it sent: what came counts
         shown = found or Coverage(starts, ends)
+        if done.first_at is not None and done.last_at is not None:  # its pictures say themselves when they were taken
+            shown = Coverage(done.first_at, done.last_at, found is not None and found.has_gap)
+            missing = missing if missing in NOT_LISTED else lacks(shown, starts, ends)
         is_whole = done.state == "finished" and not missing
         return Got(
             READY if is_whole else PARTIAL,

@@ -60,13 +60,15 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """How a fetch ended; `state` as of a download."""
+    """How a fetch ended; `state` as of a download. Its first and last moment are told where the pictures say them."""
 
     state: str
     reason: str = ""
     size_bytes: int = 0
     sha256: str = ""
     codec: str = ""
+    first_at: datetime | None = None
+    last_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,12 +64,44 @@ class RecordingWish:
     download_speed: int = 0
 
 
+class RecordingMedia(MediaPorts, Protocol):
+    """Receivers for recordings, and replays that are pulled."""
+
+    async def open_replay(
+        self,
+        stream_id: str,
+        url: str,
+        *,
+        username: str = "",
+        password: str = "",
+        certificate: str = "",
+        ahead_ms: float = 0.0,
+    ) -> None:
+        """Set up a replay; `ahead_ms` is how far the device's clock is ahead of ours. Errors: UNAVAILABLE."""
+
+    async def replay(
+        self,
+        stream_id: str,
+        act: str,
+        *,
+        starts: datetime | None = None,
+        ends: datetime | None = None,
+        scale: float = 1.0,
+        is_fast: bool = False,
+    ) -> float:
+        """Let a replay `play`, from a moment or on from where it stands, or `pause`; return its speed."""
+
+
 class RecordingSession(Protocol):
-    """A recording that is being sent. Its acts raise UNAVAILABLE when the device refuses or does not answer."""
+    """A recording that is being sent. Its acts raise UNAVAILABLE when the device refuses or does not answer.
+
+    `tells_time`: its pictures say when they were taken.
+    """
 
     stream_id: str
     file_bytes: int | None
     may_reverse: bool
+    tells_time: bool
 
     async def pause(self) -> None:
         """Stand still."""
@@ -90,7 +122,7 @@ class RecordingSession(Protocol):
 class RecordingSource(Protocol):
     """Asks a device for a recording."""
 
-    async def open_recording(self, channel: Channel, media: MediaPorts, wish: RecordingWish) -> RecordingSession:
+    async def open_recording(self, channel: Channel, media: RecordingMedia, wish: RecordingWish) -> RecordingSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
 
     def on_file_end(self, callback: FileEndHeard) -> None:

@@ -17,8 +17,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.attempts import AttemptKind
 from tocsin.domain.directory import Channel
-from tocsin.domain.playback import REVERSE, SPEEDS, EndHeard, FileEndHeard, RecordingWish
-from tocsin.domain.video import MediaPorts
+from tocsin.domain.playback import REVERSE, SPEEDS, EndHeard, FileEndHeard, RecordingMedia, RecordingWish
 from tocsin.gateways.gb28181_calls import MediaCaller, Opened, Wanted
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.protocols.gb28181.history_sdp import HistoryWish, file_size_of, history_offer
@@ -50,6 +49,7 @@ class GbRecordingSession:
         self.stream_id = wish.stream_id
         self.file_bytes = file_size_of(opened.answer_body) if wish.download_speed else None
         self.may_reverse = opened.device.version.strip().startswith("3")
+        self.tells_time = False
         self.opened = opened
         self._source = source
         self._wish = wish
@@ -128,7 +128,7 @@ class GbPlayback:
         """How many devices are sending recordings."""
         return len(self._sessions)
 
-    async def open_recording(self, channel: Channel, media: MediaPorts, wish: RecordingWish) -> GbRecordingSession:
+    async def open_recording(self, channel: Channel, media: RecordingMedia, wish: RecordingWish) -> GbRecordingSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
         history = HistoryWish(
             channel.gb_id,

@@ -275,6 +275,16 @@ class OnvifGateway:
         known = self._known.get(device_id)
         return known is not None and known.is_ready
 
+    def reach(self, channel: Channel) -> tuple[OnvifCalls, tuple[str, ...]]:
+        """Return the way to a camera and the tokens of its sensors. Errors: UNAVAILABLE when it is not ready."""
+        known = self._ready(channel, key="recording.device_offline")
+        return known.reach, tuple(dict.fromkeys(profile.source for profile in known.profiles))
+
+    def services(self, device_id: str) -> frozenset[str]:
+        """Return the services a camera offers; none before its first contact."""
+        known = self._known.get(device_id)
+        return frozenset(known.reach.services) if known is not None and known.is_ready else frozenset()
+
     async def snapshot(self, channel: Channel, limit: int, within_s: float) -> tuple[str, bytes]:
         """Fetch a picture from the address the camera names, at the host people entered. Errors: CallFailed."""
         known = self._known.get(channel.device_id)

@@ -19,6 +19,7 @@ from tocsin.media.playback import DRAIN_S, OPEN_TIMEOUT_S, Link, RecordingPorts,
 from tocsin.media.wire import Message
 
 LOOK_S = 0.5
+_ENDS = ("first", "last")
 
 
 class SavingLink(Link, Protocol):
@@ -125,6 +126,10 @@ class Downloads:
             await self._link.close_receiver(stream_id)
         if done["problem"] or not done["pictures"]:
             return Fetched("failed", str(done["problem"]) or "download.nothing")
+        first_at = last_at = None
+        if session.tells_time:
+            first_at, last_at = (datetime.fromtimestamp(done[f"{word}_record_ms"] / 1000.0, UTC) for word in _ENDS)
+            at = max(at, last_at)
         # A device that says nothing at the end falls silent there, or hangs up.
         is_whole = at >= ends - END_SLACK and reason.startswith("recording.")
         return Fetched(
@@ -133,6 +138,8 @@ class Downloads:
             int(done["size_bytes"]),
             str(done["sha256"]),
             str(done["codec"]),
+            first_at,
+            last_at,
         )
 
     def _ended(self, stream_id: str, reason: str) -> None:

@@ -164,6 +164,14 @@ class ZlmLink:
         """Refuse: the camera's password would have to be given to the server."""
         _refuse("RTSP cameras")
 
+    async def open_replay(self, stream_id: str, url: str, **how: Any) -> None:
+        """Refuse, as `open_rtsp`."""
+        _refuse("RTSP cameras")
+
+    async def replay(self, stream_id: str, act: str, **how: Any) -> float:
+        """Refuse, as `open_rtsp`."""
+        _refuse("RTSP cameras")
+
     async def first_packet(self, stream_id: str, timeout_s: float) -> bool:
         """Wait until the server hears the device; False when it does not in time."""
         until_s = self._clock.monotonic() + timeout_s

@@ -135,6 +135,61 @@ class MediaLink:
             certificate=certificate,
         )
 
+    async def open_replay(
+        self,
+        stream_id: str,
+        url: str,
+        *,
+        username: str = "",
+        password: str = "",
+        certificate: str = "",
+        ahead_ms: float = 0.0,
+    ) -> None:
+        """Let a worker set up the replay of a recording; `replay` begins it. Errors: as `open_rtsp`."""
+        worker = await self._workers.worker_of(stream_id)
+        self._arrived[stream_id] = asyncio.Event()
+        await self._workers.call(
+            worker,
+            "open_rtsp",
+            timeout_s=RTSP_CALL_TIMEOUT_S,
+            stream_id=stream_id,
+            url=url,
+            username=username,
+            password=password,
+            certificate=certificate,
+            replays=True,
+            ahead_ms=ahead_ms,
+            wan=True,
+        )
+
+    async def replay(
+        self,
+        stream_id: str,
+        act: str,
+        *,
+        starts: datetime | None = None,
+        ends: datetime | None = None,
+        scale: float = 1.0,
+        is_fast: bool = False,
+    ) -> float:
+        """Let a replay `play`, from a moment or on from where it stands, or `pause`; return its speed.
+
+        Errors: UNAVAILABLE.
+        """
+        worker = await self._workers.worker_of(stream_id)
+        found = await self._workers.call(
+            worker,
+            "replay",
+            timeout_s=RTSP_CALL_TIMEOUT_S,
+            stream_id=stream_id,
+            act=act,
+            starts_ms=None if starts is None else starts.timestamp() * 1000.0,
+            ends_ms=None if ends is None else ends.timestamp() * 1000.0,
+            scale=scale,
+            is_fast=is_fast,
+        )
+        return float(found.get("scale", scale))
+
     async def first_packet(self, stream_id: str, timeout_s: float) -> bool:
         """Wait for media; False when none arrived in time."""
         arrived = self._arrived.get(stream_id)

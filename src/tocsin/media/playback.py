@@ -23,11 +23,12 @@ from tocsin.domain.playback import (
     END_SLACK,
     EndWatch,
     PlaybackState,
+    RecordingMedia,
     RecordingSession,
     RecordingSource,
     RecordingWish,
 )
-from tocsin.domain.video import Endpoint, ForwardTarget, MediaPorts
+from tocsin.domain.video import Endpoint, ForwardTarget
 from tocsin.media.link_words import MediaEvents, StreamStats
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ SWEEP_S = 0.5
 KEPT_ENDED_S = 120.0
 
 
-class Link(MediaPorts, Protocol):
+class Link(RecordingMedia, Protocol):
     """What playbacks need of the media link."""
 
     events: MediaEvents
@@ -113,8 +114,19 @@ class RecordingPorts:
         return endpoint
 
     async def open_rtsp(self, *given: Any, **how: Any) -> Any:
-        """Refuse: recordings of RTSP cameras are not asked for."""
-        raise TocsinError(ErrorCode.UNAVAILABLE, "no recordings over RTSP", key="recording.failed")
+        """Refuse: that is a live picture."""
+        raise TocsinError(ErrorCode.UNAVAILABLE, "no recording", key="recording.failed")
+
+    async def open_replay(self, stream_id: str, url: str, **how: Any) -> None:
+        """Set up a replay and the clock of the recording."""
+        await self._link.open_replay(stream_id, url, **how)
+        await self._link.steer(stream_id, "start", record_ms=self._starts.timestamp() * 1000.0)
+        if self._path is not None:
+            await self._link.save(stream_id, self._path, self._max_bytes, is_bare=self._is_bare)
+
+    async def replay(self, stream_id: str, act: str, **how: Any) -> float:
+        """Let it play or pause."""
+        return await self._link.replay(stream_id, act, **how)
 
     async def connect(self, stream_id: str, ip: str, port: int) -> None:
         """Connect to a device that listens."""
@@ -416,7 +428,8 @@ class Playbacks:
             if one.at >= one.wish.ends - END_SLACK:
                 self._over(one, "ended", "recording.ended")
             else:
-                self._over(one, "ended", "recording.silent" if reason == "silence" else "recording.connection_lost")
+                is_over = reason in ("silence", "recording.ended")  # it says itself that nothing follows
+                self._over(one, "ended", "recording.silent" if is_over else "recording.connection_lost")
 
     def _worker_lost(self, stream_ids: tuple[str, ...]) -> None:
         for stream_id in stream_ids:

@@ -12,6 +12,7 @@ import structlog
 
 from tocsin.base.clock import Clock
 from tocsin.media.pace import Pace
+from tocsin.media.playback_feed import PlaybackFeed
 from tocsin.media.ports import ENOUGH_BUFFER_BYTES, PortRange, PortsExhausted, TcpListener, UdpPort, connect_port
 from tocsin.media.rtsp import PullOrder, PullRefused, RtspPull
 from tocsin.media.shared import SharedPorts, SsrcTaken
@@ -28,7 +29,7 @@ TRANSPORTS = frozenset({"udp", "tcp_passive", "tcp_active"})
 
 
 class Receivers:
-    """The verbs `open_receiver`, `connect`, `open_rtsp` and `close` of a worker; `place` seats a viewer anew."""
+    """The verbs `open_receiver`, `connect`, `open_rtsp`, `replay`, `close` of a worker; `place` seats a viewer anew."""
 
     def __init__(
         self, stages: Stages, pace: Pace, ports: PortRange, clock: Clock, place: Callable[[Stage, Viewer], None]
@@ -46,6 +47,7 @@ class Receivers:
             "open_receiver": self._open_receiver,
             "connect": self._connect,
             "open_rtsp": self._open_rtsp,
+            "replay": self._replay,
             "close": self._close,
         }
 
@@ -133,10 +135,14 @@ class Receivers:
             bool(message.get("audio")),
             WAIT_WAN_MS if message.get("wan") else WAIT_LAN_MS,
             str(message.get("certificate") or ""),
+            bool(message.get("replays")),
+            float(message.get("ahead_ms") or 0.0),
         )
         stage = self._stages.open(stream_id)
         self._close_source(stage)
         stage.feed.tolerates_loss = message.get("loss") == "tolerate"
+        if isinstance(stage.feed, PlaybackFeed):
+            stage.feed.line.is_told = order.replays
 
         def lost(reason: str) -> None:
             if stage.pull is pull:
@@ -170,6 +176,25 @@ class Receivers:
         self._pace.choose()
         log.info("camera pulled", stream_id=stream_id, transport=pull.transport)
         return agreed
+
+    async def _replay(self, message: Message) -> object:
+        pull = self._stages.named_in(message).pull
+        if pull is None:
+            raise Refused("not_found", "no recording is pulled")
+        starts_ms = message.get("starts_ms")
+        try:
+            if message["act"] == "pause":
+                await pull.pause()
+                return {}
+            scale = await pull.play(
+                None if starts_ms is None else float(starts_ms),
+                float(message.get("ends_ms") or 0.0),
+                scale=float(message.get("scale") or 1.0),
+                is_fast=bool(message.get("is_fast")),
+            )
+        except PullRefused as refusal:
+            raise Refused(refusal.code, str(refusal)) from refusal
+        return {"scale": scale}
 
     def _deliver_pulled(self, stage: Stage, source: Source, packets: list[bytes]) -> None:
         """Take packets of a pull; those that come before its opening was answered count as well."""

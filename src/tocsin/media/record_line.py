@@ -25,7 +25,8 @@ class RecordLine:
     """The time of one recording being sent. `keeps_pace` lays media time out as it was recorded, for files.
 
     `record_ms` is the record time of the last picture (milliseconds since 1970), `scale` the speed, negative backwards.
-    `version` counts changes of the relation between media time and record time.
+    `version` counts changes of the relation between media time and record time. With `is_told` the time stamps of the
+    pictures are the times they were taken (ticks since 1970, cut to 33 bits), and nothing is guessed.
     """
 
     def __init__(self, *, keeps_pace: bool = False) -> None:
@@ -33,6 +34,7 @@ class RecordLine:
         self.scale = 1.0
         self.is_paused = False
         self.is_held = False
+        self.is_told = False
         self.record_ms = 0.0
         self.media = 0
         self.version = 0
@@ -94,6 +96,9 @@ class RecordLine:
             self._step_back(step, elapsed_ms, is_key=is_key)
         else:
             self._step_on(step, elapsed_ms)
+            if self.is_told and pts is not None:
+                self.record_ms = _told(pts, self.record_ms)
+                return self.media
         if step is not None and 0 < step <= MAX_STEP_TICKS:
             self._judge(step, now_ms)
         return self.media
@@ -112,7 +117,13 @@ class RecordLine:
         assert self._pending is not None
         if not is_key:
             return None
-        if self._is_seek and pts is not None and last is not None and now_ms - self._resumed_ms < OLD_PICTURES_MS:
+        if (
+            self._is_seek
+            and not self.is_told
+            and pts is not None
+            and last is not None
+            and now_ms - self._resumed_ms < OLD_PICTURES_MS
+        ):
             step = _wrapped(pts - last)
             if 0 < step <= CLOCK_HZ:
                 return None  # it goes on from before the seek: still under way when the device answered
@@ -121,6 +132,8 @@ class RecordLine:
             told = self._pair[1] + _wrapped(pts - self._pair[0]) / 90.0
             if abs(told - record_ms) <= KEY_SEARCH_MS:
                 record_ms = told
+        if self.is_told and pts is not None:
+            record_ms = _told(pts, record_ms)
         self.record_ms = self._group_starts = record_ms
         self._pair = (pts, record_ms) if pts is not None else None
         if self.has_picture:
@@ -185,6 +198,11 @@ class RecordLine:
     def _judge_again(self) -> None:
         self._run_ms = -1.0
         self._run_ticks = self._run_pictures = 0
+
+
+def _told(pts: int, near_ms: float) -> float:
+    """Return the moment a time stamp names, within 13 hours of another."""
+    return near_ms + _wrapped((pts - round(near_ms * 90)) % (1 << 33)) / 90.0
 
 
 def _wrapped(step: int) -> int:

@@ -16,6 +16,10 @@ WORDS: Final = Words(
             "The device did not take the question. Its address may have changed.",
             "设备未接收查询请求，其地址可能已变化。",
         ),
+        "recording.no_way": (
+            "This camera keeps no recordings of its own that can be asked for.",
+            "该摄像机自身没有可供调取的录像。",
+        ),
         "recording.refused": ("The device refuses to list its recordings.", "设备拒绝列出录像。"),
         "recording.no_answer": (
             "The device took the question and sent no list. It may have no storage.",

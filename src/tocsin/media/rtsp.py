@@ -24,10 +24,12 @@ from tocsin.media.feed import Feed
 from tocsin.media.ports import PortRange, PortsExhausted, UdpPort, UdpWatch
 from tocsin.media.source import Source
 from tocsin.protocols.rtp.reorder import WAIT_LAN_MS
+from tocsin.protocols.rtp.replay import ReplayTimes
 from tocsin.protocols.rtp.tracks import SoundTrack, TrackReceiver
 from tocsin.protocols.rtsp.client import Answered, Conversation, Reply, pair_of, transport_of
 from tocsin.protocols.rtsp.description import Description, Track, read_description, resolve
 from tocsin.protocols.rtsp.message import Bad, Interleaved, Response
+from tocsin.protocols.rtsp.replay import REQUIRE, play_headers
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,8 @@ class PullOrder:
     wants_audio: bool = False
     wait_ms: int = WAIT_LAN_MS
     certificate: str = ""
+    replays: bool = False  # a recording: it is set up, and sent once `play` says from when; by TCP only
+    ahead_ms: float = 0.0  # how far the camera's clock is ahead of ours
 
 
 class _Wire(asyncio.Protocol):
@@ -96,7 +100,7 @@ class RtspPull:
     ) -> None:
         self.source: Source | None = None
         self.udp: UdpPort | None = None
-        self.transport = "tcp" if order.url.lower().startswith("rtsps:") else order.transport
+        self.transport = "tcp" if order.replays or order.url.lower().startswith("rtsps:") else order.transport
         self._order = order
         self._feed = feed
         self._clock = clock
@@ -116,6 +120,8 @@ class RtspPull:
         self._has_get_parameter = False
         self._is_closed = False
         self._peer_ip = ""
+        self._control = ""
+        self._has_told_end = False
 
     async def open(self) -> dict[str, object]:
         """Return what was agreed once the camera says it plays. Errors: PullRefused."""
@@ -135,9 +141,11 @@ class RtspPull:
             if audio is not None:
                 with contextlib.suppress(PullRefused):  # a picture without sound is better than none
                     await self._set_up(audio, "audio", description)
-            play = await self._ask("PLAY", resolve(self._base, description.control), [("Range", "npt=0.000-")])
-            if play.status >= 300:
-                raise self._refusal(play)
+            self._control = resolve(self._base, description.control)
+            if not self._order.replays:
+                play = await self._ask("PLAY", self._control, [("Range", "npt=0.000-")])
+                if play.status >= 300:
+                    raise self._refusal(play)
         except (OSError, TimeoutError) as error:
             self.close()
             raise PullRefused("rtsp_unreachable", str(error) or "no answer") from error
@@ -155,6 +163,32 @@ class RtspPull:
             "sound": audio.encoding if audio is not None else "",
             "timeout_s": self._talk.timeout_s,
         }
+
+    async def play(self, starts_ms: float | None, ends_ms: float, *, scale: float, is_fast: bool) -> float:
+        """Send a recording from a moment, or on from where it stands; return the speed the camera plays at.
+
+        Errors: PullRefused.
+        """
+        ahead_ms = self._order.ahead_ms
+        headers = play_headers(
+            None if starts_ms is None else starts_ms + ahead_ms, ends_ms + ahead_ms, scale=scale, is_fast=is_fast
+        )
+        self._has_told_end = False
+        if self.source is not None and isinstance(self.source.receiver, TrackReceiver):
+            self.source.receiver.is_over = False
+        answer = await self._ask("PLAY", self._control, headers)
+        if answer.status >= 300:
+            raise self._refusal(answer)
+        try:
+            return float(answer.header("scale") or scale)
+        except ValueError:
+            return scale
+
+    async def pause(self) -> None:
+        """Let a recording stand still. Errors: PullRefused."""
+        answer = await self._ask("PAUSE", self._control, [REQUIRE])
+        if answer.status >= 300:
+            raise self._refusal(answer)
 
     def close(self) -> None:
         """Tear the session down and give the ports back; twice is no error."""
@@ -249,8 +283,8 @@ class RtspPull:
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(PullRefused("rtsp_unreachable", "the camera closed the connection"))
-        if not self._is_closed and self._keeper is not None:
-            self._on_lost("connection_closed")
+        if not self._is_closed and self._keeper is not None and not self._has_told_end:
+            self._on_lost("recording.connection_lost" if self._order.replays else "connection_closed")
 
     def _take_packets(self, what: str, packets: list[bytes]) -> None:
         source = self.source
@@ -263,6 +297,15 @@ class RtspPull:
         elif what and isinstance(source.receiver, TrackReceiver):
             for packet in packets:
                 source.receiver.take_report(packet, self._clock.now().timestamp(), is_sound=what == "audio_rtcp")
+        if self._order.replays:
+            self._look_for_end(source)
+
+    def _look_for_end(self, source: Source) -> None:
+        """Say once that a replay is over: its last picture says so, or the camera takes its leave."""
+        receiver = source.receiver
+        if isinstance(receiver, TrackReceiver) and receiver.is_over and not self._has_told_end:
+            self._has_told_end = True
+            self._on_lost("recording.ended")
 
     # --- the questions ---
 
@@ -289,7 +332,9 @@ class RtspPull:
             403: "rtsp_forbidden",
             404: "rtsp_not_found",
             453: "rtsp_busy",
+            457: "rtsp_not_recorded",
             461: "rtsp_transport",
+            551: "rtsp_no_replay",
             503: "rtsp_busy",
         }
         return PullRefused(codes.get(answer.status, "rtsp_refused"), said)
@@ -305,13 +350,16 @@ class RtspPull:
             sets=video.sets(),
             wait_ms=self._order.wait_ms,
             wants_audio=audio is not None,
+            times=ReplayTimes(self._order.ahead_ms) if self._order.replays else None,
         )
         self.source = Source.of_tracks(self._feed, receiver)
 
     async def _set_up(self, track: Track, what: str, description: Description) -> None:
         answer = await self._set_up_over(self.transport, track, what)
         is_tls = self._url.lower().startswith("rtsps:")  # packets beside it would travel open
-        if answer.status == 461 and what == "video" and not is_tls:  # the camera wants the other way
+        if (
+            answer.status == 461 and what == "video" and not is_tls and not self._order.replays
+        ):  # the camera wants the other way
             self._drop_ports()
             self.transport = "udp" if self.transport == "tcp" else "tcp"
             answer = await self._set_up_over(self.transport, track, what)
@@ -337,7 +385,8 @@ class RtspPull:
         else:
             port = self._open_udp(what)
             asked = f"RTP/AVP;unicast;client_port={port}-{port + 1}"
-        return await self._ask("SETUP", resolve(self._base, track.control), [("Transport", asked)])
+        more = [REQUIRE] if self._order.replays else []
+        return await self._ask("SETUP", resolve(self._base, track.control), [("Transport", asked), *more])
 
     # --- UDP ---
 

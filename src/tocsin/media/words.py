@@ -120,6 +120,11 @@ WORDS: Final = Words(
         ),
         "media_rtsp_busy": ("The camera serves as many viewers as it can.", "摄像机的访问路数已满。"),
         "media_rtsp_transport": ("The camera sends neither over TCP nor over UDP.", "摄像机不支持 TCP 和 UDP 传输。"),
+        "media_rtsp_not_recorded": ("The camera has no recording of that time.", "摄像机没有该时段的录像。"),
+        "media_rtsp_no_replay": (
+            "The camera does not replay recordings the way ONVIF asks for.",
+            "摄像机不支持 ONVIF 规定的录像回放方式。",
+        ),
         "media_rtsp_refused": ("The camera refused to send its picture.", "摄像机拒绝发送图像。"),
         "rtsp_session_lost": (
             "The camera ended the session; it is asked again.",

@@ -13,7 +13,9 @@ from typing import Any
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.protocols.rtp.ps import StreamType
+from tocsin.sim.card import Card
 from tocsin.sim.onvif_camera import OnvifCamera, OnvifQuirks
+from tocsin.sim.onvif_card import OnvifCard
 from tocsin.sim.onvif_discovery import answer_probes
 from tocsin.sim.own_certificate import own_certificate
 from tocsin.sim.picture import LivePictures, PictureSpec, open_pictures
@@ -41,6 +43,7 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
     parser.add_argument("--fixed", action="store_true", help="a camera that does not turn")
     parser.add_argument("--motion-every", type=float, default=0.0, metavar="S", help="report motion each S seconds")
     parser.add_argument("--input-after", type=float, default=0.0, metavar="S", help="close alarm input DI_1 after S")
+    parser.add_argument("--records", action="store_true", help="keep the last minutes on a card, replayed over RTSP")
     parser.add_argument("--quirk", action="append", default=[], metavar="NAME[=WORD]", help="what it does otherwise")
     parser.add_argument("--rtsp-quirk", action="append", default=[], metavar="NAME[=WORD]")
     parser.add_argument("--seed", type=int, default=1)
@@ -61,6 +64,9 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
     async def work(ended: asyncio.Event) -> None:
         tls, shown = own_certificate(arguments.model) if arguments.tls else (None, "")
         pictures = await asyncio.get_running_loop().run_in_executor(None, open_pictures, spec, clock)
+        card = Card(clock) if arguments.records else None
+        if card is not None:
+            card.is_writing = True
         who = {"username": arguments.username, "password": arguments.password}
         stream = RtspCamera(
             pictures,
@@ -68,6 +74,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             codec=StreamType.H264 if arguments.codec == "h264" else StreamType.H265,
             fps=spec.fps,
             tls=tls,
+            card=card,
             sound=SimSound(arguments.sound) if arguments.sound != "none" else None,
             quirks=_quirks(RtspQuirks, arguments.rtsp_quirk),
             **who,
@@ -78,6 +85,7 @@ def run(arguments: argparse.Namespace, until_told: Runner, report: Callable[[dic
             model=arguments.model,
             moves=not arguments.fixed,
             tls=tls,
+            card=OnvifCard(card, lambda: stream.replay_url) if card is not None else None,
             snapshot=pictures.still if isinstance(pictures, LivePictures) else None,
             quirks=_quirks(OnvifQuirks, arguments.quirk),
             **who,

@@ -27,6 +27,7 @@ from tocsin.protocols.gb28181 import control, ptz
 from tocsin.protocols.onvif.soap import Element, Unreadable, child, descendants, local, read_xml, text
 from tocsin.protocols.sip import digest
 from tocsin.sim.camera_head import CameraHead
+from tocsin.sim.onvif_card import OnvifCard
 from tocsin.sim.onvif_imaging import SimImaging
 
 BOMB: Final = (
@@ -87,6 +88,7 @@ class OnvifCamera:
         moves: bool = True,
         snapshot: Callable[[], bytes] | None = None,
         tls: ssl.SSLContext | None = None,
+        card: OnvifCard | None = None,
         quirks: OnvifQuirks = OnvifQuirks(),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -107,6 +109,7 @@ class OnvifCamera:
         self._moves = moves
         self._snapshot = snapshot
         self.tls = tls
+        self._card = card
         self._nonce = new_token()[:16]
         self._seen_tokens: set[str] = set()
         self._server: asyncio.Server | None = None
@@ -338,6 +341,8 @@ class OnvifCamera:
         if name in ("PullMessages", "Renew", "Unsubscribe") or (name == "SetSynchronizationPoint" and "/sub/" in path):
             return await self._of_subscription(name, envelope, path)
         maker = getattr(self, f"_do_{name}", None)
+        if maker is None and self._card is not None:
+            return self._card.answer(name, action)
         return maker(action) if maker is not None else None
 
     def _at(self, path: str) -> str:
@@ -368,6 +373,8 @@ class OnvifCamera:
         paths = {"ver10/media": "media", "ver20/ptz": "ptz", "ver10/events": "events", "ver20/imaging": "imaging"}
         if not self._moves:
             del paths["ver20/ptz"]
+        if self._card is not None:
+            paths |= {"ver10/search": "search", "ver10/replay": "replay"}
         paths |= {"ver10/deviceIO": "io"} | ({"ver20/media": "media2"} if self.quirks.media2 else {})
         return (
             "<tds:GetServicesResponse>"

@@ -26,13 +26,16 @@ from tocsin.protocols.rtp.payloads import NalPacker
 from tocsin.protocols.rtp.ps import StreamType
 from tocsin.protocols.rtsp.client import pair_of, transport_of
 from tocsin.protocols.rtsp.message import Reader, Request, encode_response, frame
+from tocsin.protocols.rtsp.replay import FEATURE, clock_range, read_clock_range
 from tocsin.protocols.sip import digest
+from tocsin.sim.card import Card, Kept, replay_packets
 from tocsin.sim.picture import Pictures
 from tocsin.sim.rtsp_sound import SimSound
 
 NTP_EPOCH_S: Final = 2_208_988_800
 REPORT_EVERY: Final = 50
 MAX_UNSENT_BYTES: Final = 4 << 20
+REPLAY_PATH: Final = "/replay"
 Reply = Callable[..., None]
 
 
@@ -69,6 +72,10 @@ class _Session:
     writer: asyncio.StreamWriter | None = None
     is_playing: bool = False
     last_s: float = 0.0
+    packer: NalPacker | None = None  # of a replay
+    replay: asyncio.Task[None] | None = None
+    replayed_ms: float = 0.0
+    replay_ends_ms: float = 0.0
 
 
 class RtspCamera:
@@ -86,9 +93,12 @@ class RtspCamera:
         password: str = "Tocsin-12",  # noqa: S107  a password of a simulated camera
         sound: SimSound | None = None,
         tls: ssl.SSLContext | None = None,
+        card: Card | None = None,
         quirks: RtspQuirks = RtspQuirks(),
     ) -> None:
+        """`card` is replayed at `replay_url`; while it is writing, the encoder never rests."""
         self.counts: Counter[str] = Counter()
+        self.card = card
         self._changed = asyncio.Event()
         self.refused = 0
         self.sent_pictures = 0
@@ -116,6 +126,11 @@ class RtspCamera:
         return f"{'rtsps' if self._tls else 'rtsp'}://127.0.0.1:{self.port}{self._path}"
 
     @property
+    def replay_url(self) -> str:
+        """Where its card is replayed."""
+        return f"{'rtsps' if self._tls else 'rtsp'}://127.0.0.1:{self.port}{REPLAY_PATH}"
+
+    @property
     def playing(self) -> int:
         """How many sessions are being sent to."""
         return sum(session.is_playing for session in self._sessions.values())
@@ -125,6 +140,7 @@ class RtspCamera:
         self._sets = await asyncio.get_running_loop().run_in_executor(None, self._find_sets)
         self._server = await asyncio.start_server(self._serve, host, port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
+        self._produce_if_needed()
 
     async def stop(self) -> None:
         """End every session."""
@@ -177,7 +193,7 @@ class RtspCamera:
             writer.write(encode_response(status, reason, fields, body))
 
         if request.method == "OPTIONS":
-            methods = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"
+            methods = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER"
             reply(200, "OK", [("Public", methods)])
             return
         if not self._is_allowed(request):
@@ -185,10 +201,13 @@ class RtspCamera:
             return
         match request.method:
             case "DESCRIBE":
-                if not request.uri.partition("?")[0].rstrip("/").endswith(self._path):
+                path = request.uri.partition("?")[0].rstrip("/")
+                is_replay = self.card is not None and path.endswith(REPLAY_PATH)
+                if not path.endswith(self._path) and not is_replay:
                     reply(404, "Not Found")
                     return
-                base = [] if self.quirks.no_content_base else [("Content-Base", f"{self.url}/")]
+                url = self.replay_url if is_replay else self.url
+                base = [] if self.quirks.no_content_base else [("Content-Base", f"{url}/")]
                 reply(200, "OK", [("Content-Type", "application/sdp"), *base], self._describe())
             case "SETUP":
                 self._set_up(request, writer, owned, reply)
@@ -197,10 +216,19 @@ class RtspCamera:
                 if session is None:
                     reply(454, "Session Not Found")
                     return
+                if session.packer is not None:
+                    self._replay_from(session, request, reply)
+                    return
                 reply(200, "OK", [("Session", session.name), ("Range", "npt=0.000-")])
                 session.is_playing = True
-                if self._producer is None or self._producer.done():
-                    self._producer = asyncio.create_task(self._produce(), name=f"rtsp camera {self.port}")
+                self._produce_if_needed()
+            case "PAUSE":
+                session = self._session_of(request)
+                if session is None or session.packer is None:
+                    reply(454, "Session Not Found")
+                    return
+                self._stop_replay(session)
+                reply(200, "OK", [("Session", session.name)])
             case "TEARDOWN":
                 session = self._session_of(request)
                 reply(200, "OK")
@@ -223,6 +251,11 @@ class RtspCamera:
             answer(461, "Unsupported Transport")
             return
         session = self._session_of(request) or _Session(new_token()[:12])
+        if self.card is not None and REPLAY_PATH in request.uri:
+            if FEATURE not in request.header("require"):
+                answer(400, f"Require: {FEATURE}")
+                return
+            session.packer = session.packer or NalPacker(self._codec, 0x51A7_0002, 96, aggregates=True)
         session.last_s = self._clock.monotonic()
         session.writer = writer
         what = "sound" if request.uri.rstrip("/").endswith("trackID=2") else "picture"
@@ -254,26 +287,78 @@ class RtspCamera:
     def _end(self, session: _Session) -> None:
         self._sessions.pop(session.name, None)
         self._changed.set()
+        self._stop_replay(session)
         session.is_playing = False
         for line in session.lines.values():
             for made in line.sockets:
                 made.close()
             line.sockets = []
 
+    def _produce_if_needed(self) -> None:
+        is_needed = self.playing or (self.card is not None and self.card.is_writing)
+        if is_needed and (self._producer is None or self._producer.done()):
+            self._producer = asyncio.create_task(self._produce(), name=f"rtsp camera {self.port}")
+
+    def _stop_replay(self, session: _Session) -> None:
+        if session.replay is not None:
+            session.replay.cancel()
+            session.replay = None
+
+    def _replay_from(self, session: _Session, request: Request, answer: Reply) -> None:
+        """Replay a period, or go on where it stood; at its own pace times Scale, or as fast as it is taken."""
+        asked = request.header("range")
+        found = read_clock_range(asked) if asked else (session.replayed_ms, session.replay_ends_ms)
+        if found is None or FEATURE not in request.header("require"):
+            answer(400, "Bad Request")
+            return
+        assert self.card is not None
+        ends_ms = found[1] if found[1] is not None else found[0] + 86_400_000.0
+        pictures = self.card.between(found[0], ends_ms)
+        if not pictures:
+            answer(457, "Invalid Range")
+            return
+        self._stop_replay(session)
+        session.replay_ends_ms = ends_ms
+        is_fast = request.header("rate-control").lower() == "no"
+        scale = 1.0 if is_fast else max(0.25, min(4.0, float(request.header("scale") or 1.0)))
+        first = clock_range(pictures[0].wall_ms, ends_ms)
+        answer(200, "OK", [("Session", session.name), ("Range", first), ("Scale", f"{scale:g}")])
+        cseq = int(request.header("cseq") or 0)
+        work = self._replay(session, pictures, cseq, 0.0 if is_fast else scale)
+        session.replay = asyncio.create_task(work, name=f"replay {session.name}")
+
+    async def _replay(self, session: _Session, pictures: list[Kept], cseq: int, scale: float) -> None:
+        line, writer, packer = session.lines.get("picture"), session.writer, session.packer
+        if line is None or writer is None or packer is None:
+            return
+        began_s = self._clock.monotonic()
+        for one, packets in replay_packets(pictures, packer, cseq):
+            if scale:
+                wait_s = began_s + (one.wall_ms - pictures[0].wall_ms) / 1000.0 / scale - self._clock.monotonic()
+                await self._clock.sleep(max(0.0, wait_s))
+            if writer.is_closing():
+                return
+            self._put_on(line, session, packets, b"")
+            session.replayed_ms = one.wall_ms
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+
     async def _produce(self) -> None:
-        """Encode and send while anybody looks."""
+        """Encode and send while anybody looks, and while the card is written."""
         packer = NalPacker(self._codec, 0x51A7_0001, 96, aggregates=True)
         start_s, number, sent, octets = self._clock.monotonic(), 0, 0, 0
         drops = {7, 8} if self._codec == StreamType.H264 else {32, 33, 34}
         loop = asyncio.get_running_loop()
         if self._sound is not None:
             self._sound.begin()
-        while self.playing:
+        while self.playing or (self.card is not None and self.card.is_writing):
             wait_s = start_s + number / self._fps - self._clock.monotonic()
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
             self._drop_silent()
-            data, _ = await loop.run_in_executor(None, self._pictures.at, number)
+            data, is_key = await loop.run_in_executor(None, self._pictures.at, number)
+            if self.card is not None and self.card.is_writing:
+                self.card.put(data, is_key=is_key)
             nals = split_nals(data)
             if self.quirks.no_sets_in_band:
                 nals = [nal for nal in nals if self._kind(nal) not in drops]

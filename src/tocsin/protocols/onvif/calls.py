@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape, quoteattr
 
+from tocsin.protocols.onvif.recordings import REPLAY, SEARCH
 from tocsin.protocols.onvif.soap import Element, child, children, descendants, text
 
 MAX_PROFILES: Final = 128
@@ -32,7 +33,15 @@ GET_PROFILES1: Final = "<trt:GetProfiles/>"
 GET_PROFILES2: Final = "<tr2:GetProfiles><tr2:Type>All</tr2:Type></tr2:GetProfiles>"
 GET_INPUTS: Final = "<tmd:GetDigitalInputs/>"
 
-_CAPABILITIES: Final = {"Media": MEDIA1, "PTZ": PTZ, "Imaging": IMAGING, "Events": EVENTS, "DeviceIO": DEVICE_IO}
+_CAPABILITIES: Final = {
+    "Media": MEDIA1,
+    "PTZ": PTZ,
+    "Imaging": IMAGING,
+    "Events": EVENTS,
+    "DeviceIO": DEVICE_IO,
+    "Search": SEARCH,
+    "Replay": REPLAY,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tocsin.protocols.rtp.packet import SenderReport, payload_span, read_sender_
 from tocsin.protocols.rtp.payloads import AacUnpacker, NalUnpacker
 from tocsin.protocols.rtp.receiver import NO_UNITS, Unit
 from tocsin.protocols.rtp.reorder import WAIT_LAN_MS, Reorder
+from tocsin.protocols.rtp.replay import ReplayStamp, ReplayTimes, read_stamp, says_bye
 
 _unpack = struct.Struct("!BBHII").unpack_from
 _NTP_EPOCH_S: Final = 2_208_988_800
@@ -71,11 +72,14 @@ class TrackReceiver:
         "_marker_lies",
         "_nals",
         "_size",
+        "_stamp",
+        "_times",
         "_timestamp",
         "_unpacker",
         "codec",
         "damaged",
         "foreign",
+        "is_over",
         "packets",
         "payload_type",
         "reorder",
@@ -96,8 +100,12 @@ class TrackReceiver:
         sets: tuple[bytes, ...] = (),
         wait_ms: int = WAIT_LAN_MS,
         wants_audio: bool = True,
+        times: ReplayTimes | None = None,
     ) -> None:
-        """`sets` are parameter sets the description named; they stand before the first picture."""
+        """`sets` are parameter sets the description named; they stand before the first picture.
+
+        With `times` it is a replay: pictures carry the time they were taken, and `is_over` says that no more come.
+        """
         self.codec = codec
         self.payload_type = payload_type
         self.sound = sound
@@ -120,6 +128,9 @@ class TrackReceiver:
         self._has_slice = False
         self._emitted = False
         self._marker_lies = False
+        self._times = times
+        self._stamp: ReplayStamp | None = None  # of the picture that is being put together
+        self.is_over = False
 
     @property
     def video_type(self) -> int:
@@ -176,6 +187,9 @@ class TrackReceiver:
     def take_report(self, packet: bytes, wall_s: float, *, is_sound: bool = False) -> None:
         """Take an RTCP packet: a sender report relates its track to the wall clock; `wall_s` is ours, epoch."""
         self.rtcp += 1
+        if self._times is not None:
+            self.is_over = self.is_over or says_bye(packet)
+            return  # its clock is that of the recording
         report = read_sender_report(packet)
         if report is None or not report.ntp:
             return
@@ -222,6 +236,9 @@ class TrackReceiver:
         elif self._emitted:
             self._marker_lies = True  # the picture went on after its marker
             self._emitted = False
+        if self._times is not None and self._stamp is None and first & 0x10:
+            self._stamp = read_stamp(packet)
+            self.is_over = self.is_over or (self._stamp is not None and self._stamp.is_last)
         if first == 0x80:
             payload = packet[12:]
         else:
@@ -258,12 +275,14 @@ class TrackReceiver:
         nals, damaged = self._nals, self._damaged
         self._nals, self._size, self._has_slice = [], 0, False
         self._damaged, self._damage_next = self._damage_next, False
+        stamp, self._stamp = self._stamp, None
         if self._unpacker.lose():
             damaged = True
         if not nals:
             self._damaged = self._damaged or damaged
             return NO_UNITS
-        found: list[AccessUnit] = self._assembler.cut(nals, self._timestamp, damaged)
+        pts = self._timestamp if self._times is None else self._times.place(self._timestamp, stamp)
+        found: list[AccessUnit] = self._assembler.cut(nals, pts, damaged)
         for unit in found:
             self.damaged += unit.is_damaged
         return list(found)
