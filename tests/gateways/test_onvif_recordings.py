@@ -47,7 +47,7 @@ class OneAtATime:
 
 
 class Camera:
-    """A camera with six minutes on its card, ten seconds of them missing; picture n was taken n tenths of a second in."""
+    """A camera with six minutes on its card but for ten seconds; picture n was taken n tenths of a second in."""
 
     def __init__(self, gateway: OnvifGateway, link: MediaLink, began: datetime, stream: RtspCamera) -> None:
         self.link, self.began, self.stream = link, began, stream
