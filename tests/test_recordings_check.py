@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.support.segments import CHANNEL, START_MS, segment_bytes
 from tocsin.app import open_store
@@ -21,6 +22,7 @@ from tocsin.media.volume_mark import MARK
 from tocsin.recording import house_id
 from tocsin.recordings_check import check
 from tocsin.settings import Settings, load_settings
+from tocsin.storage.tables_recording import segment_sums
 
 LONG_MS = 600  # of a segment of three groups
 
@@ -139,6 +141,24 @@ async def test_an_index_that_was_lost_is_made_again_from_the_files(recorded: Rec
     assert [(row.start_ms, row.end_ms, row.size_bytes, row.sha256) for row in after] == [
         (row.start_ms, row.end_ms, row.size_bytes, row.sha256) for row in before
     ]
+
+
+async def test_sums_that_are_not_those_of_the_rows_are_named_and_counted_again(recorded: Recorded) -> None:
+    def _wrong(tx: Any) -> None:
+        tx.connection.execute(update(segment_sums).values(bytes=segment_sums.c.bytes + 1))
+
+    async with open_store(recorded.settings) as store:
+        right = await store.read(lambda tx: tx.segments.sums_of_volume(1))
+        await store.run(_wrong)
+    report = await check(recorded.settings)
+    assert [(one.kind, one.path.split("/")[:2], one.done) for one in report.differences] == [
+        ("sums", [CHANNEL, "main"], "")
+    ]
+    assert not report.holds
+    assert (await check(recorded.settings, is_repair=True)).holds
+    async with open_store(recorded.settings) as store:
+        assert await store.read(lambda tx: tx.segments.sums_of_volume(1)) == right
+    assert (await check(recorded.settings)).differences == []
 
 
 async def test_a_disk_that_is_not_there_is_named_and_costs_no_row(recorded: Recorded) -> None:

@@ -395,7 +395,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         store,
         PolicyService(store, clock),
         HoldService(store, clock, quota_pct=settings.recording.hold_quota_percent),
-        ProofService(store, clock),
+        ProofService(store, recording.house_zone(settings)),
         StorageService(store, clock, volume_files, notices),
     )
     key = load_house_key(settings.signing_key_path)

@@ -37,7 +37,7 @@ def recorder_config(settings: Settings) -> RecorderConfig:
         reserve_bytes=recording.reserve_mb << 20,
         high_pct=recording.high_percent,
         low_pct=recording.low_percent,
-        zone=ZoneInfo(recording.time_zone) if recording.time_zone else None,
+        zone=house_zone(settings),
         live_pre_s=_live_pre_s(settings),
     )
 
@@ -46,6 +46,12 @@ def _live_pre_s(settings: Settings) -> int:
     """Return how much of a watched picture stays in memory: the time before an alarm, and what it takes to reach us."""
     clips = settings.clips
     return min(MOST_LIVE_S, ceil(clips.pre_s) + ALARM_ARRIVES_S) if clips.on_alarm and clips.record else 0
+
+
+def house_zone(settings: Settings) -> ZoneInfo | None:
+    """Return the time zone days and schedules of recordings are those of; None is the server's own."""
+    name = settings.recording.time_zone
+    return ZoneInfo(name) if name else None
 
 
 def volume_folders(settings: Settings) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +23,12 @@ from tocsin.domain.segment_groups import pack
 from tocsin.domain.segments import (
     DAY_MS,
     Codec,
+    DaySum,
     Segment,
     SegmentState,
     Volume,
     day_of,
+    day_sums,
     read_segment_path,
     segment_path,
     split_by_day,
@@ -45,7 +47,9 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One file and its row that do not agree. `kind`: missing, size, hash, open, unknown, unreadable."""
+    """One file and its row that do not agree. `kind`: missing, size, hash, open, unknown, unreadable; or sums, when
+    those kept of a stream and day are not those of its rows.
+    """
 
     volume: str
     path: str
@@ -119,7 +123,7 @@ class _VolumeWork:
 
     async def days(self) -> list[int]:
         """Return the days of which there are rows or files."""
-        found = set(await self._store.read(lambda tx: tx.segments.days_of_volume(self._volume.no)))
+        found = set(await self._store.read(_days, self._volume.no))
         for folder in self._root.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"):
             try:
                 at = datetime.strptime("/".join(folder.parts[-3:]), "%Y/%m/%d").replace(tzinfo=UTC)
@@ -130,7 +134,7 @@ class _VolumeWork:
 
     async def look(self, day: int, report: Report, *, is_repair: bool) -> None:
         """Compare a day, and repair it in one transaction."""
-        rows, names = await self._store.read(_rows, self._volume.no, day)
+        rows, names, sums = await self._store.read(_rows, self._volume.no, day)
         files = dict(self._files(day))
         report.segments += len(rows)
         report.files += len(files)
@@ -142,9 +146,23 @@ class _VolumeWork:
             if difference is not None:
                 found.append(difference)
         found += [self._unknown(path) for path in files]
+        found += self._sums(day, rows, sums, names)
         if is_repair and found:
             found = await self._store.run(self._repair, day, found)
         report.differences += found
+
+    def _sums(
+        self, day: int, rows: list[Segment], kept: list[DaySum], names: dict[int, tuple[str, str]]
+    ) -> Iterator[Difference]:
+        """Compare the sums kept of the day with those of its rows."""
+        counted = {one.stream_no: one for one in day_sums(rows).values()}
+        known = {one.stream_no: one for one in kept}
+        for stream_no in sorted(counted.keys() | known.keys()):
+            one, other = counted.get(stream_no), known.get(stream_no)
+            if one != other:
+                of_rows, of_sums = one.size_bytes if one else 0, other.size_bytes if other else 0
+                detail = f"{of_sums} bytes, {of_rows} in the index"
+                yield self._difference(f"{'/'.join(names[stream_no])}/{_date(day)}", "sums", detail)
 
     def _files(self, day: int) -> Iterator[tuple[str, int]]:
         folder = self._root / f"{datetime.fromtimestamp(day * 86_400, UTC):%Y/%m/%d}"
@@ -201,6 +219,8 @@ class _VolumeWork:
         touched: set[tuple[int, int]] = set()
         counts: dict[str, int] = {}
         for one in found:
+            if one.kind == "sums":
+                continue
             what, segment = self._mend(tx, one)
             done.append(Difference(one.volume, one.path, one.kind, one.detail, what))
             if what:
@@ -208,9 +228,15 @@ class _VolumeWork:
             if segment is not None:
                 touched |= {(segment.stream_no, part) for part, _, _ in split_by_day(segment.start_ms, segment.end_ms)}
                 touched.add((segment.stream_no, day_of(segment.start_ms)))
+        for one in found:
+            if one.kind == "sums":
+                channel_id, stream, _ = one.path.split("/")
+                touched.add((tx.segments.stream_no(channel_id, stream, _code_of(tx, channel_id)), day))
+                done.append(replace(one, done="counted again"))
+                counts["counted again"] = counts.get("counted again", 0) + 1
         for stream_no, part in sorted(touched):
             tx.segments.count_again(stream_no, part)
-        detail: dict[str, object] = {"day": f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}", **counts}
+        detail: dict[str, object] = {"day": _date(day), **counts}
         tx.audit_entry(
             AuditEntry(
                 tx.now, "command", "tocsin recordings", REPAIRED, "volume", self._volume.id, "", Outcome.DONE, detail
@@ -295,10 +321,18 @@ class _VolumeWork:
         return "put aside"
 
 
-def _rows(tx: Any, volume_no: int, day: int) -> tuple[list[Segment], dict[int, tuple[str, str]]]:
+def _date(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
+
+
+def _days(tx: Any, volume_no: int) -> list[int]:
+    return [*tx.segments.days_of_volume(volume_no), *(one.day for one in tx.segments.sums_of_volume(volume_no))]
+
+
+def _rows(tx: Any, volume_no: int, day: int) -> tuple[list[Segment], dict[int, tuple[str, str]], list[DaySum]]:
     rows = tx.segments.of_volume(volume_no, day * DAY_MS, (day + 1) * DAY_MS)
     names = {stream.no: (stream.channel_id, stream.stream) for stream in tx.segments.streams()}
-    return rows, {row.stream_no: names[row.stream_no] for row in rows}
+    return rows, names, tx.segments.sums_of_volume(volume_no, day)
 
 
 def _code_of(tx: Any, channel_id: str) -> str:

@@ -42,13 +42,14 @@ def add_arguments(
     about = {
         "check": (
             "say where index and files differ, change nothing",
-            "Compare every recorded file with its row. Exit status 0 only when they agree on every volume.",
+            "Compare every recorded file with its row, and the sums kept of each day with its rows. Exit status 0 only "
+            "when they agree on every volume.",
         ),
         "repair": (
             "make the index equal to the files",
             "Files nobody knows are entered, torn ones are cut after their last whole group, missing ones are marked "
-            "lost, and what cannot be read is put aside in the volume's folder lost+found. Each day is one "
-            "transaction with its audit record. Files being written are left alone.",
+            "lost, what cannot be read is put aside in the volume's folder lost+found, and sums are counted again. "
+            "Each day is one transaction with its audit record. Files being written are left alone.",
         ),
     }
     for action, (short, long) in about.items():

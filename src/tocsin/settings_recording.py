@@ -43,7 +43,8 @@ class RecordingSettings(Section):
     )
     time_zone: str = setting(
         "Asia/Shanghai",
-        description="Time zone of recording schedules, such as Asia/Shanghai; empty is the server's own.",
+        description="Time zone of recording schedules and of the days of retention proofs, such as Asia/Shanghai; "
+        "empty is the server's own.",
         unit="name",
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert
@@ -15,6 +16,7 @@ from tests.support.house import BANK_HALL, CITY, NORTH, PEOPLE, SOUTH, WEST_GATE
 from tests.support.kept import DAY_MS, HOUR_MS, HeardRecorders, MemoryFiles, make_volume, write
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.signing import HouseKey, load_house_key
+from tocsin.domain.coverage import begin_of_day, day_at
 from tocsin.domain.holds import HoldService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.retention import WORDS
@@ -485,7 +487,7 @@ async def test_a_camera_day_is_proven_with_the_reason_of_each_gap(kept: Kept, cl
         tx.segments.begin_gaps([Gap(no, begin + 30 * HOUR_MS, "device_offline", begin + 31 * HOUR_MS)])
 
     await kept.store.run(_write)
-    proofs = ProofService(kept.store, clock)
+    proofs = ProofService(kept.store, UTC)
     (proof,) = await proofs.prove(actor=ADMIN, channel_id=YARD)
     states = [day.state for day in proof.days]
     assert (len(states), states[:3], set(states[3:])) == (30, ["whole", "gaps", "whole"], {"too_young"})
@@ -508,6 +510,27 @@ async def test_a_camera_day_is_proven_with_the_reason_of_each_gap(kept: Kept, cl
     await refused(ErrorCode.NOT_FOUND, proofs.prove(actor=PEOPLE.south, channel_id=YARD))
 
 
+async def test_a_camera_day_is_a_day_of_the_house(kept: Kept) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    day = day_at(NOW_MS, zone) - timedelta(days=2)
+    begin_ms = begin_of_day(day, zone)
+
+    def _write(tx: Any) -> None:
+        for hour in range(24):  # one local day, which lies on two UTC days
+            write(tx, None, YARD, NORTH, kept.volume.no, begin_ms + hour * HOUR_MS, begin_ms + (hour + 1) * HOUR_MS, 9)
+
+    await kept.store.run(_write)
+    asked = {"from_day": day - timedelta(days=1), "to_day": day + timedelta(days=1), "channel_id": YARD}
+    (local,) = await ProofService(kept.store, zone).prove(actor=ADMIN, **asked)
+    assert [(one.day, one.state, one.stored_ms) for one in local.days] == [
+        (day + timedelta(days=1), "not_planned", 0),
+        (day, "whole", DAY_MS),
+        (day - timedelta(days=1), "too_young", 0),
+    ]
+    (utc,) = await ProofService(kept.store, UTC).prove(actor=ADMIN, **asked)
+    assert [one.stored_ms // HOUR_MS for one in utc.days] == [0, 16, 8]
+
+
 async def test_what_was_deleted_is_not_called_young_nor_missing(kept: Kept, clock: FixedClock) -> None:
     begin = (NOW_MS // DAY_MS - 20) * DAY_MS
 
@@ -520,7 +543,7 @@ async def test_what_was_deleted_is_not_called_young_nor_missing(kept: Kept, cloc
     await kept.store.run(_write)
     await kept.policies.add({"name": "short", "max_days": 10, "basis": "y"}, actor=ADMIN)
     assert await kept.engine.pass_ceilings() == 10
-    (proof,) = await ProofService(kept.store, clock).prove(actor=ADMIN, channel_id=YARD)
+    (proof,) = await ProofService(kept.store, UTC).prove(actor=ADMIN, channel_id=YARD)
     states = [day.state.value for day in proof.days]
     assert states == ["whole"] * 10 + ["deleted"] * 10 + ["too_young"] * 10
     assert proof.days[10].tombstones == (1,)

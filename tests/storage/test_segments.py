@@ -224,3 +224,46 @@ async def test_gaps_that_overlap_become_one_with_the_better_reason(store: AnySto
         Gap(number, T0, "no_key", T0 + 2_000),
         Gap(number, T0 + 2_000, "disk_slow", T0 + 4_000),
     ]
+
+
+async def test_sums_follow_every_change_of_segments(store: AnyStore) -> None:
+    number = await store.run(_entered)
+    midnight_ms = (DAY + 1) * DAY_MS
+    many = [_closed(number, midnight_ms + (n - 2) * 60_000) for n in range(4)]
+    await store.run(lambda tx: tx.segments.open([Segment(number, many[0].start_ms, many[0].start_ms, 1)]))
+    await store.run(lambda tx: tx.segments.close(many))
+    await store.run(lambda tx: tx.segments.close(many))  # heard twice
+
+    async def _sums(volume_no: int) -> list[tuple[int, int, int, int]]:
+        found = await store.read(lambda tx: tx.segments.sums_of_volume(volume_no))
+        return [(one.day, one.segments, one.size_bytes, one.duration_ms) for one in found]
+
+    assert await _sums(1) == [(DAY, 2, 162_000, 120_000), (DAY + 1, 2, 162_000, 120_000)]
+    await store.run(lambda tx: tx.segments.move([many[1].key, many[2].key], 2))
+    assert await _sums(1) == [(DAY, 1, 81_000, 60_000), (DAY + 1, 1, 81_000, 60_000)]
+    assert await _sums(2) == [(DAY, 1, 81_000, 60_000), (DAY + 1, 1, 81_000, 60_000)]
+    assert await store.read(lambda tx: tx.segments.stored_bytes()) == {1: 162_000, 2: 162_000}
+    await store.run(lambda tx: tx.segments.set_state([many[0].key], SegmentState.LOST))
+    assert await _sums(1) == [(DAY, 1, 0, 0), (DAY + 1, 1, 81_000, 60_000)]
+    await store.run(lambda tx: tx.kept.mark_deleting([many[3].key]))
+    assert await store.read(lambda tx: tx.kept.firsts([number])) == {number: many[0].start_ms}
+
+    def _delete(tx: Transaction) -> None:
+        tx.segments.delete([one.key for one in many])
+        for day in (DAY, DAY + 1):
+            tx.segments.count_again(number, day)
+
+    await store.run(_delete)
+    assert await _sums(1) == await _sums(2) == []
+
+
+async def test_what_was_written_since_a_time_is_read_from_the_sums(store: AnyStore) -> None:
+    number = await store.run(_entered)
+    await store.run(lambda tx: tx.segments.close([_closed(number, T0 + n * 60_000) for n in range(100)]))
+    await store.run(lambda tx: tx.segments.close([_closed(number, T0 + DAY_MS, volume_no=2)]))
+    [whole, other] = sorted(await store.read(lambda tx: tx.kept.sums()), key=lambda one: one.volume_no)
+    assert (whole.segments, whole.size_bytes, whole.from_ms) == (100, 8_100_000, T0)
+    assert (other.segments, other.size_bytes) == (1, 81_000)
+    since_ms = T0 + 75 * 60_000
+    [part, same] = sorted(await store.read(lambda tx: tx.kept.sums(since_ms=since_ms)), key=lambda one: one.volume_no)
+    assert (part.segments, part.size_bytes, part.from_ms, same) == (25, 2_025_000, since_ms, other)

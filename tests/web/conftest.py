@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +265,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
             store,
             PolicyService(store, clock),
             HoldService(store, clock),
-            ProofService(store, clock),
+            ProofService(store, UTC),
             StorageService(store, clock, volume_files),
         ),
         rules=RuleService(store),

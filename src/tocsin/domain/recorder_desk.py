@@ -5,8 +5,6 @@ Who puts cameras into service decides what is recorded of them. Each change has 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -26,8 +24,6 @@ from tocsin.domain.store import Store
 
 GROUP: Final = 200
 LONGEST_LIST_MS: Final = 366 * DAY_MS
-COUNT_WITHIN_S: Final = 1.0
-COUNT_SHARE: Final = 200
 READ: Final = Permission.READ_REGISTRY
 CHANGE: Final = Permission.COMMISSION_CAMERA
 
@@ -78,9 +74,6 @@ class RecorderDesk(UseCases):
         super().__init__(store)
         self._channels = channels
         self._states = states
-        self._stored: dict[int, int] | None = None
-        self._counting: asyncio.Task[None] | None = None
-        self._count_again_s = 0.0
 
     async def plan(self, camera_id: str, *, actor: Actor) -> RecordingPlan:
         """Return the plan of a camera; one without is off. Errors: NOT_FOUND."""
@@ -125,28 +118,10 @@ class RecorderDesk(UseCases):
         gaps = await self._store.read(_last_gaps, {(one.channel.id, one.state.stream) for one in found})
         return [replace(one, last_gap=gaps.get(one.channel.id)) for one in found]
 
-    async def volumes(self, *, actor: Actor) -> list[tuple[Volume, int | None]]:
-        """Return the volumes, each with the bytes of our segments on it; None while these are counted first.
-
-        A large index takes seconds to count: what was counted stays good for 200 times as long. Errors: FORBIDDEN.
-        """
+    async def volumes(self, *, actor: Actor) -> list[tuple[Volume, int]]:
+        """Return the volumes, each with the bytes of our segments on it. Errors: FORBIDDEN."""
         require(actor, READ)
-        found: list[Volume] = await self._store.read(lambda tx: tx.segments.volumes())
-        if self._counting is None or (self._counting.done() and self._loop_s() >= self._count_again_s):
-            self._counting = asyncio.create_task(self._count(), name="bytes of recordings")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COUNT_WITHIN_S):
-                await asyncio.shield(self._counting)
-        return [(volume, None if self._stored is None else self._stored.get(volume.no, 0)) for volume in found]
-
-    async def _count(self) -> None:
-        began_s = self._loop_s()
-        self._stored = await self._store.read(lambda tx: tx.segments.stored_bytes())
-        now_s = self._loop_s()
-        self._count_again_s = now_s + COUNT_SHARE * (now_s - began_s)
-
-    def _loop_s(self) -> float:
-        return asyncio.get_running_loop().time()
+        return await self._store.read(_volumes)
 
     async def recorded(
         self, camera_id: str, from_ms: int, to_ms: int, *, actor: Actor, resolution_ms: int = 1
@@ -187,6 +162,11 @@ def _visible_recorded(
 ) -> list[Recorded]:
     tx.devices.channel(camera_id, visible_to=scope(actor, Permission.VIEW_LIVE))
     return recorded_of(tx, camera_id, from_ms, to_ms, resolution_ms)
+
+
+def _volumes(tx: Any) -> list[tuple[Volume, int]]:
+    stored: dict[int, int] = tx.segments.stored_bytes()
+    return [(volume, stored.get(volume.no, 0)) for volume in tx.segments.volumes()]
 
 
 def _plan(tx: Any, camera_id: str, actor: Actor) -> RecordingPlan:

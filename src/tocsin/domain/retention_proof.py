@@ -1,6 +1,6 @@
 """Retention proof: for each camera-day what was to be recorded, what is stored, and why something is not.
 
-Source: REQ-G15. Days are UTC days, as the index counts them.
+Source: REQ-G15. Days are those of the house's time zone; one in which the clocks change has 23 or 25 hours.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Final
 
-from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso_us, to_us
 from tocsin.domain.access import Actor, Permission, Scope, scope
+from tocsin.domain.coverage import begin_of_day, day_at, recorded_between
 from tocsin.domain.fields import refuse
 from tocsin.domain.places import Jurisdiction
 from tocsin.domain.refusals import require
 from tocsin.domain.retention import Keeping, Policy, keeping
-from tocsin.domain.segments import DAY_MS, CoverageDay, Gap
+from tocsin.domain.segments import CoverageDay, Gap, Span, day_of
 from tocsin.domain.store import Store
 from tocsin.domain.tombstones import Tombstone
 
@@ -29,7 +29,6 @@ USUAL_DAYS: Final = 30
 MOST_DAYS: Final = 400
 MOST_ROWS: Final = 200_000
 MISSED_MS: Final = 10_000  # less is no gap: a segment begins with the first key picture
-_EPOCH: Final = date(1970, 1, 1)
 NOT_TO_BE: Final = frozenset({"planned", "not_asked"})
 
 
@@ -48,7 +47,7 @@ class DayState(StrEnum):
 class DayProof:
     """One day of one stream: ms expected and stored, ms missed by reason, gaps, and the tombstones of that day."""
 
-    day: int
+    day: date
     state: DayState
     expected_ms: int = 0
     stored_ms: int = 0
@@ -59,7 +58,7 @@ class DayProof:
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         return {
-            "day": day_text(self.day),
+            "day": self.day.isoformat(),
             "state": self.state.value,
             "expected_s": self.expected_ms // 1000,
             "stored_s": self.stored_ms // 1000,
@@ -123,18 +122,18 @@ class CameraProof:
 
 
 def prove_day(
-    day: int,
-    coverage: CoverageDay | None,
+    day: date,
+    span: Span,
+    coverage: Iterable[CoverageDay],
     gaps: Iterable[Gap],
     stones: Sequence[Tombstone],
     *,
     since_ms: int | None,
     now_ms: int,
 ) -> DayProof:
-    """Return how a day is: from its coverage, the gaps and tombstones that touch it."""
-    begin_ms, end_ms = day * DAY_MS, (day + 1) * DAY_MS
-    expected_ms = coverage.expected_ms if coverage else 0
-    stored_ms = coverage.stored_ms if coverage else 0
+    """Return how a day, which is that span, is: from the coverage of the UTC days it touches, gaps and tombstones."""
+    begin_ms, end_ms = span
+    stored_ms, expected_ms = recorded_between(coverage, begin_ms, end_ms)
     clipped = []
     missed: dict[str, int] = defaultdict(int)
     for gap in gaps:
@@ -176,9 +175,10 @@ def prove_day(
 class ProofService:
     """Retention proofs of cameras."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, zone: tzinfo | None) -> None:
+        """`zone` is the house's; None is the server's own."""
         self._store = store
-        self._clock = clock
+        self._zone = zone
 
     async def prove(
         self,
@@ -197,16 +197,9 @@ class ProofService:
         require(actor, READ)
         if from_day and to_day and (to_day < from_day or (to_day - from_day).days >= MOST_DAYS):
             raise refuse("to", "retention.hold_range", f"at most {MOST_DAYS} days, the first before the last")
-        return await self._store.read(_prove, scope(actor, READ), from_day, to_day, channel_id, jurisdiction_id, actor)
-
-
-def day_text(day: int) -> str:
-    """Return a day as a date."""
-    return (_EPOCH + timedelta(days=day)).isoformat()
-
-
-def _number(day: date) -> int:
-    return (day - _EPOCH).days
+        return await self._store.read(
+            _prove, scope(actor, READ), from_day, to_day, channel_id, jurisdiction_id, self._zone
+        )
 
 
 def _prove(
@@ -216,7 +209,7 @@ def _prove(
     to_day: date | None,
     channel_id: str,
     jurisdiction_id: str,
-    actor: Actor,
+    zone: tzinfo | None,
 ) -> list[CameraProof]:
     if jurisdiction_id:
         home: Jurisdiction = tx.places.jurisdiction(jurisdiction_id, visible_to=visible)
@@ -229,15 +222,20 @@ def _prove(
     streams = [one for one in tx.kept.streams() if one.channel_id in cameras]
     since: dict[int, int] = tx.kept.began(streams)
     now_ms = to_us(tx.now) // 1000
-    today = now_ms // DAY_MS
-    last = min(_number(to_day), today) if to_day else today - 1
+    today = day_at(now_ms, zone)
+    last = min(to_day, today) if to_day else today - timedelta(days=1)
     proofs = []
     rows = 0
+    spans: dict[date, Span] = {}
     for stream in streams:
         kept = keeping(policies, stream.jurisdiction_code, stream.place_class)
-        first = _number(from_day) if from_day else last - max(kept.floor_days or USUAL_DAYS, 1) + 1
-        first = max(first, last - MOST_DAYS + 1)
-        rows += last - first + 1
+        first = from_day or last - timedelta(days=max(kept.floor_days or USUAL_DAYS, 1) - 1)
+        first = max(first, last - timedelta(days=MOST_DAYS - 1))
+        wanted = [last - timedelta(days=back) for back in range((last - first).days + 1)]
+        for day in wanted:
+            if day not in spans:
+                spans[day] = Span(begin_of_day(day, zone), begin_of_day(day + timedelta(days=1), zone))
+        rows += len(wanted)
         if rows > MOST_ROWS:
             raise TocsinError(
                 ErrorCode.INVALID,
@@ -246,7 +244,7 @@ def _prove(
                 field="from",
             )
         camera = cameras[stream.channel_id]
-        days = _days(tx, stream, first, last, since.get(stream.no), now_ms)
+        days = _days(tx, stream, {day: spans[day] for day in wanted}, since.get(stream.no), now_ms)
         proofs.append(
             CameraProof(
                 camera.channel_id,
@@ -264,9 +262,12 @@ def _prove(
     return proofs
 
 
-def _days(tx: Any, stream: Any, first: int, last: int, since_ms: int | None, now_ms: int) -> tuple[DayProof, ...]:
-    begin_ms, end_ms = first * DAY_MS, (last + 1) * DAY_MS
-    coverage = {one.day: one for one in tx.segments.coverage([stream.no], first, last)}
+def _days(tx: Any, stream: Any, spans: Mapping[date, Span], since_ms: int | None, now_ms: int) -> tuple[DayProof, ...]:
+    """Return the days of a stream in the order of `spans`."""
+    if not spans:
+        return ()
+    begin_ms, end_ms = min(spans.values()).from_ms, max(spans.values()).to_ms
+    coverage = {one.day: one for one in tx.segments.coverage([stream.no], day_of(begin_ms), day_of(end_ms - 1))}
     gaps: list[Gap] = tx.segments.gaps(stream.no, begin_ms, end_ms)
     stones: list[Tombstone] = [
         stone
@@ -275,21 +276,24 @@ def _days(tx: Any, stream: Any, first: int, last: int, since_ms: int | None, now
         )
         if stone.stream == stream.stream
     ]
-    by_day: dict[int, list[Gap]] = defaultdict(list)
+    by_day: dict[int, list[Gap]] = defaultdict(list)  # by the UTC days they touch
     for gap in gaps:
         until_ms = min(gap.to_ms if gap.to_ms is not None else now_ms, end_ms)
-        for day in range(max(first, gap.from_ms // DAY_MS), min(last, max(gap.from_ms, until_ms - 1) // DAY_MS) + 1):
-            by_day[day].append(gap)
-    return tuple(
-        prove_day(day, coverage.get(day), by_day[day], stones, since_ms=since_ms, now_ms=now_ms)
-        for day in range(last, first - 1, -1)
-    )
+        for number in range(day_of(max(begin_ms, gap.from_ms)), day_of(max(begin_ms, gap.from_ms, until_ms - 1)) + 1):
+            by_day[number].append(gap)
+    found = []
+    for day, span in spans.items():
+        numbers = range(day_of(span.from_ms), day_of(span.to_ms - 1) + 1)
+        touching = {gap.from_ms: gap for number in numbers for gap in by_day[number]}
+        covered = [coverage[number] for number in numbers if number in coverage]
+        found.append(prove_day(day, span, covered, touching.values(), stones, since_ms=since_ms, now_ms=now_ms))
+    return tuple(found)
 
 
 _ALL: Final = Scope(tuple("0123456789"), includes_house=True)
 
 CSV_HEADER: Final = (
-    "camera_id", "gb_id", "name", "stream", "day_utc", "state", "floor_days", "expected_s", "stored_s", "missed_s",
+    "camera_id", "gb_id", "name", "stream", "day", "state", "floor_days", "expected_s", "stored_s", "missed_s",
     "reasons", "tombstones",
 )  # fmt: skip
 
@@ -305,7 +309,7 @@ def csv_rows(proofs: Iterable[CameraProof]) -> Iterable[tuple[object, ...]]:
                 proof.gb_id,
                 proof.name,
                 proof.stream,
-                day_text(day.day),
+                day.day.isoformat(),
                 day.state.value,
                 proof.keeping.floor_days if proof.keeping.floor else "",
                 day.expected_ms // 1000,

@@ -402,13 +402,17 @@ def _choose(tx: Any, volume_no: int, wanted_bytes: int) -> list[tuple[int, int, 
     policies: list[Policy] = tx.retention.policies()
     held = tx.retention.held_spans(tx.now)
     classes: dict[int, list[Any]] = defaultdict(list)
+    firsts: dict[int, int] = tx.kept.firsts_on(volume_no)
     for stream in tx.kept.streams():
-        classes[stream.priority].append(stream)
+        if stream.no in firsts:
+            classes[stream.priority].append(stream)
     for priority in sorted(classes):
         found: list[Any] = []
         whole_until_ms: int | None = None
         for stream in classes[priority]:
             cutoff_ms = _now_ms(tx) - _keeping(policies, stream).floor_days * DAY_MS
+            if firsts[stream.no] >= cutoff_ms:
+                continue
             some = tx.kept.doomed(
                 stream.no, cutoff_ms, held.get(stream.channel_id, []), limit=PEEK, volume_no=volume_no
             )

@@ -168,13 +168,51 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CoverageDay:
-    """What is recorded of a day: a bit for each minute, and milliseconds."""
+    """What is recorded of a day: a bit for each minute, and milliseconds, also by quarters of an hour (`coverage`)."""
 
     stream_no: int
     day: int
     minutes: bytes = bytes(MINUTES_BYTES)
     stored_ms: int = 0
     expected_ms: int = 0
+    stored_quarters: bytes = b""
+    expected_quarters: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """What lies of a stream and day on a volume: closed segments, first beginning and last end of them, and bytes and
+    milliseconds of those whose file is there (OK or DAMAGED).
+    """
+
+    stream_no: int
+    day: int
+    volume_no: int
+    segments: int
+    size_bytes: int
+    duration_ms: int
+    first_ms: int
+    last_ms: int
+
+
+def day_sums(segments: Iterable[Segment]) -> dict[tuple[int, int, int], DaySum]:
+    """Return the sums of segments by stream, day and volume; open ones do not count."""
+    found: dict[tuple[int, int, int], DaySum] = {}
+    for one in segments:
+        if one.state is SegmentState.OPEN:
+            continue
+        key = one.stream_no, day_of(one.start_ms), one.volume_no
+        there = one.state in (SegmentState.OK, SegmentState.DAMAGED)
+        sum_ = found.get(key) or DaySum(*key, 0, 0, 0, one.start_ms, one.end_ms)
+        found[key] = DaySum(
+            *key,
+            sum_.segments + 1,
+            sum_.size_bytes + (one.size_bytes if there else 0),
+            sum_.duration_ms + (one.duration_ms if there else 0),
+            min(sum_.first_ms, one.start_ms),
+            max(sum_.last_ms, one.end_ms),
+        )
+    return found
 
 
 def day_of(at_ms: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,14 +12,16 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from tocsin.domain.access import Scope
 from tocsin.domain.channels import IN_SERVICE
 from tocsin.domain.holds import HoldCost
-from tocsin.domain.segments import LONGEST_SEGMENT_MS, SegmentKey, SegmentState, Span, day_of
+from tocsin.domain.segments import DAY_MS, LONGEST_SEGMENT_MS, SegmentKey, SegmentState, Span, day_of
 from tocsin.storage.retention import RetentionRepository
 from tocsin.storage.scope import within
+from tocsin.storage.segments import SegmentRepository
 from tocsin.storage.tables_recording import (
     coverage_days,
     recorded_streams,
     recording_gaps,
     recording_plans,
+    segment_sums,
     segments,
     volumes,
 )
@@ -29,6 +31,7 @@ from tocsin.storage.tables_retention import tombstones
 CHUNK: Final = 500
 USUAL_PRIORITY: Final = 5
 _s = segments.c
+_sum = segment_sums.c
 _IS_CLOSED: Final = _s.state.in_([SegmentState.OK, SegmentState.DAMAGED, SegmentState.LOST])
 
 
@@ -86,6 +89,18 @@ class StreamSum:
     segments: int
     from_ms: int
     to_ms: int
+
+    def joined(self, later: StreamSum) -> StreamSum:
+        """Return both together."""
+        return StreamSum(
+            self.stream_no,
+            self.volume_no,
+            self.size_bytes + later.size_bytes,
+            self.duration_ms + later.duration_ms,
+            self.segments + later.segments,
+            self.from_ms,
+            later.to_ms,
+        )
 
 
 class KeptRepository:
@@ -152,25 +167,24 @@ class KeptRepository:
         ]
 
     def firsts(self, stream_nos: Collection[int]) -> dict[int, int]:
-        """Return when the oldest segment of each stream began (ms); streams without one are absent."""
-        oldest = (
-            select(_s.start_ms)
-            .where(_s.stream_no == recorded_streams.c.no)
-            .order_by(_s.start_ms)
-            .limit(1)
-            .correlate(recorded_streams)
-            .scalar_subquery()
-        )
+        """Return when the oldest closed segment of each stream began (ms); streams without one are absent."""
         found: dict[int, int] = {}
         wanted = sorted(stream_nos)
         for at in range(0, len(wanted), CHUNK):
             rows = self._connection.execute(
-                select(recorded_streams.c.no, oldest.label("first")).where(
-                    recorded_streams.c.no.in_(wanted[at : at + CHUNK])
-                )
+                select(_sum.stream_no, func.min(_sum.first_ms))
+                .where(_sum.stream_no.in_(wanted[at : at + CHUNK]))
+                .group_by(_sum.stream_no)
             )
-            found.update({row.no: int(row.first) for row in rows if row.first is not None})
+            found.update({no: int(first_ms) for no, first_ms in rows})
         return found
+
+    def firsts_on(self, volume_no: int) -> dict[int, int]:
+        """Return when the oldest closed segment of each stream on a volume began (ms)."""
+        rows = self._connection.execute(
+            select(_sum.stream_no, func.min(_sum.first_ms)).where(_sum.volume_no == volume_no).group_by(_sum.stream_no)
+        )
+        return {no: int(first_ms) for no, first_ms in rows}
 
     # --- what may go ---
 
@@ -197,7 +211,8 @@ class KeptRepository:
         return [_doomed(row) for row in self._connection.execute(asked)]
 
     def mark_deleting(self, keys: Iterable[SegmentKey]) -> None:
-        """Write that the files of closed segments are about to be removed."""
+        """Write that the files of closed segments are about to be removed; they count in no sum from here on."""
+        keys = list(keys)
         self._connection.execute(
             update(segments)
             .where(
@@ -208,6 +223,7 @@ class KeptRepository:
             .values(state=int(SegmentState.DELETING), due_ms=None),
             [{"b_stream_no": key.stream_no, "b_start_ms": key.start_ms} for key in keys],
         )
+        SegmentRepository(self._connection).sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def deleting(self, stream_no: int, from_ms: int, to_ms: int) -> list[Doomed]:
         """Return the segments of a stream whose deletion is under way and that began in a range, the end included."""
@@ -290,9 +306,26 @@ class KeptRepository:
     def older_than(self, channel_id: str, ends_before_ms: int) -> tuple[int, int]:
         """Return how many closed segments of a channel end before a time, and their bytes."""
         nos = select(recorded_streams.c.no).where(recorded_streams.c.channel_id == channel_id).scalar_subquery()
+        count = size_bytes = 0
+        for day in self._connection.execute(
+            select(segment_sums).where(_sum.stream_no.in_(nos), _sum.first_ms < ends_before_ms)
+        ).all():
+            if day.last_ms <= ends_before_ms:
+                count, size_bytes = count + day.segments, size_bytes + day.bytes
+            else:
+                some = self._counted(day, _s.end_ms <= ends_before_ms, _IS_CLOSED)
+                count, size_bytes = count + some[0], size_bytes + some[1]
+        return count, size_bytes
+
+    def _counted(self, day: Any, *which: ColumnElement[bool]) -> tuple[int, int]:
+        """Return how many segments of a stream, day and volume there are of some kind, and their bytes."""
         row = self._connection.execute(
             select(func.count(), func.coalesce(func.sum(_s.bytes), 0)).where(
-                _s.stream_no.in_(nos), _s.start_ms < ends_before_ms, _s.end_ms <= ends_before_ms, _IS_CLOSED
+                _s.stream_no == day.stream_no,
+                _s.start_ms >= day.day * DAY_MS,
+                _s.start_ms < (day.day + 1) * DAY_MS,
+                _s.volume_no == day.volume_no,
+                *which,
             )
         ).one()
         return int(row[0]), int(row[1])
@@ -327,47 +360,59 @@ class KeptRepository:
     def held_bytes(self, now: datetime, volume_no: int | None = None) -> int:
         """Return the bytes of all segments that some hold keeps now, each counted once; of one volume by its number."""
         spans = RetentionRepository(self._connection).held_spans(now)
-        if not spans:
-            return 0
         total = 0
-        streams = self._connection.execute(
-            select(recorded_streams.c.no, recorded_streams.c.channel_id).where(
-                recorded_streams.c.channel_id.in_(sorted(spans))
-            )
-        )
-        for no, channel_id in streams.all():
-            asked = select(func.coalesce(func.sum(_s.bytes), 0)).where(
-                _s.stream_no == no, _touching(spans[channel_id]), _s.state != SegmentState.DELETING
+        wanted = sorted(spans)
+        for at in range(0, len(wanted), CHUNK):
+            asked = (
+                select(segment_sums, recorded_streams.c.channel_id)
+                .join(recorded_streams, recorded_streams.c.no == _sum.stream_no)
+                .where(recorded_streams.c.channel_id.in_(wanted[at : at + CHUNK]))
             )
             if volume_no is not None:
-                asked = asked.where(_s.volume_no == volume_no)
-            total += int(self._connection.execute(asked).scalar_one())
+                asked = asked.where(_sum.volume_no == volume_no)
+            for day in self._connection.execute(asked).all():
+                total += self._held_of(day, spans[day.channel_id])
         return total
+
+    def _held_of(self, day: Any, spans: Sequence[Span]) -> int:
+        """Return the bytes of a stream, day and volume that lie in held spans; segments are read at edges alone."""
+        touching = [span for span in spans if span.from_ms < day.last_ms and day.first_ms < span.to_ms]
+        if not touching:
+            return 0
+        if any(span.from_ms <= day.first_ms and day.last_ms <= span.to_ms for span in touching):
+            return int(day.bytes)
+        return self._counted(day, _touching(touching), _s.state.in_([SegmentState.OK, SegmentState.DAMAGED]))[1]
 
     def total_bytes(self) -> int:
         """Return the size of all volumes as last told."""
         return int(self._connection.execute(select(func.coalesce(func.sum(volumes.c.total_bytes), 0))).scalar_one())
 
     def sums(self, *, since_ms: int = 0) -> list[StreamSum]:
-        """Return what each stream has on each volume, of segments that began since a time."""
-        asked = (
+        """Return what each stream has on each volume since a time; the day the time falls on counts by the share of its
+        stretch that lies behind it.
+        """
+        whole = (
             select(
-                _s.stream_no,
-                _s.volume_no,
-                func.sum(_s.bytes).label("bytes"),
-                func.sum(_s.end_ms - _s.start_ms).label("ms"),
-                func.count().label("n"),
-                func.min(_s.start_ms).label("first"),
-                func.max(_s.end_ms).label("last"),
+                _sum.stream_no,
+                _sum.volume_no,
+                func.sum(_sum.bytes).label("bytes"),
+                func.sum(_sum.ms).label("ms"),
+                func.sum(_sum.segments).label("segments"),
+                func.min(_sum.first_ms).label("first_ms"),
+                func.max(_sum.last_ms).label("last_ms"),
             )
-            .select_from(recorded_streams.join(segments, _s.stream_no == recorded_streams.c.no))
-            .where(_s.start_ms >= since_ms, _s.state.in_([SegmentState.OK, SegmentState.DAMAGED]))
-            .group_by(_s.stream_no, _s.volume_no)
+            .where(_sum.first_ms >= since_ms, _sum.bytes > 0)
+            .group_by(_sum.stream_no, _sum.volume_no)
         )
-        return [
-            StreamSum(row.stream_no, row.volume_no, int(row.bytes), int(row.ms), row.n, int(row.first), int(row.last))
-            for row in self._connection.execute(asked)
-        ]
+        found = {(row.stream_no, row.volume_no): _stream_sum(row) for row in self._connection.execute(whole)}
+        cut = select(segment_sums).where(
+            _sum.day == day_of(since_ms), _sum.first_ms < since_ms, _sum.last_ms > since_ms, _sum.bytes > 0
+        )
+        for row in self._connection.execute(cut):
+            key = row.stream_no, row.volume_no
+            part = _part(_stream_sum(row), since_ms)
+            found[key] = part.joined(found[key]) if key in found else part
+        return list(found.values())
 
     def writing(self, volume_no: int, since_ms: int) -> list[int]:
         """Return the streams that have written to a volume since a time, and those that write there now."""
@@ -385,6 +430,27 @@ class KeptRepository:
 
 def _touching(spans: Sequence[Span]) -> ColumnElement[bool]:
     return or_(*(and_(_s.start_ms < span.to_ms, _s.end_ms > span.from_ms) for span in spans))
+
+
+def _stream_sum(row: Any) -> StreamSum:
+    return StreamSum(
+        row.stream_no, row.volume_no, int(row.bytes), int(row.ms), int(row.segments), row.first_ms, row.last_ms
+    )
+
+
+def _part(whole: StreamSum, since_ms: int) -> StreamSum:
+    """Return what of a sum lies behind a time within it, taken as even."""
+
+    def _share(of: int) -> int:
+        return of * (whole.to_ms - since_ms) // (whole.to_ms - whole.from_ms)
+
+    return replace(
+        whole,
+        size_bytes=_share(whole.size_bytes),
+        duration_ms=_share(whole.duration_ms),
+        segments=_share(whole.segments),
+        from_ms=since_ms,
+    )
 
 
 def _doomed(row: Any) -> Doomed:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import optional_from_us, optional_us
+from tocsin.domain.coverage import quarters_added, quarters_guessed, quarters_of
 from tocsin.domain.segments import (
     DAY_MS,
     LONGEST_SEGMENT_MS,
@@ -20,6 +21,7 @@ from tocsin.domain.segments import (
     PLAYABLE,
     Codec,
     CoverageDay,
+    DaySum,
     Gap,
     RecordedStream,
     Segment,
@@ -31,6 +33,7 @@ from tocsin.domain.segments import (
     VolumeState,
     clipped,
     day_of,
+    day_sums,
     joined,
     merged,
     minutes_of,
@@ -42,12 +45,19 @@ from tocsin.storage.tables_recording import (
     coverage_days,
     recorded_streams,
     recording_gaps,
+    segment_sums,
     segments,
     volumes,
 )
 
 CHUNK: Final = 500
 _s = segments.c
+_sum = segment_sums.c
+_STATES: Final = tuple(SegmentState)
+_WHOLE: Final = (
+    _s.stream_no, _s.start_ms, _s.end_ms, _s.volume_no, _s.state, _s.bytes, _s.pictures, _s.lost_packets, _s.damaged,
+    _s.codec_no, _s.sha256, _s.groups, _s.clock_offset_ms, _s.end_reason, _s.due_ms,
+)  # fmt: skip
 _IS_PLAYABLE = _s.state.in_(sorted(PLAYABLE))
 _OF_KEY = (_s.stream_no == bindparam("b_stream_no"), _s.start_ms == bindparam("b_start_ms"))
 
@@ -99,9 +109,7 @@ class SegmentRepository:
 
     def stored_bytes(self) -> dict[int, int]:
         """Return how many bytes of segments lie on each volume, by our own sums."""
-        rows = self._connection.execute(
-            select(_s.volume_no, func.sum(_s.bytes)).where(_s.state != SegmentState.LOST).group_by(_s.volume_no)
-        )
+        rows = self._connection.execute(select(_sum.volume_no, func.sum(_sum.bytes)).group_by(_sum.volume_no))
         return {no: int(total or 0) for no, total in rows}
 
     # --- streams and codecs ---
@@ -176,7 +184,7 @@ class SegmentRepository:
             )
 
     def close(self, closed: Sequence[Segment]) -> list[SegmentKey]:
-        """Write whole rows of closed segments in one statement, and count them in the coverage of their days.
+        """Write whole rows of closed segments in one statement, and count them in coverage and sums of their days.
 
         Returns those that were new or open; one that was closed before stays as it is, so that hearing of it twice
         changes nothing.
@@ -193,11 +201,13 @@ class SegmentRepository:
         found = self._connection.execute(asked, [_values(segment) for segment in rows.values()])
         written = [SegmentKey(row.stream_no, row.start_ms) for row in found]
         self._cover([rows[key] for key in written])
+        self._add_sums(day_sums(rows[key] for key in written).values())
         return written
 
     def set_state(self, keys: Collection[SegmentKey], state: SegmentState, *, due_ms: int | None = None) -> None:
         """Change the state of segments; `due_ms` is set with it."""
         self._change(keys, state=int(state), due_ms=due_ms)
+        self.sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def set_due(self, keys: Collection[SegmentKey], due_ms: int | None) -> None:
         """Say when the tier rule looks at segments next."""
@@ -206,6 +216,7 @@ class SegmentRepository:
     def move(self, keys: Collection[SegmentKey], volume_no: int, *, due_ms: int | None = None) -> None:
         """Say that the files of segments now lie on another volume."""
         self._change(keys, volume_no=volume_no, due_ms=due_ms)
+        self.sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def _change(self, keys: Collection[SegmentKey], **values: Any) -> None:
         if keys:
@@ -215,7 +226,7 @@ class SegmentRepository:
             )
 
     def rewrite(self, segment: Segment) -> None:
-        """Write a whole row anew, for what the files turned out to hold. Coverage is not touched."""
+        """Write a whole row anew, for what the files turned out to hold. Coverage and sums are to be counted again."""
         asked = self._insert(segments)
         self._connection.execute(
             asked.values(_values(segment)).on_conflict_do_update(
@@ -224,7 +235,7 @@ class SegmentRepository:
         )
 
     def delete(self, keys: Collection[SegmentKey]) -> None:
-        """Delete rows; the coverage of their days is to be counted again with `count_again`."""
+        """Delete rows; coverage and sums of their days are to be counted again with `count_again`."""
         if keys:
             self._connection.execute(
                 delete(segments).where(*_OF_KEY),
@@ -236,7 +247,7 @@ class SegmentRepository:
     def get(self, stream_no: int, start_ms: int) -> Segment:
         """Return one segment. Errors: NOT_FOUND."""
         row = self._connection.execute(
-            select(segments).where(_s.stream_no == stream_no, _s.start_ms == start_ms)
+            select(*_WHOLE).where(_s.stream_no == stream_no, _s.start_ms == start_ms)
         ).first()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no segment {start_ms} of stream {stream_no}")
@@ -246,7 +257,7 @@ class SegmentRepository:
         """Return the segments of a stream that may show something between two times, by their beginning, in whatever
         state. One that is still open counts as reaching to any time after its beginning.
         """
-        found = [_segment(row) for row in self._connection.execute(_reaching_in(select(segments), stream_no, from_ms))]
+        found = [_segment(row) for row in self._connection.execute(_reaching_in(select(*_WHOLE), stream_no, from_ms))]
         if found and found[0].state != SegmentState.OPEN and found[0].end_ms <= from_ms:
             found = []
         return found + [_segment(row) for row in self._connection.execute(beginning_between(stream_no, from_ms, to_ms))]
@@ -277,20 +288,20 @@ class SegmentRepository:
         self, state: SegmentState, *, stream_nos: Collection[int] | None = None, limit: int = 100_000
     ) -> list[Segment]:
         """Return segments in a state other than OK, oldest first."""
-        asked = select(segments).where(_s.state == state, _s.state != SegmentState.OK)
+        asked = select(*_WHOLE).where(_s.state == state, _s.state != SegmentState.OK)
         if stream_nos is not None:
             asked = asked.where(_s.stream_no.in_(sorted(stream_nos)))
         return [_segment(row) for row in self._connection.execute(asked.order_by(_s.start_ms).limit(limit))]
 
     def due(self, now_ms: int, limit: int) -> list[Segment]:
         """Return segments the tier rule is to look at, those that wait longest first."""
-        asked = select(segments).where(_s.due_ms <= now_ms).order_by(_s.due_ms).limit(limit)
+        asked = select(*_WHOLE).where(_s.due_ms <= now_ms).order_by(_s.due_ms).limit(limit)
         return [_segment(row) for row in self._connection.execute(asked)]
 
     def oldest(self, volume_no: int, limit: int, *, after_ms: int = 0) -> list[Segment]:
         """Return the oldest closed segments of a volume that began at `after_ms` or later."""
         asked = (
-            select(segments)
+            select(*_WHOLE)
             .where(
                 _s.volume_no == volume_no,
                 _s.start_ms >= after_ms,
@@ -304,7 +315,7 @@ class SegmentRepository:
     def of_volume(self, volume_no: int, from_ms: int, to_ms: int) -> list[Segment]:
         """Return the segments of a volume that began between two times, oldest first."""
         asked = (
-            select(segments)
+            select(*_WHOLE)
             .where(_s.volume_no == volume_no, _s.start_ms >= from_ms, _s.start_ms < to_ms)
             .order_by(_s.start_ms, _s.stream_no)
         )
@@ -411,7 +422,7 @@ class SegmentRepository:
         """Return what is recorded of days, the last included, by stream and day; days without anything are absent."""
         c, wanted = coverage_days.c, sorted(stream_nos)
         return [
-            CoverageDay(row.stream_no, row.day, bytes(row.minutes), row.stored_ms, row.expected_ms)
+            _coverage(row)
             for at in range(0, len(wanted), CHUNK)
             for row in self._connection.execute(
                 select(coverage_days)
@@ -422,14 +433,23 @@ class SegmentRepository:
 
     def expect(self, wanted: Iterable[tuple[int, int, int]]) -> None:
         """Count stretches (stream, from, to in ms) that were to be recorded."""
-        added: dict[tuple[int, int], int] = defaultdict(int)
+        added: dict[tuple[int, int], list[Span]] = defaultdict(list)
         for stream_no, from_ms, to_ms in wanted:
             for day, begin_ms, end_ms in split_by_day(from_ms, to_ms):
-                added[stream_no, day] += end_ms - begin_ms
-        self._add_to_days(CoverageDay(stream_no, day, expected_ms=ms) for (stream_no, day), ms in sorted(added.items()))
+                added[stream_no, day].append(Span(begin_ms, end_ms))
+        self._add_to_days(
+            CoverageDay(
+                stream_no,
+                day,
+                expected_ms=_length(spans),
+                stored_quarters=quarters_of((), day),
+                expected_quarters=quarters_of(spans, day),
+            )
+            for (stream_no, day), spans in sorted(added.items())
+        )
 
     def count_again(self, stream_no: int, day: int) -> CoverageDay:
-        """Count the coverage of a day anew from its segments, keeping what was expected."""
+        """Count coverage and sums of a day anew from its segments, keeping what was expected."""
         begin_ms, end_ms = day * DAY_MS, (day + 1) * DAY_MS
         stretches = self.stretches(stream_no, begin_ms, end_ms, now_ms=begin_ms)
         known = self.coverage([stream_no], day, day)
@@ -437,11 +457,65 @@ class SegmentRepository:
             stream_no,
             day,
             minutes_of(stretches, day),
-            min(DAY_MS, sum(span.to_ms - span.from_ms for span in stretches)),
+            min(DAY_MS, _length(stretches)),
             known[0].expected_ms if known else 0,
+            quarters_of(stretches, day),
+            known[0].expected_quarters if known else quarters_of((), day),
         )
         self._save_days([counted])
+        self.sum_again({(stream_no, day)})
         return counted
+
+    # --- sums ---
+
+    def sums_of_volume(self, volume_no: int, day: int | None = None) -> list[DaySum]:
+        """Return the sums of a volume by stream and day, of all days or of one."""
+        asked = select(segment_sums).where(_sum.volume_no == volume_no)
+        if day is not None:
+            asked = asked.where(_sum.day == day)
+        return [_day_sum(row) for row in self._connection.execute(asked.order_by(_sum.day, _sum.stream_no))]
+
+    def sum_again(self, days: Collection[tuple[int, int]]) -> None:
+        """Count the sums of days (stream, day) anew from their segments."""
+        for stream_no, day in sorted(days):
+            self._connection.execute(delete(segment_sums).where(_sum.stream_no == stream_no, _sum.day == day))
+            asked = select(_s.start_ms, _s.end_ms, _s.volume_no, _s.state, _s.bytes)
+            rows = self._connection.execute(_beginning(asked, stream_no, day * DAY_MS, (day + 1) * DAY_MS))
+            self._add_sums(
+                day_sums(
+                    Segment(stream_no, row.start_ms, row.end_ms, row.volume_no, SegmentState(row.state), row.bytes)
+                    for row in rows
+                ).values()
+            )
+
+    def _add_sums(self, sums: Collection[DaySum]) -> None:
+        if not sums:
+            return
+        asked = self._insert(segment_sums)
+        new = asked.excluded
+        self._connection.execute(
+            asked.on_conflict_do_update(
+                index_elements=["stream_no", "day", "volume_no"],
+                set_={
+                    **{name: _sum[name] + new[name] for name in ("segments", "bytes", "ms")},
+                    "first_ms": case((new.first_ms < _sum.first_ms, new.first_ms), else_=_sum.first_ms),
+                    "last_ms": case((new.last_ms > _sum.last_ms, new.last_ms), else_=_sum.last_ms),
+                },
+            ),
+            [
+                {
+                    "stream_no": one.stream_no,
+                    "day": one.day,
+                    "volume_no": one.volume_no,
+                    "segments": one.segments,
+                    "bytes": one.size_bytes,
+                    "ms": one.duration_ms,
+                    "first_ms": one.first_ms,
+                    "last_ms": one.last_ms,
+                }
+                for one in sums
+            ],
+        )
 
     def _cover(self, closed: Iterable[Segment]) -> None:
         days: dict[tuple[int, int], list[Span]] = defaultdict(list)
@@ -450,7 +524,14 @@ class SegmentRepository:
                 for day, from_ms, to_ms in split_by_day(segment.start_ms, segment.end_ms):
                     days[segment.stream_no, day].append(Span(from_ms, to_ms))
         self._add_to_days(
-            CoverageDay(no, day, minutes_of(spans, day), sum(span.to_ms - span.from_ms for span in spans))
+            CoverageDay(
+                no,
+                day,
+                minutes_of(spans, day),
+                _length(spans),
+                stored_quarters=quarters_of(spans, day),
+                expected_quarters=quarters_of((), day),
+            )
             for (no, day), spans in sorted(days.items())
         )
 
@@ -470,6 +551,8 @@ class SegmentRepository:
                 minutes=joined(before.minutes, day.minutes),
                 stored_ms=min(DAY_MS, before.stored_ms + day.stored_ms),
                 expected_ms=min(DAY_MS, before.expected_ms + day.expected_ms),
+                stored_quarters=quarters_added(before.stored_quarters, day.stored_quarters),
+                expected_quarters=quarters_added(before.expected_quarters, day.expected_quarters),
             )
             for key, day in more.items()
             for before in (known.get(key),)
@@ -483,6 +566,8 @@ class SegmentRepository:
                 "minutes": day.minutes or bytes(MINUTES_BYTES),
                 "stored_ms": day.stored_ms,
                 "expected_ms": day.expected_ms,
+                "stored_quarters": day.stored_quarters,
+                "expected_quarters": day.expected_quarters,
             }
             for day in days
         ]
@@ -490,7 +575,7 @@ class SegmentRepository:
         self._connection.execute(
             asked.on_conflict_do_update(
                 index_elements=["stream_no", "day"],
-                set_={name: asked.excluded[name] for name in ("minutes", "stored_ms", "expected_ms")},
+                set_={name: asked.excluded[name] for name in _COVERED},
             ),
             rows,
         )
@@ -500,7 +585,7 @@ def beginning_between(stream_no: int, from_ms: int, to_ms: int) -> Select[Any]:
     """Return the question for the segments of a stream that begin in a period: on PostgreSQL it touches the partitions
     of the period's days alone.
     """
-    return _beginning(select(segments), stream_no, from_ms, to_ms)
+    return _beginning(select(*_WHOLE), stream_no, from_ms, to_ms)
 
 
 def _beginning(asked: Select[Any], stream_no: int, from_ms: int, to_ms: int) -> Select[Any]:
@@ -516,6 +601,7 @@ def _reaching_in(asked: Select[Any], stream_no: int, at_ms: int) -> Select[Any]:
     )
 
 
+_COVERED: Final = ("minutes", "stored_ms", "expected_ms", "stored_quarters", "expected_quarters")
 _CLOSED: Final = (
     "end_ms", "volume_no", "state", "bytes", "pictures", "lost_packets", "damaged", "codec_no", "sha256", "groups",
     "clock_offset_ms", "end_reason", "due_ms",
@@ -543,23 +629,9 @@ def _values(segment: Segment) -> dict[str, Any]:
 
 
 def _segment(row: Any) -> Segment:
-    return Segment(
-        row.stream_no,
-        row.start_ms,
-        row.end_ms,
-        row.volume_no,
-        SegmentState(row.state),
-        row.bytes,
-        row.pictures,
-        row.lost_packets,
-        row.damaged,
-        row.codec_no,
-        None if row.sha256 is None else bytes(row.sha256),
-        bytes(row.groups),
-        row.clock_offset_ms,
-        row.end_reason,
-        row.due_ms,
-    )
+    """Return the segment of a row of `_WHOLE`, taken by place: hundreds are read at a time."""
+    stream_no, start_ms, end_ms, volume_no, state, *rest = row
+    return Segment(stream_no, start_ms, end_ms, volume_no, _STATES[state], *rest)
 
 
 def _volume(row: Any) -> Volume:
@@ -581,6 +653,29 @@ def _volume(row: Any) -> Volume:
 
 def _stream(row: Any) -> RecordedStream:
     return RecordedStream(row.no, row.channel_id, row.stream, row.jurisdiction_code)
+
+
+def _coverage(row: Any) -> CoverageDay:
+    """Rows of before there were quarters have none: theirs are spread from the sums."""
+    minutes = bytes(row.minutes)
+    stored, expected = row.stored_quarters, row.expected_quarters
+    return CoverageDay(
+        row.stream_no,
+        row.day,
+        minutes,
+        row.stored_ms,
+        row.expected_ms,
+        bytes(stored) if stored is not None else quarters_guessed(row.stored_ms, minutes),
+        bytes(expected) if expected is not None else quarters_guessed(row.expected_ms, minutes),
+    )
+
+
+def _day_sum(row: Any) -> DaySum:
+    return DaySum(row.stream_no, row.day, row.volume_no, row.segments, row.bytes, row.ms, row.first_ms, row.last_ms)
+
+
+def _length(spans: Iterable[Span]) -> int:
+    return sum(span.to_ms - span.from_ms for span in spans)
 
 
 def _gap(row: Any) -> Gap:

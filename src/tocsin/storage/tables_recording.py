@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
@@ -67,8 +68,8 @@ codecs = Table(
 segments = Table(
     "segments",
     metadata,
-    Column("stream_no", Integer, primary_key=True, autoincrement=False),
-    Column("start_ms", Millis, primary_key=True, autoincrement=False, comment="wall clock of the first picture"),
+    Column("stream_no", Integer, nullable=False),
+    Column("start_ms", Millis, nullable=False, comment="wall clock of the first picture"),
     Column("end_ms", Millis, nullable=False, comment="end of the last picture; start_ms while it is open"),
     Column("volume_no", Integer, nullable=False),
     Column("state", SmallInteger, nullable=False, comment="0 open, 1 ok, 2 damaged, 3 lost, 4 deleting"),
@@ -82,6 +83,7 @@ segments = Table(
     Column("clock_offset_ms", Integer, comment="the device's clock less ours; null when unknown"),
     Column("end_reason", String(16), nullable=False, server_default="", comment="why it was closed"),
     Column("due_ms", Millis, comment="when the tier rule looks at it next; null is never"),
+    PrimaryKeyConstraint("stream_no", "start_ms", postgresql_include=["end_ms", "state", "volume_no", "bytes"]),
     comment="files of recorded pictures",
     postgresql_partition_by="RANGE (start_ms)",
 )
@@ -98,6 +100,23 @@ Index(
     postgresql_where=segments.c.state != 1,
 )
 Index("ix_segments_volume", segments.c.volume_no, segments.c.start_ms)
+
+segment_sums = Table(
+    "segment_sums",
+    metadata,
+    Column("stream_no", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "day", Integer, primary_key=True, autoincrement=False, comment="days since 1970-01-01 UTC, of the beginning"
+    ),
+    Column("volume_no", Integer, primary_key=True, autoincrement=False),
+    Column("segments", Integer, nullable=False, comment="closed ones, lost ones among them"),
+    Column("bytes", BigInteger, nullable=False, comment="of those whose file is there"),
+    Column("ms", BigInteger, nullable=False, comment="milliseconds of pictures of those whose file is there"),
+    Column("first_ms", Millis, nullable=False, comment="where the first begins"),
+    Column("last_ms", Millis, nullable=False, comment="where the last ends"),
+    comment="sums of segments by stream, day and volume, kept in the transaction that changes the segments",
+)
+Index("ix_segment_sums_volume", segment_sums.c.volume_no, segment_sums.c.day)
 
 recording_gaps = Table(
     "recording_gaps",
@@ -123,6 +142,8 @@ coverage_days = Table(
     Column("minutes", LargeBinary, nullable=False, comment="180 bytes: bit n of the day is minute n, high bit first"),
     Column("stored_ms", Integer, nullable=False, server_default="0", comment="milliseconds recorded of that day"),
     Column("expected_ms", Integer, nullable=False, server_default="0", comment="milliseconds that were to be recorded"),
+    Column("stored_quarters", LargeBinary, comment="stored_ms by quarters of an hour, see coverage; null: not known"),
+    Column("expected_quarters", LargeBinary, comment="expected_ms likewise"),
     comment="what is recorded of a day, minute by minute",
 )
 

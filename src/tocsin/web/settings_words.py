@@ -96,7 +96,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "recording.low_percent": "清理到使用率降至此值为止。",
     "recording.pre_roll_memory_mb": "警情前画面的预录内存，用于事件录像和无计划但正在观看的摄像机；不足时先舍弃后者。",
     "recording.hold_quota_percent": "留存锁定最多可占全部存储卷的百分比。",
-    "recording.time_zone": "录像计划所用的时区，如 Asia/Shanghai；为空则取服务器时区。",
+    "recording.time_zone": "录像计划与保存证明按日统计所用的时区，如 Asia/Shanghai；为空则取服务器时区。",
     "clips.on_alarm": "每条有关联摄像机的警情是否自动保存警情短片。该操作以平台名义进行，用途为该警情，并写入审计。",
     "clips.record": "没有录像计划的摄像机，是否从报警起录制到短片结束。",
     "clips.pre_s": "短片从警情发生前多久开始。",

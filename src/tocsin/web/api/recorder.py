@@ -232,7 +232,7 @@ def _status_form(one: CameraRecording) -> dict[str, object]:
     }
 
 
-def _volume_form(volume: Volume, stored_bytes: int | None) -> dict[str, object]:
+def _volume_form(volume: Volume, stored_bytes: int) -> dict[str, object]:
     return {
         "id": volume.id,
         "location": volume.location,
