@@ -38,6 +38,7 @@ from tocsin.configs import (
     media_link,
     picture_schedule,
     public_host,
+    receivers_config,
     sip_config,
     snapshot_reach,
 )
@@ -108,6 +109,7 @@ from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
 from tocsin.gateways.onvif_recordings import OnvifRecordings
 from tocsin.gateways.onvif_snapshots import OnvifSnapshots
+from tocsin.gateways.receivers import ReceiverGateway
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.runner import Gateways
 from tocsin.gateways.sip import SipGateway
@@ -300,6 +302,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     rollover = KeyRollover(store, vault)
     dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=rollover)
     messages = MessageParts(settings, store, clock, directory, intake, supervision, rollover)
+    receivers = ReceiverGateway(receivers_config(settings), intake, directory, supervision, clock)
+    directory.on_change(receivers.entries_changed)
 
     # use cases
     views = ViewService(store, directory, streams)
@@ -454,8 +458,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         metrics=(
             lambda: _metrics(dc09, gb28181, sip, streams, link),
             lambda: _onvif_metrics(onvif),
-            lambda: _gateway_metrics(gateways),
             messages.metrics,
+            lambda: _gateway_metrics(gateways, receivers),
         ),
         take_webhook=messages.webhook.take,
         read_message=preview,
@@ -496,6 +500,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port")
+    gateways.add("hardware receivers", receivers, "the ports of [receivers]")
     gateways.on_change = notices.note_gateway
     stack.push_async_callback(gateways.stop)
     await gateways.start()
@@ -693,7 +698,10 @@ def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
         yield counter(f"onvif_events_{name}", f"ONVIF events: {name}", value)
 
 
-def _gateway_metrics(gateways: Gateways) -> Iterable[Metric]:
+def _gateway_metrics(gateways: Gateways, receivers: ReceiverGateway) -> Iterable[Metric]:
+    yield gauge("receiver_connections", "Open connections of hardware receivers", len(receivers.links))
+    for name, value in sorted(receivers.counters.items()):
+        yield counter(f"receiver_{name}", f"Hardware receivers: {name}", value)
     yield gauge("gateways_down", "Gateways that are being started again", sum(not s.is_up for s in gateways.standings))
     yield counter("gateway_restarts", "Gateways started again", sum(s.restarts for s in gateways.standings))
 

@@ -17,6 +17,7 @@ from tocsin.gateways.dc09 import Dc09Config
 from tocsin.gateways.gb28181 import GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_voice import VoiceConfig
+from tocsin.gateways.receivers import ReceiversConfig
 from tocsin.gateways.sip import SipConfig
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
@@ -95,6 +96,23 @@ def dc09_config(settings: Settings) -> Dc09Config:
         max_waiting=dc09.max_waiting,
         answers_duh=dc09.answers_duh,
         panel_utc_offset_s=dc09.panel_utc_offset_hours * 3600.0,
+    )
+
+
+def receivers_config(settings: Settings) -> ReceiversConfig:
+    """Return where hardware receivers are listened to."""
+    receivers = settings.receivers
+    ports = {
+        "surgard": receivers.surgard_port,
+        "ademco685": receivers.ademco685_port,
+        "radionics6500": receivers.radionics6500_port,
+        "dc07": receivers.dc07_port,
+    }
+    return ReceiversConfig(
+        host=receivers.host,
+        ports={protocol: ports[protocol] for protocol in receivers.listen},
+        max_connections=receivers.max_connections,
+        panel_utc_offset_s=settings.dc09.panel_utc_offset_hours * 3600.0,
     )
 
 

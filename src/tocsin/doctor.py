@@ -150,12 +150,13 @@ def _console() -> Finding:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     served = is_served(settings.data) if settings.data.exists() else False
-    dc09, sip = settings.dc09, settings.sip
+    dc09, sip, receivers = settings.dc09, settings.sip, settings.receivers
     for name, host, port, kinds in (
         ("web", settings.server.host, settings.server.port, ("tcp",)),
         ("pictures", settings.media.host, settings.media.port, ("tcp",)),
         ("DC-09", dc09.host, dc09.port, _kinds(dc09.tcp, dc09.udp)),
         ("SIP", sip.host, sip.port, _kinds(sip.tcp, sip.udp)),
+        *((word, receivers.host, getattr(receivers, f"{word}_port"), ("tcp",)) for word in receivers.listen),
     ):
         for kind in kinds:
             yield _port(f"port {name}", host, port, kind, served)

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
-from tocsin.settings_gateways import Dc09Settings, SipSettings
+from tocsin.settings_gateways import Dc09Settings, ReceiverSettings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
 from tocsin.settings_messages import WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
@@ -40,6 +40,7 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     dc09: Dc09Settings = Dc09Settings()
     webhook: WebhookSettings = WebhookSettings()
+    receivers: ReceiverSettings = ReceiverSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tocsin.settings_fields import Network, Port, Section, Transport, setting
 
 
@@ -58,6 +60,28 @@ class Dc09Settings(Section):
         le=14,
         description="How far the wall clock of panels is ahead of UTC; times inside SIA blocks are local.",
         unit="hours",
+    )
+
+
+class ReceiverSettings(Section):
+    """Hardware receivers of telephone and radio that call us. Those with a port in their address are called instead."""
+
+    host: str = setting("127.0.0.1", description="Address receivers connect to.", unit="address")
+    listen: tuple[Literal["surgard", "ademco685", "radionics6500", "dc07"], ...] = setting(
+        (),
+        description="Protocols of receivers to listen for, each on its port; none is opened by itself.",
+        unit="names",
+    )
+    surgard_port: Port = setting(10511, description="Port of Sur-Gard receivers; 0 takes a free one.", unit="port")
+    ademco685_port: Port = setting(
+        10512, description="Port of Ademco and Honeywell 685 receivers; 0 takes a free one.", unit="port"
+    )
+    radionics6500_port: Port = setting(
+        10513, description="Port of Radionics 6500 receivers; 0 takes a free one.", unit="port"
+    )
+    dc07_port: Port = setting(10514, description="Port of SIA DC-07 receivers; 0 takes a free one.", unit="port")
+    max_connections: int = setting(
+        64, ge=1, description="Most connections of receivers at a time; more are closed.", unit="connections"
     )
 
 

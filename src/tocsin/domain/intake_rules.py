@@ -96,7 +96,7 @@ def is_duplicate(signal: Signal, last: LastSignal | None) -> bool:
     """
     if last is None or not signal.dedup_key or signal.dedup_key != last.dedup_key:
         return False
-    if abs(signal.received_at - last.received_at) > DUPLICATE_WINDOW:
+    if abs(signal.received_at - last.received_at) > timedelta(seconds=signal.repeat_within_s):
         return False
     if signal.sent_at is not None and last.sent_at is not None:
         return abs(signal.sent_at - last.sent_at) <= DUPLICATE_WINDOW

@@ -22,6 +22,7 @@ class Signal:
     Intake raises no alarm for a signal with the flag `late`; its events are kept with their own times. `quarantine` is
     a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
     `repeat_scope` names what of the device the key counts for; empty: only the device's very last frame can repeat.
+    `repeat_within_s` is how long after the first a repetition is one: short where messages carry no number.
     """
 
     protocol: str
@@ -39,6 +40,7 @@ class Signal:
     flags: tuple[str, ...] = ()
     encrypted: bool = False
     repeat_scope: str = ""
+    repeat_within_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

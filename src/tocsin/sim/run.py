@@ -21,7 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim import ip_camera_run, platform_run, webhook
+from tocsin.sim import ip_camera_run, platform_run, receiver, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -47,6 +47,7 @@ def add_arguments(kinds: Any) -> None:
     _add_panel(kinds)
     _add_camera(kinds)
     _add_town(kinds)
+    receiver.add_arguments(kinds).set_defaults(run=_receiver)
     platform_run.add_arguments(kinds).set_defaults(run=_platform)
     ip_camera_run.add_arguments(kinds).set_defaults(run=_ip_camera)
     webhook.add_arguments(kinds).set_defaults(run=_webhook)
@@ -182,6 +183,12 @@ def _keys(text: str | None, accounts: tuple[str, ...], share: float) -> dict[str
         raise TocsinError(ErrorCode.INVALID, "--key has 32, 48 or 64 hex digits")
     key = AesKey(octets)
     return dict.fromkeys(accounts[: round(len(accounts) * share)], key)
+
+
+def _receiver(arguments: argparse.Namespace) -> int:
+    report = receiver.run(arguments)
+    _report(report.to_json())
+    return 0 if report.sent == report.acknowledged else 1
 
 
 # --- cameras ----------------------------------------------------------------------------------------------------------

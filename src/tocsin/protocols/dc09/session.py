@@ -142,7 +142,7 @@ class Receiver:
             return self._unreadable(decoded, raw, flags)
         account = header.account or ""
         if not account and isinstance(decoded, Message):
-            account = _account_in(decoded.data)
+            account = account_in(decoded.data)
             if account:
                 flags += (Flag.ACCOUNT_FROM_DATA,)
         rules = self._find_account(header.receiver or "", header.prefix or "", account)
@@ -268,7 +268,7 @@ def _is_in_window(sent_at: datetime | None, rules: AccountRules, now: datetime) 
     return -rules.window_low_s <= ahead_s <= rules.window_high_s
 
 
-def _account_in(data: bytes) -> str:
+def account_in(data: bytes) -> str:
     """Return the account at the head of a data block (`#acct|...`), or ""."""
     if data[:1] != b"#":
         return ""
