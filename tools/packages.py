@@ -46,6 +46,7 @@ NEEDS = (
     Need("PostgreSQL server", "the same storage tests on the scale-out store", "postgresql", _postgresql),
     Need("Chromium", "the console's flows in a real browser", "chromium", _program("chromium", "chromium-browser")),
     Need("a Chinese font", "Chinese labels in the browser's screenshots", "fonts-noto-cjk fontconfig", _chinese_font),
+    Need("Mosquitto", "an MQTT broker as an independent peer", "mosquitto", _program("mosquitto")),
     Need("SIPp", "drives the SIP side as an independent peer", "sip-tester", _program("sipp")),
     Need(
         "GStreamer's RTSP server",

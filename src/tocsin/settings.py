@@ -23,7 +23,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
 from tocsin.settings_gateways import Dc09Settings, ReceiverSettings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
-from tocsin.settings_messages import WebhookSettings
+from tocsin.settings_messages import MqttSettings, WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
 from tocsin.settings_recording import ClipSettings, EdgeSettings, RecordingSettings
 
@@ -40,7 +40,11 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     dc09: Dc09Settings = Dc09Settings()
     webhook: WebhookSettings = WebhookSettings()
+<<<<<<< HEAD
     receivers: ReceiverSettings = ReceiverSettings()
+=======
+    mqtt: MqttSettings = MqttSettings()
+>>>>>>> 01683c7 (mqtt: devices on a broker, acknowledged after the commit)
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()

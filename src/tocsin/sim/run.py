@@ -21,7 +21,11 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
+<<<<<<< HEAD
 from tocsin.sim import ip_camera_run, platform_run, receiver, webhook
+=======
+from tocsin.sim import ip_camera_run, mqtt, platform_run, webhook
+>>>>>>> 01683c7 (mqtt: devices on a broker, acknowledged after the commit)
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -51,6 +55,7 @@ def add_arguments(kinds: Any) -> None:
     platform_run.add_arguments(kinds).set_defaults(run=_platform)
     ip_camera_run.add_arguments(kinds).set_defaults(run=_ip_camera)
     webhook.add_arguments(kinds).set_defaults(run=_webhook)
+    mqtt.add_arguments(kinds).set_defaults(run=_mqtt)
 
 
 async def until_told(work: Callable[[asyncio.Event], Awaitable[None]], seconds: float | None) -> None:
@@ -441,6 +446,10 @@ def _ip_camera(arguments: argparse.Namespace) -> int:
 
 def _webhook(arguments: argparse.Namespace) -> int:
     return webhook.run(arguments, until_told, _report)
+
+
+def _mqtt(arguments: argparse.Namespace) -> int:
+    return mqtt.run(arguments, until_told, _report)
 
 
 def _add_town(kinds: Any) -> None:
