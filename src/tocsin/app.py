@@ -500,11 +500,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port")
-<<<<<<< HEAD
     gateways.add("hardware receivers", receivers, "the ports of [receivers]")
-=======
     gateways.add("MQTT", messages.mqtt, "mqtt.url")
->>>>>>> 01683c7 (mqtt: devices on a broker, acknowledged after the commit)
     gateways.on_change = notices.note_gateway
     stack.push_async_callback(gateways.stop)
     await gateways.start()

@@ -40,11 +40,8 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     dc09: Dc09Settings = Dc09Settings()
     webhook: WebhookSettings = WebhookSettings()
-<<<<<<< HEAD
     receivers: ReceiverSettings = ReceiverSettings()
-=======
     mqtt: MqttSettings = MqttSettings()
->>>>>>> 01683c7 (mqtt: devices on a broker, acknowledged after the commit)
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()

@@ -2,7 +2,7 @@
 
 The library's thread moves bytes and knows nothing; everything is judged on the loop. Subscriptions ask for QoS 1, so
 that the broker keeps what is not acknowledged and the session keeps it over our restarts (QoS 2 would hand it over
-before the commit). What cannot be committed is tried again and stays unacknowledged; a crash in between brings it again.
+before the commit). What cannot be committed is tried again and stays unacknowledged; a crash brings it again.
 A retained message tells a state and never raises an alarm.
 
 Source: MQTT 5.0 and 3.1.1; alarm reference, MQTT and HTTP webhooks.

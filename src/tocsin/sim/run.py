@@ -21,11 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-<<<<<<< HEAD
-from tocsin.sim import ip_camera_run, platform_run, receiver, webhook
-=======
-from tocsin.sim import ip_camera_run, mqtt, platform_run, webhook
->>>>>>> 01683c7 (mqtt: devices on a broker, acknowledged after the commit)
+from tocsin.sim import ip_camera_run, mqtt, platform_run, receiver, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
