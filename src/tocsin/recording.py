@@ -16,13 +16,15 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.recorder_line import RecorderChannels, RecorderConfig, Sources
 from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.recorder_told import RecorderPorts
-from tocsin.domain.segments import day_of
+from tocsin.domain.segments import LONGEST_SEGMENT_MS, day_of
 from tocsin.domain.store import Store
 from tocsin.settings import Settings
 from tocsin.storage import segment_days
+from tocsin.storage.store import PostgresqlStore
 
 log = structlog.get_logger(__name__)
 DAYS_AHEAD: Final = 3
+OVER_MS: Final = 2 * LONGEST_SEGMENT_MS  # behind the end of a day its last segments are closed
 ALARM_ARRIVES_S: Final = 5
 MOST_LIVE_S: Final = 60
 
@@ -83,6 +85,14 @@ async def keep_days(store: Store, clock: Clock) -> None:
     """Make the partitions of the next days, and drop those that hold nothing any more (PostgreSQL)."""
     today = day_of(int(clock.now().timestamp() * 1000))
     await store.run(_keep_days, today)
+
+
+async def sweep_days(store: Store, clock: Clock) -> None:
+    """Sweep the partitions of days that are over, each once (PostgreSQL)."""
+    if isinstance(store, PostgresqlStore):
+        before = day_of(int(clock.now().timestamp() * 1000) - OVER_MS)
+        for day in await store.read(lambda tx: segment_days.to_sweep(tx.connection, before)):
+            await store.sweep(segment_days.name_of(day))
 
 
 def _keep_days(tx: Any, today: int) -> None:

@@ -34,7 +34,7 @@ from tocsin.domain.supervision import Supervision
 from tocsin.domain.trials import TrialService
 from tocsin.domain.users import UserService
 from tocsin.domain.view_service import ViewService
-from tocsin.recording import keep_days
+from tocsin.recording import keep_days, sweep_days
 from tocsin.settings import Settings
 
 FLUSH_S: Final = 5.0
@@ -112,6 +112,7 @@ def spawn_all(
     if recorder is not None:
         jobs.append(Timed("recording", TIMED_S, recorder.check))
         jobs.append(Timed("days of recordings", DAYS_S, lambda: keep_days(store, clock)))
+        jobs.append(Timed("days of recordings that are over", DAYS_S, lambda: sweep_days(store, clock)))
         supervisor.spawn("index of recordings", recorder.index.run)
     if clips is not None:
         jobs.append(Timed("clips", TIMED_S, clips.check))

@@ -23,7 +23,7 @@ from tocsin.domain.segments import (
     day_of,
 )
 from tocsin.storage import segment_days
-from tocsin.storage.store import AnyStore
+from tocsin.storage.store import AnyStore, PostgresqlStore
 from tocsin.storage.uow import Transaction
 
 DAY = 20_784
@@ -199,6 +199,9 @@ async def test_days_are_partitions_and_go_as_one(store: AnyStore) -> None:
         sql = asked.compile(dialect=tx.connection.dialect, compile_kwargs={"literal_binds": True})
         return "\n".join(tx.connection.execute(text(f"EXPLAIN {sql}")).scalars())
 
+    assert day in await store.read(lambda tx: segment_days.to_sweep(tx.connection, day + 1))
+    assert isinstance(store, PostgresqlStore)
+    await store.sweep(segment_days.name_of(day))
     plan = await store.read(_plan)
     assert segment_days.name_of(day) in plan
     assert plan.count("segments_") == plan.count(segment_days.name_of(day))

@@ -1,4 +1,7 @@
-"""The day partitions of `segments` on PostgreSQL: made ahead, dropped whole. On SQLite there are none.
+"""The day partitions of `segments` on PostgreSQL: made ahead, swept when over, dropped whole. On SQLite there are none.
+
+A day that is over is swept once (VACUUM): its rows are marked as seen by everybody, so that lists come from the key
+alone and reading no longer writes. Nobody waits for it.
 
 A segment whose day has no partition (a clock off by years) lies in `segments_other` until the day is made.
 """
@@ -60,6 +63,21 @@ def make(connection: Connection, from_day: int, to_day: int) -> list[int]:
         )
         connection.execute(text(f"ALTER TABLE segments ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"))
     return missing
+
+
+def to_sweep(connection: Connection, before_day: int) -> list[int]:
+    """Return the days before that were not swept since they ended, oldest first."""
+    if connection.dialect.name != "postgresql":
+        return []
+    rows = connection.execute(
+        text(
+            "SELECT relname, extract(epoch FROM last_vacuum) FROM pg_stat_user_tables "
+            "WHERE left(relname, 9) = 'segments_' AND last_vacuum IS NOT NULL"
+        )
+    )
+    swept: dict[str, float] = {name: float(at_s) for name, at_s in rows}
+    ended = [day for day in days(connection) if day < before_day]
+    return [day for day in ended if swept.get(name_of(day), 0.0) < (day + 1) * DAY_MS // 1000]
 
 
 def rows(connection: Connection, day: int) -> int:

@@ -375,6 +375,19 @@ class PostgresqlStore(BaseStore):
                 ErrorCode.UNAVAILABLE, f"the database cannot be read: {_reason(error)}", key="store.failing"
             ) from error
 
+    async def sweep(self, table: str) -> None:
+        """Mark the rows of a table as seen by everybody and count them for the planner; readers and writers go on.
+
+        Errors: UNAVAILABLE.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await alone.exec_driver_sql(f"VACUUM (FREEZE, ANALYZE) {table}")
+        except (DBAPIError, OSError) as error:
+            detail = f"the table {table} cannot be swept: {_reason(error)}"
+            raise TocsinError(ErrorCode.UNAVAILABLE, detail, key="store.failing") from error
+
     def _put(self, job: Job) -> None:
         if self._stopping:
             raise TocsinError(ErrorCode.UNAVAILABLE, "the store is stopping")
