@@ -86,7 +86,10 @@ UNIT_STATES: tuple[Choice, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A crew that can be sent. Position in degrees WGS-84 with the time of its fix."""
+    """A crew that can be sent. Position in degrees WGS-84 with the time of its fix.
+
+    `on_duty_since` is None off duty, and of a unit that has been on duty ever since it was entered.
+    """
 
     id: str
     name: str
@@ -103,6 +106,7 @@ class Unit:
     lat: float | None = None
     fix_at: datetime | None = None
     incident_id: str | None = None
+    on_duty_since: datetime | None = None
     version: int = 1
 
     def expect(self, version: int) -> None:
@@ -129,7 +133,10 @@ class Unit:
             )
         if state in NEEDS_REASON and not reason.strip():
             raise TocsinError(ErrorCode.INVALID, "say why the unit is out of service", field="reason")
-        return replace(self, state=state, state_reason=reason, state_since=now)
+        if state is UnitState.OFF_DUTY:
+            return replace(self, state=state, state_reason=reason, state_since=now, on_duty_since=None)
+        since = now if self.state is UnitState.OFF_DUTY else self.on_duty_since
+        return replace(self, state=state, state_reason=reason, state_since=now, on_duty_since=since)
 
     def sent_to(self, incident_id: str, now: datetime) -> Unit:
         """Return the unit dispatched to an incident. Errors: CONFLICT when it is not free."""
@@ -141,6 +148,12 @@ class Unit:
                 state=self.state.value,
             )
         return replace(self, state=UnitState.DISPATCHED, state_reason="", state_since=now, incident_id=incident_id)
+
+    def has_duty_at(self, moment: datetime) -> bool:
+        """Say whether the unit is on duty, and was at that moment."""
+        if self.state is UnitState.OFF_DUTY:
+            return False
+        return self.on_duty_since is None or moment >= self.on_duty_since
 
     def following(self, state: UnitState, now: datetime) -> Unit:
         """Return the unit as its assignment carries it along; SOS, lost contact and out of service are left alone."""

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Executable, Insert, Table, bindparam, insert, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 PIECES: Final = (64, 16, 4, 1)
 
@@ -48,15 +49,28 @@ class Bulk(Prepared):
     inserts and changes by key go to SQLite many rows at a time; anything else is executed for each row.
     """
 
-    def __init__(self, statement: Executable, names: Sequence[str] = (), *, key: Column[Any] | None = None) -> None:
+    def __init__(
+        self,
+        statement: Executable,
+        names: Sequence[str] = (),
+        *,
+        key: Column[Any] | None = None,
+        keeps_known: bool = False,
+    ) -> None:
         super().__init__(statement, names)
         self._key = key
+        self._insert = "INSERT OR IGNORE" if keeps_known else "INSERT"
         self._many: dict[int, str] = {}
 
     @classmethod
     def into(cls, table: Table, names: Sequence[str]) -> Bulk:
         """Return the insert of these columns."""
         return cls(insert(table).inline(), names)
+
+    @classmethod
+    def into_new(cls, table: Table, names: Sequence[str]) -> Bulk:
+        """Return the insert of these columns that leaves a row alone whose key is there already."""
+        return cls(postgresql_insert(table).inline().on_conflict_do_nothing(), names, keeps_known=True)
 
     @classmethod
     def change(cls, key: Column[Any], names: Sequence[str]) -> Bulk:
@@ -100,7 +114,7 @@ class Bulk(Prepared):
         values = ", ".join([row] * count)
         if self._key is None:
             table = quote(self._statement.table.name)  # type: ignore[attr-defined]
-            sql = f"INSERT INTO {table} ({', '.join(map(quote, self._names))}) VALUES {values}"
+            sql = f"{self._insert} INTO {table} ({', '.join(map(quote, self._names))}) VALUES {values}"
         else:
             names = [name.removeprefix("b_") for name in self._names[1:]]
             table, key = quote(self._key.table.name), quote(self._key.name)

@@ -56,6 +56,7 @@ units = Table(
     Column("lat", Float),
     Column("fix_at_us", Micros, comment="age of the position"),
     Column("incident_id", ID),
+    Column("on_duty_since_us", Micros, comment="null off duty, or on duty ever since it was entered"),
     Column("retired_at_us", Micros),
     _version(),
     comment="a crew that can be sent",

@@ -12,8 +12,11 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import optional_from_us, optional_us
 from tocsin.domain.access import Scope
 from tocsin.domain.units import Unit, UnitState
+from tocsin.storage.bulk import Bulk
 from tocsin.storage.scope import within
 from tocsin.storage.tables_plans import units
+
+_MOVE = Bulk.change(units.c.id, ("lon", "lat", "fix_at_us"))
 
 
 class UnitRepository:
@@ -66,6 +69,10 @@ class UnitRepository:
             raise TocsinError(ErrorCode.CONFLICT, f"unit {unit.id} has changed", key="stale")
         return replace(unit, version=unit.version + 1)
 
+    def save_positions(self, units_: Collection[Unit]) -> None:
+        """Write where units are, without new versions."""
+        _MOVE.run(self._connection, [(u.id, u.lon, u.lat, optional_us(u.fix_at)) for u in units_])
+
     def save_position(self, unit: Unit) -> None:
         """Write where a unit is, without a new version: a fix makes nobody's view of it stale."""
         self._connection.execute(
@@ -91,6 +98,7 @@ def _values(unit: Unit) -> dict[str, object]:
         "lat": unit.lat,
         "fix_at_us": optional_us(unit.fix_at),
         "incident_id": unit.incident_id,
+        "on_duty_since_us": optional_us(unit.on_duty_since),
     }
 
 
@@ -111,5 +119,6 @@ def _unit(row: Row[Any]) -> Unit:
         lat=row.lat,
         fix_at=optional_from_us(row.fix_at_us),
         incident_id=row.incident_id,
+        on_duty_since=optional_from_us(row.on_duty_since_us),
         version=row.version,
     )

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
     from tocsin.storage.speeches import SpeechRepository
+    from tocsin.storage.terminals import TerminalRepository
     from tocsin.storage.units import UnitRepository
     from tocsin.storage.users import UserRepository
     from tocsin.storage.views import ViewRepository
@@ -208,6 +209,13 @@ class Transaction:
         from tocsin.storage.units import UnitRepository
 
         return UnitRepository(self.connection)
+
+    @cached_property
+    def terminals(self) -> TerminalRepository:
+        """JT/T 808 terminals and the positions of units on duty."""
+        from tocsin.storage.terminals import TerminalRepository
+
+        return TerminalRepository(self.connection)
 
     @cached_property
     def downloads(self) -> DownloadRepository:
