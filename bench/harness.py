@@ -168,13 +168,14 @@ def server(
 ) -> Iterator[Server]:
     """Start the server on a fresh (or given) data folder, with a user of `roles` and a bearer token."""
     folder = data or Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
-    ports = {"web": free_port(), "media": free_port(), "dc09": free_port(), "sip": free_port()}
+    ports = {"web": free_port(), "media": free_port(), "dc09": free_port(), "sip": free_port(), "jt808": free_port()}
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")},
         "TOCSIN_SERVER__DATA": str(folder),
         "TOCSIN_SERVER__PORT": str(ports["web"]),
         "TOCSIN_MEDIA__PORT": str(ports["media"]),
         "TOCSIN_DC09__PORT": str(ports["dc09"]),
+        "TOCSIN_JT808__PORT": str(ports["jt808"]),
         "TOCSIN_SIP__PORT": str(ports["sip"]),
     }
     stored = {name: value for name, value in (extra or {}).items() if name.startswith("TOCSIN_STORAGE__")}

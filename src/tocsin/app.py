@@ -35,6 +35,7 @@ from tocsin.configs import (
     gb_config,
     health_bounds,
     is_external,
+    jt808_config,
     media_link,
     picture_schedule,
     public_host,
@@ -91,6 +92,8 @@ from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.supervision import Supervision, SupervisionRules
+from tocsin.domain.terminal_intake import TerminalIntake
+from tocsin.domain.terminal_service import TerminalService
 from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
@@ -103,6 +106,8 @@ from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.ip_camera_trial import CameraTrials
+from tocsin.gateways.jt808 import Jt808Gateway
+from tocsin.gateways.jt808_desk import Jt808Desk
 from tocsin.gateways.message_reading import preview
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
 from tocsin.gateways.onvif_discovery import discover
@@ -304,6 +309,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     messages = MessageParts(settings, store, clock, directory, intake, supervision, rollover)
     receivers = ReceiverGateway(receivers_config(settings), intake, directory, supervision, clock)
     directory.on_change(receivers.entries_changed)
+    terminals = TerminalIntake(store, intake, clock, keep_hours=settings.jt808.positions_keep_hours)
+    jt808 = Jt808Gateway(jt808_config(settings), terminals, intake, directory, supervision, clock)
+    terminals.on_confirmed = jt808.confirm
 
     # use cases
     views = ViewService(store, directory, streams)
@@ -422,6 +430,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         snapshots=snapshots,
         clips=ClipService(store, clock, device_clips, own_clips),
         trials=trials,
+        terminals=TerminalService(store, Jt808Desk(jt808)),
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
         entry=lambda: entry_of_camera(settings),
@@ -460,6 +469,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             lambda: _onvif_metrics(onvif),
             messages.metrics,
             lambda: _gateway_metrics(gateways, receivers),
+            lambda: _jt808_metrics(jt808, terminals),
         ),
         take_webhook=messages.webhook.take,
         read_message=preview,
@@ -474,6 +484,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     store.on_committed(recordings.hear)
     store.on_committed(recorded.hear)
     store.on_committed(control.hear)
+    store.on_committed(terminals.hear)
     store.on_committed(speaking.hear)
     store.on_committed(cascade.hear)
     store.on_committed(health.hear)
@@ -502,6 +513,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port")
     gateways.add("hardware receivers", receivers, "the ports of [receivers]")
     gateways.add("MQTT", messages.mqtt, "mqtt.url")
+    gateways.add(f"JT/T 808 port {settings.jt808.port}", jt808, "jt808.port")
+    await terminals.start()
     gateways.on_change = notices.note_gateway
     stack.push_async_callback(gateways.stop)
     await gateways.start()
@@ -522,6 +535,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     server = make_server(app)
     supervisor.spawn("feed", app.state.feed.run)
     supervisor.spawn("directory", directory.keep_fresh)
+    supervisor.spawn("presses confirmed", terminals.keep_confirmed)
+    supervisor.spawn("positions deleted", terminals.keep_bounded)
     workers.spawn_all(
         supervisor,
         downloads=downloads,
@@ -705,6 +720,16 @@ def _gateway_metrics(gateways: Gateways, receivers: ReceiverGateway) -> Iterable
         yield counter(f"receiver_{name}", f"Hardware receivers: {name}", value)
     yield gauge("gateways_down", "Gateways that are being started again", sum(not s.is_up for s in gateways.standings))
     yield counter("gateway_restarts", "Gateways started again", sum(s.restarts for s in gateways.standings))
+
+
+def _jt808_metrics(jt808: Jt808Gateway, terminals: TerminalIntake) -> Iterable[Metric]:
+    health = jt808.health()
+    yield gauge("jt808_connections", "Open JT/T 808 connections", health.connections)
+    yield gauge("jt808_terminals", "Terminals that have shown their code", health.terminals)
+    yield gauge("jt808_waiting", "Reports waiting for their commit", health.waiting)
+    yield counter("jt808_positions_kept", "Positions of units on duty handed to the database", terminals.positions_kept)
+    for name, value in sorted(jt808.counters.items()):
+        yield counter(f"jt808_{name}", f"JT/T 808: {name}", value)
 
 
 def _worker_metrics(figures: WorkerFigures) -> Iterable[Metric]:

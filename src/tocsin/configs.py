@@ -18,6 +18,7 @@ from tocsin.gateways.gb28181 import GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_voice import VoiceConfig
 from tocsin.gateways.receivers import ReceiversConfig
+from tocsin.gateways.jt808 import Jt808Config
 from tocsin.gateways.sip import SipConfig
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
@@ -113,6 +114,19 @@ def receivers_config(settings: Settings) -> ReceiversConfig:
         ports={protocol: ports[protocol] for protocol in receivers.listen},
         max_connections=receivers.max_connections,
         panel_utc_offset_s=settings.dc09.panel_utc_offset_hours * 3600.0,
+
+
+def jt808_config(settings: Settings) -> Jt808Config:
+    """Return how terminals are listened to."""
+    jt808 = settings.jt808
+    return Jt808Config(
+        host=jt808.host,
+        port=jt808.port,
+        max_connections=jt808.max_connections,
+        max_connections_per_address=jt808.max_connections_per_address,
+        exempt_networks=jt808.exempt_networks,
+        idle_timeout_s=jt808.idle_timeout_s,
+        max_waiting=jt808.max_waiting,
     )
 
 

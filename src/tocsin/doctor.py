@@ -155,6 +155,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         ("web", settings.server.host, settings.server.port, ("tcp",)),
         ("pictures", settings.media.host, settings.media.port, ("tcp",)),
         ("DC-09", dc09.host, dc09.port, _kinds(dc09.tcp, dc09.udp)),
+        ("JT/T 808", settings.jt808.host, settings.jt808.port, ("tcp",)),
         ("SIP", sip.host, sip.port, _kinds(sip.tcp, sip.udp)),
         *((word, receivers.host, getattr(receivers, f"{word}_port"), ("tcp",)) for word in receivers.listen),
     ):

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
-from tocsin.settings_gateways import Dc09Settings, ReceiverSettings, SipSettings
+from tocsin.settings_gateways import Dc09Settings, Jt808Settings, ReceiverSettings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
 from tocsin.settings_messages import MqttSettings, WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
@@ -39,6 +39,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     storage: StorageSettings = StorageSettings()
     dc09: Dc09Settings = Dc09Settings()
+    jt808: Jt808Settings = Jt808Settings()
     webhook: WebhookSettings = WebhookSettings()
     receivers: ReceiverSettings = ReceiverSettings()
     mqtt: MqttSettings = MqttSettings()

@@ -148,3 +148,46 @@ class SipSettings(Section):
         description="How long the first picture packet may take after the answer; then the next way is tried.",
         unit="seconds",
     )
+
+
+class Jt808Settings(Section):
+    """Vehicle and handheld terminals over JT/T 808."""
+
+    host: str = setting("127.0.0.1", description="Address terminals connect to.", unit="address")
+    port: Port = setting(7611, description="TCP port; 0 takes a free one.", unit="port")
+    max_connections: int = setting(
+        20_000,
+        ge=1,
+        description="Most connections at a time; more are closed.",
+        unit="connections",
+    )
+    max_connections_per_address: int = setting(
+        64,
+        ge=1,
+        description="Most connections from one address, exempt networks aside.",
+        unit="connections",
+    )
+    exempt_networks: tuple[Network, ...] = setting(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks without the limit per address: the gateway of a mobile network, a relay in front.",
+        unit="networks",
+    )
+    idle_timeout_s: float = setting(
+        210.0,
+        gt=0,
+        description="A connection without a byte for this time is closed; terminals send a heartbeat each minute.",
+        unit="seconds",
+    )
+    max_waiting: int = setting(
+        4096,
+        ge=1,
+        description="Most reports waiting for their commit; reading stops there and the terminals' own buffers fill.",
+        unit="reports",
+    )
+    positions_keep_hours: float = setting(
+        24.0,
+        gt=0,
+        le=168,
+        description="Where units on duty were is deleted after this time.",
+        unit="hours",
+    )

@@ -182,6 +182,7 @@ def running_town(data: Path, **settings: str) -> Iterator[Town]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     environment.update(
         TOCSIN_DC09__PORT=str(free_port()),
+        TOCSIN_JT808__PORT=str(free_port()),
         TOCSIN_SIP__PORT=str(free_port(socket.SOCK_DGRAM)),
         TOCSIN_MEDIA__PORT=str(free_port()),
         **settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from tocsin.domain.message_sources import TOPICS, check_source, message_rule, to
 from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
 KEY_SIZES: Final = (16, 24, 32)
+_PHONE: Final = re.compile(r"[1-9][0-9]{0,19}")
 
 WORDS: Final = Words(
     {
@@ -87,6 +89,15 @@ WORDS: Final = Words(
             "The feed of public warnings cannot be fetched.",
             "无法获取该公共预警源。",
         ),
+        "security.wrong_code": (
+            "It showed a code that is not its own and was refused. Terminals register again by themselves; if this one"
+            " does not, reset it to register anew.",
+            "终端出示的鉴权码不正确，已拒绝。终端通常会自动重新注册；若未自动注册，请在终端上重新发起注册。",
+        ),
+        "security.other_terminal": (
+            "Another terminal wants to register under its number. If it was exchanged, allow it on this page.",
+            "另一台终端以该号码请求注册，已拒绝。确因更换终端的，请在本页允许重新注册。",
+        ),
         "clock.skew": (
             "Its clock is off by {skew_s} s. Set the panel's clock; if it sends local time, enter its offset from UTC"
             " on this page.",
@@ -102,6 +113,10 @@ WORDS: Final = Words(
             "该账号已被其他设备使用。",
         ),
         "registry.gb_id_taken": ("Another device already has this id.", "该编号已被其他设备使用。"),
+        "registry.phone_form": (
+            "The number is that of the terminal's SIM: digits alone, without zeros in front.",
+            "请填写终端 SIM 卡号：仅数字，前面不加 0。",
+        ),
         "registry.url_with_password": (
             "Leave user name and password out of the address: they have fields of their own and are kept sealed.",
             "地址中请勿包含用户名和密码，请填写在各自的栏目中（密码加密保存）。",
@@ -365,6 +380,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "ptz_position_subscription": fields.flag,
     "channel_status": fields.choice("believe", "check", "ignore"),
     "datum": fields.choice("wgs84", "gcj02"),
+    "unit_id": fields.optional_id,
     "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
     "message": message_rule,
@@ -452,6 +468,8 @@ def _addressed(device: Device) -> Device:
     spoken = SPOKEN[device.protocol]
     if spoken.address is AddressForm.ACCOUNT and not device.account:
         raise refuse("address.account", "registry.field_required", "account must not be empty")
+    if device.protocol == "jt808" and not _PHONE.fullmatch(device.account):
+        raise refuse("address.account", "registry.phone_form", "the account is a phone number without zeros in front")
     if spoken.address is AddressForm.GB_ID and not device.gb_id:
         raise refuse("address.gb_id", "registry.field_required", "gb_id must not be empty")
     check_source(device.protocol, device.account, device.settings)

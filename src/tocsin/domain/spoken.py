@@ -32,13 +32,18 @@ class SecretForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One protocol. `schemes` are those of its address; `poll_interval_s` is how often it is heard unless entered."""
+    """One protocol. `schemes` are those of its address; `poll_interval_s` is how often it is heard unless entered.
+
+    It may be silent for `misses` of its intervals and `spare_s`, or for what all devices may, whichever is longer.
+    """
 
     word: str
     address: AddressForm = AddressForm.ACCOUNT
     secret: SecretForm = SecretForm.NONE
     schemes: tuple[str, ...] = ()
     poll_interval_s: float = 0.0
+    misses: float = 0.0
+    spare_s: float = 0.0
 
 
 _ROWS: Final = (
@@ -52,7 +57,7 @@ _ROWS: Final = (
     Spoken("radionics6500", AddressForm.URL, schemes=("tcp",), poll_interval_s=30.0),
     Spoken("dc07", AddressForm.URL, schemes=("tcp",), poll_interval_s=30.0),
     Spoken("relayed"),
-    Spoken("jt808", secret=SecretForm.PASSWORD),
+    Spoken("jt808", poll_interval_s=60.0, misses=3.0, spare_s=30.0),
     Spoken("mqtt"),
     Spoken("webhook", secret=SecretForm.PASSWORD),
     Spoken("cap", AddressForm.URL, schemes=("http", "https")),

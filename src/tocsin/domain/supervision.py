@@ -111,9 +111,11 @@ class _Watch:
         self.is_receiver = device.kind == "receiver"
         self.label = device.account or device.gb_id or device.name[:MAX_LABEL]
         self.is_sip = device.protocol in VIDEO  # a camera, registered or called
-        usual_s = device.poll_interval_s or SPOKEN[device.protocol].poll_interval_s
+        spoken = SPOKEN[device.protocol]
+        usual_s = device.poll_interval_s or spoken.poll_interval_s
         self.interval_s = float(keepalive_s(device)) if self.is_sip else usual_s
-        self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else rules.grace_s(self.interval_s)
+        usual_grace_s = max(rules.grace_s(self.interval_s), spoken.misses * self.interval_s + spoken.spare_s)
+        self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else usual_grace_s
         speed = "slow" if self.interval_s > LONG_INTERVAL_S else "fast"
         self.group = f"{device.protocol}:{device.jurisdiction_code[:6]}:{speed}"
         self.base = device.last_seen_at

@@ -62,12 +62,17 @@ class TerminalIntake:
 
     async def authenticate(self, device_id: str, code: str) -> Terminal | None:
         """Return the terminal when the code is its own; a newer code it shows puts the older out of use."""
-        known = (await self._store.read(lambda tx: tx.terminals.load([device_id]))).get(device_id)
+        loaded: dict[str, Terminal] = await self._store.read(lambda tx: tx.terminals.load([device_id]))
+        known = loaded.get(device_id)
         if known is None or not known.knows(code):
             return None
         if known.shown(code) is not known:
             await self._store.run(_note_shown, device_id, code)
         return known
+
+    async def unregister(self, device_id: str) -> None:
+        """Void a terminal's codes and its binding, as it asked itself."""
+        await self._store.run(release, device_id)
 
     # --- reports ---
 
@@ -192,6 +197,15 @@ def _register(tx: Any, wanted: Terminal, peer: str) -> bool:
             peer=peer,
         )
     )
+    return True
+
+
+def release(tx: Any, device_id: str) -> bool:
+    """Void the codes of a device's terminal, so that any terminal may register; return whether there was one."""
+    known: Terminal | None = tx.terminals.load([device_id]).get(device_id)
+    if known is None:
+        return False
+    tx.terminals.register(replace(known, code_hash="", next_hash="", terminal_id=""), is_new=False)
     return True
 
 

@@ -47,6 +47,7 @@ from tocsin.domain import (
     snapshot_reach,
     snapshots,
     speaking,
+    terminal_service,
 )
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
@@ -103,6 +104,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         channel_health.WORDS,
         picture_words.WORDS,
         device_desk.WORDS,
+        terminal_service.WORDS,
         camera_desk.WORDS,
         device_acts.WORDS,
         device_settings.WORDS,

@@ -47,6 +47,7 @@ from tocsin.domain.rule_trials import RuleTrials
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
+from tocsin.domain.terminal_service import TerminalService
 from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
@@ -196,6 +197,7 @@ class Services:
     images: ImageService | None = None
     pictures: PictureDesk | None = None
     trials: TrialService | None = None
+    terminals: TerminalService | None = None
     recorder_desk: RecorderDesk | None = None
     take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None
     read_message: Callable[[bytes, MessageForm, str, datetime], tuple[Sequence[NormalEvent], int]] | None = None

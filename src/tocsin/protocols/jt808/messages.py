@@ -187,7 +187,7 @@ class Text:
     """Words for the terminal: bit 0 of `flags` urgent, 2 shown, 3 spoken; `kind` only since 2019 (1 notice)."""
 
     text: str
-    flags: int = 0b101
+    flags: int = 0b1101
     kind: int = 1
 
 
