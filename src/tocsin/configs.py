@@ -17,8 +17,8 @@ from tocsin.gateways.dc09 import Dc09Config
 from tocsin.gateways.gb28181 import GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_voice import VoiceConfig
-from tocsin.gateways.receivers import ReceiversConfig
 from tocsin.gateways.jt808 import Jt808Config
+from tocsin.gateways.receivers import ReceiversConfig
 from tocsin.gateways.sip import SipConfig
 from tocsin.media.external_zlm import ZlmLink, ZlmSettings
 from tocsin.media.link import MediaLink
@@ -114,6 +114,7 @@ def receivers_config(settings: Settings) -> ReceiversConfig:
         ports={protocol: ports[protocol] for protocol in receivers.listen},
         max_connections=receivers.max_connections,
         panel_utc_offset_s=settings.dc09.panel_utc_offset_hours * 3600.0,
+    )
 
 
 def jt808_config(settings: Settings) -> Jt808Config:
