@@ -61,6 +61,7 @@ async def _measure(url: str, folder: Path) -> dict[str, float]:
         filled_s = time.perf_counter() - started
         late = await _listed(store, tuple(sorted(timed)), _timeline)
         whole = await _listed(store, tuple(sorted(timed)), _whole)
+        sums = [await _timed(store, _sums, FIRST_DAY + DAYS) for _ in range(20)]
         partitions = await store.read(_partitions, FIRST_DAY + DAYS - 1)
         started = time.perf_counter()
         await store.run(lambda tx: segment_days.drop(tx.connection, FIRST_DAY))
@@ -78,6 +79,7 @@ async def _measure(url: str, folder: Path) -> dict[str, float]:
             "whole_day_p95_ms": percentile(whole, 0.95),
             "whole_day_worst_ms": max(whole),
             "growth_whole": percentile(whole, 0.95) / percentile(early_whole, 0.95),
+            "storage_sums_ms": percentile(sums, 0.95),
             "partitions_touched": float(partitions),
             "drop_day_s": dropped_s,
             "fill_s": filled_s,
@@ -99,8 +101,26 @@ def _fill(tx: Any, day: int, group_bytes: int) -> None:
             f"{low + 30 * DAY_MS} FROM generate_series(0, {A_DAY - 1}) k, generate_series(1, {STREAMS}) s"
         )
     )
+    tx.connection.execute(
+        text(
+            "INSERT INTO segment_sums SELECT stream_no, start_ms / 86400000, volume_no, count(*), sum(bytes), "
+            f"sum(end_ms - start_ms), min(start_ms), max(end_ms) FROM {name} GROUP BY 1, 2, 3"
+        )
+    )
     bounds = f"FOR VALUES FROM ({low}) TO ({low + DAY_MS})"
     tx.connection.execute(text(f"ALTER TABLE segments ATTACH PARTITION {name} {bounds}"))
+
+
+async def _timed(store: PostgresqlStore, how: Callable[[Any, int], object], day: int) -> float:
+    """Return the milliseconds of a read."""
+    started = time.perf_counter()
+    await store.read(how, day)
+    return (time.perf_counter() - started) * 1000
+
+
+def _sums(tx: Any, today: int) -> object:
+    """Read what the storage page is made of: what every stream has on every volume, and what it wrote in a day."""
+    return tx.kept.sums(), tx.kept.sums(since_ms=today * DAY_MS - DAY_MS // 2), tx.segments.stored_bytes()
 
 
 async def _day(store: PostgresqlStore, day: int, group_bytes: int) -> None:
@@ -147,7 +167,8 @@ BENCH = Bench(
     f"{STREAMS * A_DAY / 1e6:.1f} million rows a day in a partition each, {DAYS} days; {LISTS} camera-days taken at "
     "random and listed through the store, after a quarter of the days and after all: as a timeline does (`list_day`), "
     "and with the groups of every segment (`whole_day`; a player asks for four hours); `partitions_touched` is the "
-    "plan's word; `growth` the p95 after all over that after a quarter; a day dropped with its partition",
+    "plan's word; `growth` the p95 after all over that after a quarter; `storage_sums` what the storage page is made "
+    "of, for all streams; a day dropped with its partition",
     run,
     {
         "list_day_p95_ms": {"at_most": 50},

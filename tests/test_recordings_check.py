@@ -148,7 +148,7 @@ async def test_sums_that_are_not_those_of_the_rows_are_named_and_counted_again(r
         tx.connection.execute(update(segment_sums).values(bytes=segment_sums.c.bytes + 1))
 
     async with open_store(recorded.settings) as store:
-        right = await store.read(lambda tx: tx.segments.sums_of_volume(1))
+        right = await store.read(lambda tx: tx.segments.sums.of_volume(1))
         await store.run(_wrong)
     report = await check(recorded.settings)
     assert [(one.kind, one.path.split("/")[:2], one.done) for one in report.differences] == [
@@ -157,7 +157,7 @@ async def test_sums_that_are_not_those_of_the_rows_are_named_and_counted_again(r
     assert not report.holds
     assert (await check(recorded.settings, is_repair=True)).holds
     async with open_store(recorded.settings) as store:
-        assert await store.read(lambda tx: tx.segments.sums_of_volume(1)) == right
+        assert await store.read(lambda tx: tx.segments.sums.of_volume(1)) == right
     assert (await check(recorded.settings)).differences == []
 
 

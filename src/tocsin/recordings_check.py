@@ -326,13 +326,13 @@ def _date(day: int) -> str:
 
 
 def _days(tx: Any, volume_no: int) -> list[int]:
-    return [*tx.segments.days_of_volume(volume_no), *(one.day for one in tx.segments.sums_of_volume(volume_no))]
+    return [*tx.segments.days_of_volume(volume_no), *(one.day for one in tx.segments.sums.of_volume(volume_no))]
 
 
 def _rows(tx: Any, volume_no: int, day: int) -> tuple[list[Segment], dict[int, tuple[str, str]], list[DaySum]]:
     rows = tx.segments.of_volume(volume_no, day * DAY_MS, (day + 1) * DAY_MS)
     names = {stream.no: (stream.channel_id, stream.stream) for stream in tx.segments.streams()}
-    return rows, names, tx.segments.sums_of_volume(volume_no, day)
+    return rows, names, tx.segments.sums.of_volume(volume_no, day)
 
 
 def _code_of(tx: Any, channel_id: str) -> str:

@@ -238,7 +238,7 @@ async def test_sums_follow_every_change_of_segments(store: AnyStore) -> None:
     await store.run(lambda tx: tx.segments.close(many))  # heard twice
 
     async def _sums(volume_no: int) -> list[tuple[int, int, int, int]]:
-        found = await store.read(lambda tx: tx.segments.sums_of_volume(volume_no))
+        found = await store.read(lambda tx: tx.segments.sums.of_volume(volume_no))
         return [(one.day, one.segments, one.size_bytes, one.duration_ms) for one in found]
 
     assert await _sums(1) == [(DAY, 2, 162_000, 120_000), (DAY + 1, 2, 162_000, 120_000)]

@@ -28,6 +28,7 @@ READ: Final = Permission.READ_REGISTRY
 USUAL_DAYS: Final = 30
 MOST_DAYS: Final = 400
 MOST_ROWS: Final = 200_000
+TOGETHER: Final = 200  # streams whose evidence is read at once
 MISSED_MS: Final = 10_000  # less is no gap: a segment begins with the first key picture
 NOT_TO_BE: Final = frozenset({"planned", "not_asked"})
 
@@ -224,18 +225,14 @@ def _prove(
     now_ms = to_us(tx.now) // 1000
     today = day_at(now_ms, zone)
     last = min(to_day, today) if to_day else today - timedelta(days=1)
-    proofs = []
+    asked: list[_Asked] = []
     rows = 0
-    spans: dict[date, Span] = {}
     for stream in streams:
         kept = keeping(policies, stream.jurisdiction_code, stream.place_class)
         first = from_day or last - timedelta(days=max(kept.floor_days or USUAL_DAYS, 1) - 1)
         first = max(first, last - timedelta(days=MOST_DAYS - 1))
-        wanted = [last - timedelta(days=back) for back in range((last - first).days + 1)]
-        for day in wanted:
-            if day not in spans:
-                spans[day] = Span(begin_of_day(day, zone), begin_of_day(day + timedelta(days=1), zone))
-        rows += len(wanted)
+        asked.append(_Asked(stream, kept, first))
+        rows += max(0, (last - first).days + 1)
         if rows > MOST_ROWS:
             raise TocsinError(
                 ErrorCode.INVALID,
@@ -243,39 +240,77 @@ def _prove(
                 key="retention.proof_large",
                 field="from",
             )
-        camera = cameras[stream.channel_id]
-        days = _days(tx, stream, {day: spans[day] for day in wanted}, since.get(stream.no), now_ms)
-        proofs.append(
-            CameraProof(
-                camera.channel_id,
-                camera.name,
-                camera.name_en,
-                camera.gb_id,
-                stream.stream,
-                kept,
-                since.get(stream.no),
-                days,
+    earliest = min((one.first for one in asked), default=last)
+    days = [last - timedelta(days=back) for back in range((last - earliest).days + 1)]
+    spans = {day: Span(begin_of_day(day, zone), begin_of_day(day + timedelta(days=1), zone)) for day in days}
+    proofs = []
+    for at in range(0, len(asked), TOGETHER):
+        some = asked[at : at + TOGETHER]
+        evidence = _read(tx, [one.stream for one in some], list(spans.values()))
+        for one in some:
+            camera, since_ms = cameras[one.stream.channel_id], since.get(one.stream.no)
+            wanted = {day: span for day, span in spans.items() if day >= one.first}
+            proofs.append(
+                CameraProof(
+                    camera.channel_id,
+                    camera.name,
+                    camera.name_en,
+                    camera.gb_id,
+                    one.stream.stream,
+                    one.keeping,
+                    since_ms,
+                    _days(evidence, one.stream, wanted, since_ms, now_ms),
+                )
             )
-        )
     order = {"gaps": 0, "none": 1, "young": 2, "whole": 3}
     proofs.sort(key=lambda one: (order[one.state], one.name, one.stream))
     return proofs
 
 
-def _days(tx: Any, stream: Any, spans: Mapping[date, Span], since_ms: int | None, now_ms: int) -> tuple[DayProof, ...]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A stream whose days are asked for, from the first on."""
+
+    stream: Any
+    keeping: Keeping
+    first: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What is known of some streams in a period."""
+
+    coverage: Mapping[int, Mapping[int, CoverageDay]]
+    gaps: Mapping[int, Sequence[Gap]]
+    stones: Mapping[tuple[str, str], Sequence[Tombstone]]
+
+
+def _read(tx: Any, streams: Sequence[Any], spans: Sequence[Span]) -> _Evidence:
+    if not spans:
+        return _Evidence({}, {}, {})
+    begin_ms, end_ms = min(spans).from_ms, max(spans).to_ms
+    numbers = [stream.no for stream in streams]
+    coverage: dict[int, dict[int, CoverageDay]] = defaultdict(dict)
+    for day in tx.segments.coverage(numbers, day_of(begin_ms), day_of(end_ms - 1)):
+        coverage[day.stream_no][day.day] = day
+    channel_ids = {stream.channel_id for stream in streams}
+    return _Evidence(
+        coverage,
+        tx.segments.gaps_of(numbers, begin_ms, end_ms),
+        tx.retention.tombstones_of(channel_ids, begin_ms, end_ms),
+    )
+
+
+def _days(
+    evidence: _Evidence, stream: Any, spans: Mapping[date, Span], since_ms: int | None, now_ms: int
+) -> tuple[DayProof, ...]:
     """Return the days of a stream in the order of `spans`."""
     if not spans:
         return ()
     begin_ms, end_ms = min(spans.values()).from_ms, max(spans.values()).to_ms
-    coverage = {one.day: one for one in tx.segments.coverage([stream.no], day_of(begin_ms), day_of(end_ms - 1))}
-    gaps: list[Gap] = tx.segments.gaps(stream.no, begin_ms, end_ms)
-    stones: list[Tombstone] = [
-        stone
-        for stone in tx.retention.tombstones(
-            visible_to=_ALL, channel_id=stream.channel_id, from_ms=begin_ms, to_ms=end_ms, limit=10_000
-        )
-        if stone.stream == stream.stream
-    ]
+    coverage = evidence.coverage.get(stream.no, {})
+    gaps = [one for one in evidence.gaps.get(stream.no, ()) if one.to_ms is None or one.to_ms > begin_ms]
+    stones = evidence.stones.get((stream.channel_id, stream.stream), ())
     by_day: dict[int, list[Gap]] = defaultdict(list)  # by the UTC days they touch
     for gap in gaps:
         until_ms = min(gap.to_ms if gap.to_ms is not None else now_ms, end_ms)
@@ -289,8 +324,6 @@ def _days(tx: Any, stream: Any, spans: Mapping[date, Span], since_ms: int | None
         found.append(prove_day(day, span, covered, touching.values(), stones, since_ms=since_ms, now_ms=now_ms))
     return tuple(found)
 
-
-_ALL: Final = Scope(tuple("0123456789"), includes_house=True)
 
 CSV_HEADER: Final = (
     "camera_id", "gb_id", "name", "stream", "day", "state", "floor_days", "expected_s", "stored_s", "missed_s",

@@ -15,7 +15,7 @@ from tocsin.domain.holds import HoldCost
 from tocsin.domain.segments import DAY_MS, LONGEST_SEGMENT_MS, SegmentKey, SegmentState, Span, day_of
 from tocsin.storage.retention import RetentionRepository
 from tocsin.storage.scope import within
-from tocsin.storage.segments import SegmentRepository
+from tocsin.storage.segment_sums import SegmentSums
 from tocsin.storage.tables_recording import (
     coverage_days,
     recorded_streams,
@@ -223,7 +223,7 @@ class KeptRepository:
             .values(state=int(SegmentState.DELETING), due_ms=None),
             [{"b_stream_no": key.stream_no, "b_start_ms": key.start_ms} for key in keys],
         )
-        SegmentRepository(self._connection).sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
+        SegmentSums(self._connection).count_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def deleting(self, stream_no: int, from_ms: int, to_ms: int) -> list[Doomed]:
         """Return the segments of a stream whose deletion is under way and that began in a range, the end included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -300,6 +301,19 @@ class RetentionRepository:
         if before_no is not None:
             asked = asked.where(t.no < before_no)
         return [_tombstone(row) for row in self._connection.execute(asked)]
+
+    def tombstones_of(
+        self, channel_ids: Collection[str], from_ms: int, to_ms: int
+    ) -> dict[tuple[str, str], list[Tombstone]]:
+        """Return the tombstones of some cameras that touch a range, newest first, by channel and stream."""
+        t, found, wanted = tombstones.c, defaultdict(list), sorted(channel_ids)
+        for at in range(0, len(wanted), 500):
+            asked = select(tombstones).where(
+                t.channel_id.in_(wanted[at : at + 500]), t.to_ms > from_ms, t.from_ms < to_ms
+            )
+            for row in self._connection.execute(asked.order_by(t.no.desc())):
+                found[row.channel_id, row.stream].append(_tombstone(row))
+        return found
 
     def all_tombstones(self, chunk: int = 5_000) -> Iterator[Tombstone]:
         """Yield every tombstone in the order of its number, a chunk at a time."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -21,7 +21,6 @@ from tocsin.domain.segments import (
     PLAYABLE,
     Codec,
     CoverageDay,
-    DaySum,
     Gap,
     RecordedStream,
     Segment,
@@ -40,19 +39,18 @@ from tocsin.domain.segments import (
     spans_of_minutes,
     split_by_day,
 )
+from tocsin.storage.segment_sums import SegmentSums
 from tocsin.storage.tables_recording import (
     codecs,
     coverage_days,
     recorded_streams,
     recording_gaps,
-    segment_sums,
     segments,
     volumes,
 )
 
 CHUNK: Final = 500
 _s = segments.c
-_sum = segment_sums.c
 _STATES: Final = tuple(SegmentState)
 _WHOLE: Final = (
     _s.stream_no, _s.start_ms, _s.end_ms, _s.volume_no, _s.state, _s.bytes, _s.pictures, _s.lost_packets, _s.damaged,
@@ -69,6 +67,7 @@ class SegmentRepository:
         self._connection = connection
         self._is_postgresql = connection.dialect.name == "postgresql"
         self._insert: Any = postgresql.insert if self._is_postgresql else sqlite.insert
+        self.sums = SegmentSums(connection)
 
     # --- volumes ---
 
@@ -109,8 +108,7 @@ class SegmentRepository:
 
     def stored_bytes(self) -> dict[int, int]:
         """Return how many bytes of segments lie on each volume, by our own sums."""
-        rows = self._connection.execute(select(_sum.volume_no, func.sum(_sum.bytes)).group_by(_sum.volume_no))
-        return {no: int(total or 0) for no, total in rows}
+        return self.sums.bytes_by_volume()
 
     # --- streams and codecs ---
 
@@ -201,13 +199,13 @@ class SegmentRepository:
         found = self._connection.execute(asked, [_values(segment) for segment in rows.values()])
         written = [SegmentKey(row.stream_no, row.start_ms) for row in found]
         self._cover([rows[key] for key in written])
-        self._add_sums(day_sums(rows[key] for key in written).values())
+        self.sums.add(day_sums(rows[key] for key in written).values())
         return written
 
     def set_state(self, keys: Collection[SegmentKey], state: SegmentState, *, due_ms: int | None = None) -> None:
         """Change the state of segments; `due_ms` is set with it."""
         self._change(keys, state=int(state), due_ms=due_ms)
-        self.sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
+        self.sums.count_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def set_due(self, keys: Collection[SegmentKey], due_ms: int | None) -> None:
         """Say when the tier rule looks at segments next."""
@@ -216,7 +214,7 @@ class SegmentRepository:
     def move(self, keys: Collection[SegmentKey], volume_no: int, *, due_ms: int | None = None) -> None:
         """Say that the files of segments now lie on another volume."""
         self._change(keys, volume_no=volume_no, due_ms=due_ms)
-        self.sum_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
+        self.sums.count_again({(key.stream_no, day_of(key.start_ms)) for key in keys})
 
     def _change(self, keys: Collection[SegmentKey], **values: Any) -> None:
         if keys:
@@ -393,6 +391,21 @@ class SegmentRepository:
         )
         return [_gap(row) for row in self._connection.execute(asked)]
 
+    def gaps_of(self, stream_nos: Collection[int], from_ms: int, to_ms: int) -> dict[int, list[Gap]]:
+        """Return the gaps of streams that touch a period, by stream and beginning."""
+        g, found, wanted = recording_gaps.c, defaultdict(list), sorted(stream_nos)
+        for at in range(0, len(wanted), CHUNK):
+            asked = (
+                select(recording_gaps)
+                .where(
+                    g.stream_no.in_(wanted[at : at + CHUNK]), g.from_ms < to_ms, g.to_ms.is_(None) | (g.to_ms > from_ms)
+                )
+                .order_by(g.stream_no, g.from_ms)
+            )
+            for row in self._connection.execute(asked):
+                found[row.stream_no].append(_gap(row))
+        return found
+
     def lasting_gaps(self) -> dict[int, Gap]:
         """Return the gaps that last, by stream."""
         rows = self._connection.execute(select(recording_gaps).where(recording_gaps.c.to_ms.is_(None)))
@@ -463,59 +476,8 @@ class SegmentRepository:
             known[0].expected_quarters if known else quarters_of((), day),
         )
         self._save_days([counted])
-        self.sum_again({(stream_no, day)})
+        self.sums.count_again({(stream_no, day)})
         return counted
-
-    # --- sums ---
-
-    def sums_of_volume(self, volume_no: int, day: int | None = None) -> list[DaySum]:
-        """Return the sums of a volume by stream and day, of all days or of one."""
-        asked = select(segment_sums).where(_sum.volume_no == volume_no)
-        if day is not None:
-            asked = asked.where(_sum.day == day)
-        return [_day_sum(row) for row in self._connection.execute(asked.order_by(_sum.day, _sum.stream_no))]
-
-    def sum_again(self, days: Collection[tuple[int, int]]) -> None:
-        """Count the sums of days (stream, day) anew from their segments."""
-        for stream_no, day in sorted(days):
-            self._connection.execute(delete(segment_sums).where(_sum.stream_no == stream_no, _sum.day == day))
-            asked = select(_s.start_ms, _s.end_ms, _s.volume_no, _s.state, _s.bytes)
-            rows = self._connection.execute(_beginning(asked, stream_no, day * DAY_MS, (day + 1) * DAY_MS))
-            self._add_sums(
-                day_sums(
-                    Segment(stream_no, row.start_ms, row.end_ms, row.volume_no, SegmentState(row.state), row.bytes)
-                    for row in rows
-                ).values()
-            )
-
-    def _add_sums(self, sums: Collection[DaySum]) -> None:
-        if not sums:
-            return
-        asked = self._insert(segment_sums)
-        new = asked.excluded
-        self._connection.execute(
-            asked.on_conflict_do_update(
-                index_elements=["stream_no", "day", "volume_no"],
-                set_={
-                    **{name: _sum[name] + new[name] for name in ("segments", "bytes", "ms")},
-                    "first_ms": case((new.first_ms < _sum.first_ms, new.first_ms), else_=_sum.first_ms),
-                    "last_ms": case((new.last_ms > _sum.last_ms, new.last_ms), else_=_sum.last_ms),
-                },
-            ),
-            [
-                {
-                    "stream_no": one.stream_no,
-                    "day": one.day,
-                    "volume_no": one.volume_no,
-                    "segments": one.segments,
-                    "bytes": one.size_bytes,
-                    "ms": one.duration_ms,
-                    "first_ms": one.first_ms,
-                    "last_ms": one.last_ms,
-                }
-                for one in sums
-            ],
-        )
 
     def _cover(self, closed: Iterable[Segment]) -> None:
         days: dict[tuple[int, int], list[Span]] = defaultdict(list)
@@ -668,10 +630,6 @@ def _coverage(row: Any) -> CoverageDay:
         bytes(stored) if stored is not None else quarters_guessed(row.stored_ms, minutes),
         bytes(expected) if expected is not None else quarters_guessed(row.expected_ms, minutes),
     )
-
-
-def _day_sum(row: Any) -> DaySum:
-    return DaySum(row.stream_no, row.day, row.volume_no, row.segments, row.bytes, row.ms, row.first_ms, row.last_ms)
 
 
 def _length(spans: Iterable[Span]) -> int:
