@@ -14,6 +14,7 @@ from bench import (
     recording_index,
     relay,
     relay_core,
+    rules_dry_run,
     seek,
     sip_keepalive,
     start,
@@ -39,5 +40,6 @@ BENCHES: dict[str, Bench] = {
         start.BENCH,
         wall.BENCH,
         picture_health.BENCH,
+        rules_dry_run.BENCH,
     )
 }

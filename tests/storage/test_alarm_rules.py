@@ -281,7 +281,7 @@ async def test_a_rule_is_tried_on_past_signals_before_it_counts(house: House) ->
     trial = await trials.start(rule(Method.CANCEL_WINDOW), actor=CHIEF, days=1)
     await trials.finished(trial.id)
     form = trials.get(trial.id, actor=CHIEF).form()
-    assert (form["state"], form["signals"], form["signals_total"]) == ("done", 6, 6)
+    assert (form["state"], form["signals"], form["devices"], form["devices_total"]) == ("done", 6, 1, 1)
     assert (form["alarms_before"], form["alarms_after"], form["differences"]) == (5, 4, 4)
     assert form["kinds"] == {"later": 3, "no_longer_raised": 1}
     listed: Any = form["listed"]

@@ -247,6 +247,7 @@ class RuleBook:
         self.ends_us = min((rule.until_us for rule in self.rules), default=0)
         self._touched: dict[str, list[Rule]] = {}
         self._chosen: dict[tuple[str, str], Chosen] = {}
+        self._shared: dict[tuple[tuple[str, int], ...], Chosen] = {}
 
     def touches(self, device_id: str, jurisdiction_code: str) -> bool:
         """Say whether any rule speaks for a device or a zone of it."""
@@ -264,7 +265,9 @@ class RuleBook:
         if found is None:
             self.touches(device_id, jurisdiction_code)
             rules = [rule for rule in self._touched[device_id] if not rule.zone or rule.zone == zone]
-            found = self._chosen[key] = Chosen(rules)
+            same = tuple((rule.id, rule.version_no) for rule in rules)  # most zones of a house share their rules
+            found = self._shared.get(same) or self._shared.setdefault(same, Chosen(rules))
+            self._chosen[key] = found
         return found
 
 

@@ -8,7 +8,6 @@ ends every wait of its device.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -48,8 +47,7 @@ HIDING: Final = frozenset({What.HELD, What.GROUPED, What.LOGGED})
 ENDING: Final = frozenset({What.RAISED, What.CANCELLED, What.SINGLE})
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """One thing a rule did.
 
     `cause` is the zone that confirmed or the user who cancelled, `of` the event it is grouped under; `priority` is that
@@ -143,13 +141,13 @@ def take(
         if not event.is_known:
             continue
         kind = event.kind
-        if kind == EventKind.OPEN or kind == EventKind.CLOSE:
-            _set_area(state, event, kind == EventKind.CLOSE)
+        if kind is EventKind.OPEN or kind is EventKind.CLOSE:
+            _set_area(state, event, kind is EventKind.CLOSE)
         if asks_for_decision(event):
             _alarm(state, rules_of, kind_of, (signal_id, number), event, at_us, acts)
-        elif kind == EventKind.RESTORE:
+        elif kind is EventKind.RESTORE:
             _restore(state, rules_of, (signal_id, number), event, at_us, acts)
-        elif kind == EventKind.CANCEL or kind == EventKind.OPEN:
+        elif kind is EventKind.CANCEL or kind is EventKind.OPEN:
             if is_life_safety(event):  # opened under duress: nobody cancelled anything
                 _release(state, None, at_us, event.category, acts)
             else:

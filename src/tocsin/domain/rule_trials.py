@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import msgspec
 
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -34,8 +36,7 @@ END_US: Final = 1 << 62
 Ref = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What comes of an event: raised at once unless `what` says else. `by` names the rule that had the last word."""
 
     what: str = "raised"
@@ -48,6 +49,15 @@ class Outcome:
     def is_alarm(self) -> bool:
         """Say whether an operator sees an alarm of its own."""
         return self.what == What.RAISED
+
+    def is_as(self, other: Outcome) -> bool:
+        """Say whether nobody would notice a difference."""
+        return (
+            self.what == other.what
+            and self.delay_s == other.delay_s
+            and self.priority == other.priority
+            and self.is_confirmed == other.is_confirmed
+        )
 
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
@@ -106,12 +116,18 @@ class Tally:
     kinds: dict[str, int] = field(default_factory=dict)
     newest: list[tuple[int, str, int, Difference]] = field(default_factory=list)
 
-    def note(self, found: Difference) -> None:
+    def note(self, device_id: str, ref: Ref, at_us: int, event: Any, before: Outcome, after: Outcome) -> None:
         """Take a difference; the newest are listed."""
         self.differences += 1
-        kind = _kind_of(found.before, found.after)
+        kind = _kind_of(before, after)
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        entry = (found.at_us, found.signal_id, found.event_no, found)
+        if len(self.newest) >= MAX_LISTED and at_us < self.newest[0][0]:
+            return
+        before, after = _with_priority(before, event.priority), _with_priority(after, event.priority)
+        found = Difference(
+            at_us, *ref, device_id, zone_key(event.zone), event.label_en, event.label_zh, before, after
+        )  # fmt: skip
+        entry = (at_us, *ref, found)
         if len(self.newest) < MAX_LISTED:
             heapq.heappush(self.newest, entry)
         else:
@@ -125,86 +141,87 @@ class Tally:
 class Pass:
     """One device's signals under one set of rules."""
 
-    def __init__(self, book: RuleBook, device_id: str, code: str, kinds: Mapping[tuple[str, str], str]) -> None:
+    def __init__(self, book: RuleBook, device_id: str, code: str, kinds: Mapping[str, str]) -> None:
         self._state = DeviceState()
         self._rules_of = lambda zone: book.of(device_id, code, zone)
-        self._kind_of = lambda zone: kinds.get((device_id, zone), "")
+        self._kind_of = lambda zone: kinds.get(zone, "")
         self.outcomes: dict[Ref, Outcome] = {}
         self._held_at: dict[Ref, int] = {}
         self.repairs: set[tuple[str, str]] = set()
 
-    def take(self, signal_id: str, at_us: int, events: Sequence[Any]) -> None:
-        """Let a signal pass."""
+    def take(self, signal_id: str, at_us: int, events: Sequence[Any]) -> bool:
+        """Let a signal pass; say whether the rules did anything."""
         acts = take(self._state, self._rules_of, self._kind_of, signal_id, at_us, events)
         if acts:
             self._note(acts)
+        return bool(acts)
 
     def end(self) -> None:
         """Let everything that waits go on."""
         self._note(expire(self._state, END_US))
 
     def _note(self, acts: Iterable[Act]) -> None:
+        outcomes = self.outcomes
         for act in acts:
-            ref = (act.signal_id, act.event_no)
-            if act.what is What.PROPOSED:
+            what, ref = act.what, (act.signal_id, act.event_no)
+            if what is What.PROPOSED:
                 self.repairs.add((act.zone, act.method))
                 continue
-            known = self.outcomes.get(ref, _AT_ONCE)
-            if act.what in HIDING:
+            known = outcomes.get(ref, _AT_ONCE)
+            if what in HIDING:
                 self._held_at[ref] = act.at_us
-                known = replace(known, what=act.what.value, by=act.rule_id)
-            elif act.what is What.CONFIRMED:
-                known = replace(known, is_confirmed=True, priority=act.priority or known.priority, by=act.rule_id)
-            elif act.what is What.LOWERED:
-                known = replace(known, priority=act.priority, by=act.rule_id)
+                outcomes[ref] = Outcome(what.value, 0, known.priority, known.is_confirmed, act.rule_id)
+            elif what is What.CONFIRMED:
+                outcomes[ref] = Outcome(known.what, 0, act.priority or known.priority, True, act.rule_id)
+            elif what is What.LOWERED:
+                outcomes[ref] = Outcome(known.what, 0, act.priority, known.is_confirmed, act.rule_id)
             else:
-                delay_s = round((act.at_us - self._held_at.get(ref, act.at_us)) / S)
-                known = replace(known, what=act.what.value, delay_s=delay_s, by=act.rule_id)
-            self.outcomes[ref] = known
+                delay_s = round((act.at_us - self._held_at.pop(ref, act.at_us)) / S)
+                outcomes[ref] = Outcome(what.value, delay_s, known.priority, known.is_confirmed, act.rule_id)
+
+
+class Comparison:
+    """One device's signals under two sets of rules."""
+
+    def __init__(
+        self, device_id: str, code: str, before: RuleBook, after: RuleBook, kinds: Mapping[str, str], tally: Tally
+    ) -> None:
+        self.device_id = device_id
+        self._old, self._new = Pass(before, device_id, code, kinds), Pass(after, device_id, code, kinds)
+        self._seen: dict[str, tuple[int, Sequence[Any]]] = {}
+        self._alarms = 0
+        self._tally = tally
+
+    def take(self, signal_id: str, at_us: int, events: Sequence[Any]) -> None:
+        """Let a signal pass by both."""
+        acted = self._old.take(signal_id, at_us, events)
+        if self._new.take(signal_id, at_us, events) or acted:
+            self._seen[signal_id] = (at_us, events)
+        for event in events:
+            if event.is_known and asks_for_decision(event):
+                self._alarms += 1
+
+    def end(self) -> None:
+        """Compare what came of the events, and note what differs."""
+        old, new, tally = self._old, self._new, self._tally
+        old.end()
+        new.end()
+        tally.alarms_before += self._alarms - sum(not one.is_alarm for one in old.outcomes.values())
+        tally.alarms_after += self._alarms - sum(not one.is_alarm for one in new.outcomes.values())
+        tally.repairs_before += len(old.repairs)
+        tally.repairs_after += len(new.repairs)
+        for ref in old.outcomes.keys() | new.outcomes.keys():
+            one, other = old.outcomes.get(ref, _AT_ONCE), new.outcomes.get(ref, _AT_ONCE)
+            if not one.is_as(other):
+                at_us, events = self._seen[ref[0]]
+                tally.note(self.device_id, ref, at_us, events[ref[1]], one, other)
 
 
 _AT_ONCE: Final = Outcome()
 
 
-def compare(
-    device_id: str,
-    code: str,
-    before: RuleBook,
-    after: RuleBook,
-    kinds: Mapping[tuple[str, str], str],
-    signals: Iterable[tuple[str, int, Sequence[Any]]],
-    tally: Tally,
-) -> None:
-    """Let a device's signals (id, received at in us, events) pass by both books; note what differs."""
-    old, new = Pass(before, device_id, code, kinds), Pass(after, device_id, code, kinds)
-    seen: dict[Ref, tuple[int, Any]] = {}
-    alarms = 0
-    for signal_id, at_us, events in signals:
-        tally.signals += 1
-        touched = len(old.outcomes) + len(new.outcomes)
-        old.take(signal_id, at_us, events)
-        new.take(signal_id, at_us, events)
-        alarms += sum(1 for event in events if event.is_known and asks_for_decision(event))
-        if len(old.outcomes) + len(new.outcomes) != touched:
-            for number, event in enumerate(events):
-                seen[signal_id, number] = (at_us, event)
-    old.end()
-    new.end()
-    tally.alarms_before += alarms - sum(not one.is_alarm for one in old.outcomes.values())
-    tally.alarms_after += alarms - sum(not one.is_alarm for one in new.outcomes.values())
-    tally.repairs_before += len(old.repairs)
-    tally.repairs_after += len(new.repairs)
-    for ref in {**old.outcomes, **new.outcomes}:
-        one, other = old.outcomes.get(ref, _AT_ONCE), new.outcomes.get(ref, _AT_ONCE)
-        if replace(one, by="") == replace(other, by=""):
-            continue
-        at_us, event = seen[ref]
-        one, other = (replace(each, priority=each.priority or event.priority) for each in (one, other))
-        tally.note(
-            Difference(
-                at_us, *ref, device_id, zone_key(event.zone), event.label_en, event.label_zh, one, other
-            )
-        )  # fmt: skip
+def _with_priority(outcome: Outcome, priority: int) -> Outcome:
+    return outcome if outcome.priority else msgspec.structs.replace(outcome, priority=priority)
 
 
 def _kind_of(before: Outcome, after: Outcome) -> str:
@@ -227,7 +244,8 @@ class Trial:
     rule: Rule
     received_from: datetime
     received_to: datetime
-    total: int = 0
+    devices: int = 0
+    devices_total: int = 0
     state: str = "running"
     problem: str = ""
     tally: Tally = field(default_factory=Tally)
@@ -243,7 +261,8 @@ class Trial:
             "from": iso(self.received_from),
             "to": iso(self.received_to),
             "signals": tally.signals,
-            "signals_total": self.total,
+            "devices": self.devices,
+            "devices_total": self.devices_total,
             "alarms_before": tally.alarms_before,
             "alarms_after": tally.alarms_after,
             "repairs_before": tally.repairs_before,
@@ -323,11 +342,10 @@ class RuleTrials:
         devices: dict[str, str] = {}
         for rule in (old, trial.rule):
             devices.update(await self._store.read(_reached, rule, visible))
-        counts: dict[str, int] = await self._store.read(_counts, sorted(devices), trial)
-        trial.total = sum(counts.values())
-        for few in _portions(counts):
-            await self._store.read(_compare_devices, few, devices, before, after, trial)
-            await asyncio.sleep(0)
+        reading = _Reading(trial, sorted(devices.items()), before, after)
+        trial.devices_total = len(reading.devices)
+        while not await self._store.read(reading.portion):
+            continue
         seen = {one.device_id for one in trial.tally.listed()}
         trial.names = await self._store.read(lambda tx: tx.rules.names(seen))
 
@@ -336,29 +354,35 @@ def _reached(tx: Any, rule: Rule, visible: Scope) -> dict[str, str]:
     return dict(tx.rules.reached(rule, visible_to=visible))
 
 
-def _counts(tx: Any, device_ids: Sequence[str], trial: Trial) -> dict[str, int]:
-    found: dict[str, int] = tx.rules.count_past(device_ids, trial.received_from, trial.received_to)
-    return found
+class _Reading:
+    """Past signals read device by device, in portions: a read is short, whatever a device sent."""
 
+    def __init__(self, trial: Trial, devices: Sequence[tuple[str, str]], before: RuleBook, after: RuleBook) -> None:
+        self.devices = devices
+        self._trial = trial
+        self._books = before, after
+        self._current: Comparison | None = None
+        self._after = ""
 
-def _portions(counts: Mapping[str, int]) -> Iterable[list[str]]:
-    """Cut devices into portions of about so many signals."""
-    few: list[str] = []
-    total = 0
-    for device_id, count in sorted(counts.items()):
-        few.append(device_id)
-        total += count
-        if total >= AT_ONCE:
-            yield few
-            few, total = [], 0
-    if few:
-        yield few
+    def portion(self, tx: Any) -> bool:
+        """Read and compare a portion; say whether it was the last."""
+        trial, read = self._trial, 0
+        while trial.devices < len(self.devices) and read < AT_ONCE:
+            current = self._current or self._begin(tx)
+            count, signal_id = 0, ""
+            past = tx.rules.past(current.device_id, trial.received_from, trial.received_to, self._after, AT_ONCE)
+            for signal_id, at_us, events in past:
+                current.take(signal_id, at_us, events)
+                count += 1
+            trial.tally.signals += count
+            read += count + 1
+            self._current, self._after = current, signal_id
+            if count < AT_ONCE:
+                current.end()
+                self._current, self._after = None, ""
+                trial.devices += 1
+        return trial.devices >= len(self.devices)
 
-
-def _compare_devices(
-    tx: Any, device_ids: Sequence[str], codes: Mapping[str, str], before: RuleBook, after: RuleBook, trial: Trial
-) -> None:
-    kinds = tx.rules.zone_kinds(device_ids)
-    for device_id in device_ids:
-        past = tx.rules.past(device_id, trial.received_from, trial.received_to)
-        compare(device_id, codes[device_id], before, after, kinds, past, trial.tally)
+    def _begin(self, tx: Any) -> Comparison:
+        device_id, code = self.devices[self._trial.devices]
+        return Comparison(device_id, code, *self._books, tx.rules.zone_kinds(device_id), self._trial.tally)

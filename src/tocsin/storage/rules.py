@@ -23,7 +23,6 @@ from tocsin.storage.tables_alarms import signals
 from tocsin.storage.tables_registry import devices, zones
 from tocsin.storage.tables_rules import repair_proposals, rule_acts, rule_states, rule_versions, rules
 
-MANY = 500
 _encode = msgspec.json.Encoder().encode
 _knobs = msgspec.json.Decoder(dict[str, int])
 _pairs = msgspec.json.Decoder(tuple[tuple[str, str], ...])
@@ -254,18 +253,15 @@ class RuleRepository:
             query = query.where(below(devices.c.jurisdiction_code, rule.jurisdiction_code))
         return [(row.id, row.jurisdiction_code) for row in self._connection.execute(query.order_by(devices.c.id))]
 
-    def zone_kinds(self, device_ids: Collection[str]) -> dict[tuple[str, str], str]:
-        """Return the kind of each zone of devices, by (device id, zone number)."""
-        rows = self._connection.execute(
-            select(zones.c.device_id, zones.c.number, zones.c.kind).where(zones.c.device_id.in_(sorted(device_ids)))
-        )
-        return {(device_id, number): kind for device_id, number, kind in rows}
+    def zone_kinds(self, device_id: str) -> dict[str, str]:
+        """Return the kind of each zone of a device, by number."""
+        return dict(_KINDS.ask(self._connection, device_id))
 
     def past(
-        self, device_id: str, received_from: datetime, received_to: datetime
+        self, device_id: str, received_from: datetime, received_to: datetime, after: str, limit: int
     ) -> Iterator[tuple[str, int, tuple[PastEvent, ...]]]:
-        """Yield (signal id, received at in us, events) of a device's past signals, oldest first."""
-        rows = _PAST.ask(self._connection, device_id, to_us(received_from), to_us(received_to))
+        """Yield (signal id, received at in us, events) of a device's past signals after one, oldest first."""
+        rows = _PAST.ask(self._connection, device_id, after, to_us(received_from), to_us(received_to), limit)
         return ((signal_id, at_us, _past_events(events)) for signal_id, at_us, events in rows)
 
     def names(self, device_ids: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -276,23 +272,6 @@ class RuleRepository:
             select(devices.c.id, devices.c.name, devices.c.name_en).where(devices.c.id.in_(sorted(device_ids)))
         )
         return {row.id: (row.name, row.name_en) for row in rows}
-
-    def count_past(self, device_ids: Collection[str], received_from: datetime, received_to: datetime) -> dict[str, int]:
-        """Return how many signals each of these devices sent in a time, without those that sent none."""
-        found: dict[str, int] = {}
-        ordered = sorted(device_ids)
-        for at in range(0, len(ordered), MANY):
-            rows = self._connection.execute(
-                select(signals.c.device_id, func.count())
-                .where(
-                    signals.c.device_id.in_(ordered[at : at + MANY]),
-                    signals.c.received_at_us >= to_us(received_from),
-                    signals.c.received_at_us < to_us(received_to),
-                )
-                .group_by(signals.c.device_id)
-            )
-            found.update({row[0]: row[1] for row in rows})
-        return found
 
 
 _ADD_STATES = Bulk.into(rule_states, ("device_id", "state"))
@@ -311,13 +290,17 @@ _PAST = Question(
     select(signals.c.id, signals.c.received_at_us, signals.c.events)
     .where(
         signals.c.device_id == bindparam("b_device"),
+        signals.c.id > bindparam("b_after"),
         signals.c.received_at_us >= bindparam("b_from"),
         signals.c.received_at_us < bindparam("b_to"),
         signals.c.quarantine == literal_column("''"),
     )
-    .order_by(signals.c.id),
-    ("b_device", "b_from", "b_to"),
+    .order_by(signals.c.id)
+    .limit(bindparam("b_limit"))
+    .offset(literal_column("0")),  # else SQLite gets a parameter of its own
+    ("b_device", "b_after", "b_from", "b_to", "b_limit"),
 )
+_KINDS = Question(select(zones.c.number, zones.c.kind).where(zones.c.device_id == bindparam("b_device")), ("b_device",))
 
 
 def _rule(row: Row[Any]) -> Rule:

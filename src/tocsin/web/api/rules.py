@@ -139,7 +139,8 @@ class TrialOut(Out):
     state: str
     problem: str
     signals: int
-    signals_total: int
+    devices: int
+    devices_total: int
     alarms_before: int
     alarms_after: int
     repairs_before: int
