@@ -124,9 +124,7 @@ class Tally:
         if len(self.newest) >= MAX_LISTED and at_us < self.newest[0][0]:
             return
         before, after = _with_priority(before, event.priority), _with_priority(after, event.priority)
-        found = Difference(
-            at_us, *ref, device_id, zone_key(event.zone), event.label_en, event.label_zh, before, after
-        )  # fmt: skip
+        found = Difference(at_us, *ref, device_id, zone_key(event.zone), event.label_en, event.label_zh, before, after)
         entry = (at_us, *ref, found)
         if len(self.newest) < MAX_LISTED:
             heapq.heappush(self.newest, entry)
