@@ -13,12 +13,12 @@ pytestmark = pytest.mark.browser
 WORDS = {
     "en": {
         "new": "New rule…", "name": "Name", "why": "Why", "try": "Try on the last 30 days", "save": "Save",
-        "acts": "Held and hidden", "repairs": "Repairs", "rules": "Rules", "history": "History (v1)", "change": "Change…",
+        "acts": "Held and hidden", "repairs": "Repairs", "history": "History (v1)", "change": "Change…",
         "on": "In force", "off": "off", "close": "Close", "does": "What it does", "done": "signals of 30 days",
     },
     "zh-CN": {
         "new": "新建规则…", "name": "名称", "why": "原因", "try": "用最近 30 天试运行", "save": "保存",
-        "acts": "暂缓与归并", "repairs": "报修建议", "rules": "规则", "history": "历史（v1）", "change": "修改…",
+        "acts": "暂缓与归并", "repairs": "报修建议", "history": "历史（v1）", "change": "修改…",
         "on": "启用", "off": "已停用", "close": "关闭", "does": "作用", "done": "条信号",
     },
 }  # fmt: skip
