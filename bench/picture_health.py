@@ -56,6 +56,21 @@ def scenes(cases: Mapping[str, Any], which: str) -> Iterator[tuple[str, int, Sce
                 yield name, seed, picture_scenes.Place(kind, seed, width, height, night=is_night)
 
 
+class Motionless:
+    """A scene in which nothing moves: one picture of it, with a living sensor's grain."""
+
+    def __init__(self, scene: Scene, seed: int, grain: float) -> None:
+        self._picture = scene.draw(START_MS)
+        self._seed, self._grain = seed, grain
+
+    def draw(self, epoch_ms: int) -> Pixels:
+        """Return the picture of one instant, RGB."""
+        chance = np.random.default_rng((self._seed, epoch_ms & 0xFFFFFFFF))
+        grain = chance.normal(0, self._grain, (*self._picture.shape[:2], 1))
+        made: Pixels = np.clip(np.rint(self._picture + grain), 0, 255).astype(np.uint8)
+        return made
+
+
 class Eye:
     """One camera: encodes what it sees as a key picture, as cameras do, and has it examined."""
 
@@ -82,6 +97,15 @@ class Eye:
     def restore(self, learned: bytes) -> None:
         """Know what was learned and nothing since."""
         self._reference.write_bytes(learned)
+
+
+def learn(eye: Eye, scene: Scene, count: int) -> bytes:
+    """Show clean pictures in changing light; return what was learned."""
+    for number in range(count):
+        gain = 1 + 0.04 * (number % 3 - 1)
+        drawn = scene.draw(START_MS - (count - number) * STEP_MS)
+        eye.see(np.clip(drawn * gain, 0, 255).astype(np.uint8), may_learn=True)
+    return eye.learned()
 
 
 def opened(eye: Eye, pictures: Iterator[Seen]) -> tuple[set[str], list[Mapping[str, float]]]:
@@ -132,11 +156,7 @@ def evaluate(which: str, *, wordy: bool = False, few: bool = False) -> dict[str,
         for index, (name, seed, scene) in enumerate(everything):
             eye = Eye(Path(temporary), cases, cases["bitrate_bps"])
             eye.restore(b"")
-            for number in range(cases["learn"]):
-                gain = 1 + 0.04 * (number % 3 - 1)
-                drawn = scene.draw(START_MS - (cases["learn"] - number) * STEP_MS)
-                eye.see(np.clip(drawn * gain, 0, 255).astype(np.uint8), may_learn=True)
-            learned = eye.learned()
+            learned = learn(eye, scene, cases["learn"])
             elsewhere = everything[(index + 1) % len(everything)][2].draw(START_MS)
             for fault in cases["faults"]:
                 for severity in cases["severities"]:
@@ -177,6 +197,35 @@ def evaluate(which: str, *, wordy: bool = False, few: bool = False) -> dict[str,
     }
 
 
+def motionless(which: str) -> dict[str, float]:
+    """Return how often a living picture in which nothing moves is called frozen, and how often a frozen one is."""
+    cases = tomllib.loads(CASES.read_text())
+    plan = cases["motionless"]
+    values: dict[str, float] = {}
+    everything = list(scenes(cases, which))
+    with tempfile.TemporaryDirectory() as temporary:
+        for bitrate_bps in plan["bitrates_bps"]:
+            false = found = 0
+            for _, seed, drawn in everything:
+                for grain in plan["grains"]:
+                    scene = Motionless(drawn, seed, grain)
+                    eye = Eye(Path(temporary), cases, bitrate_bps)
+                    eye.restore(b"")
+                    learned = learn(eye, scene, cases["learn"])
+                    said, _ = opened(eye, unspoiled(scene, "clear", seed, cases["checks"]))
+                    false += "frozen" in said
+                    for severity in plan["severities"]:
+                        eye.restore(learned)
+                        said, _ = opened(eye, spoiled(scene, "frozen", severity, seed, cases["checks"], scene.draw(0)))
+                        found += "frozen" in said
+            count = len(everything) * len(plan["grains"])
+            kbps = bitrate_bps // 1000
+            values[f"motionless sequences at {kbps} kbit/s"] = count
+            values[f"motionless called frozen at {kbps} kbit/s"] = false
+            values[f"recall frozen motionless at {kbps} kbit/s"] = found / (count * len(plan["severities"]))
+    return values
+
+
 def figures(result: Mapping[str, Any]) -> dict[str, float]:
     """Return recall from the counted severity on, precision over everything, and recall of each severity."""
     values: dict[str, float] = {}
@@ -212,7 +261,7 @@ def speed(seconds: float) -> float:
 
 def run(seconds: float) -> Mapping[str, float]:
     """Measure the speed, then the scenes of the list nobody tuned on."""
-    return {"checks_per_s_per_core": speed(seconds), **figures(evaluate("fresh"))}
+    return {"checks_per_s_per_core": speed(seconds), **figures(evaluate("fresh")), **motionless("fresh")}
 
 
 _SURE = ("no_signal", "black", "frozen", "covered", "moved")
@@ -233,7 +282,7 @@ BENCH = Bench(
 
 if __name__ == "__main__":
     outcome = evaluate(sys.argv[1], wordy="-v" in sys.argv, few="--few" in sys.argv)
-    for key, value in figures(outcome).items():
+    for key, value in {**figures(outcome), **motionless(sys.argv[1])}.items():
         print(f"{key:32} {value:8.3f}")
     for line in outcome["false_on_clean"]:
         print("false:", line)

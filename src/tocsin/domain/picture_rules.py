@@ -35,6 +35,10 @@ CAP: Final = 3.0
 LEARNED_SPREADS: Final = 4.0
 FEWEST_PICTURES: Final = 3  # that make a reference
 CLOCK_OFFSET_S: Final = 60.0
+CLOCK_PICTURES: Final = 12  # that say whether a clock runs in the strip above
+CLOCK_TICKS: Final = 0.9  # of them, at least, when one does
+LEAST_GRAIN: Final = 1.0  # a reference with less new grain says nothing of a frozen picture
+NO_CONTRAST: Final = 0.9  # below it a picture is black whatever it used to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ class PictureMeasures:
     shift_y: float | None = None
     change: float | None = None  # mean difference of samples from the picture before
     changed: float | None = None  # largest change of a tile's mean since
+    renewed: float | None = None  # grain that is new since, calmer half of the picture, gain taken out
+    ticking: float | None = None  # 1: a few cells of the strip above changed since, as a running clock changes them
+    bits: float | None = None  # of the key picture, a pixel
     motion: float | None = None  # bytes of pictures between keys over bytes of the key
 
 
@@ -94,8 +101,9 @@ class Baseline:
         return self.means.get(name, 0.0) - LEARNED_SPREADS * self.spreads.get(name, 0.0)
 
 
+_LEARNED_TOO: Final = frozenset({"likeness", "lost_edges", "renewed", "ticking", "bits"})
 LEARNED: Final = tuple(
-    item.name for item in fields(PictureMeasures) if item.default is not None or item.name in ("likeness", "lost_edges")
+    item.name for item in fields(PictureMeasures) if item.default is not None or item.name in _LEARNED_TOO
 )
 
 
@@ -123,7 +131,7 @@ def judge(
 def _ratios(seen: PictureMeasures, usual: Baseline | None) -> dict[str, float]:
     found = {
         "no_signal": _no_signal(seen),
-        "black": min(28 / (seen.mean + 1), 2.5 / (seen.deviation + 0.1)),
+        "black": _black(seen),
         "dark": 25 / (seen.mean + 1),
         "covered": seen.flat / 0.97,
         "bright": max(seen.burnt / 0.2, seen.mean / 225),
@@ -133,11 +141,15 @@ def _ratios(seen: PictureMeasures, usual: Baseline | None) -> dict[str, float]:
         "noise": seen.grain / 9,
         "cast": 0.0 if seen.saturation < 3 else math.hypot(seen.tint_u, seen.tint_v) / 28,
         "moved": 0.0,
-        "frozen": _frozen(seen),
+        "frozen": _frozen(seen, usual),
     }
     if usual is not None:
         found |= _against(seen, usual)
     return found
+
+
+def _black(seen: PictureMeasures) -> float:
+    return min(28 / (seen.mean + 1), 2.5 / (seen.deviation + 0.1))
 
 
 def _no_signal(seen: PictureMeasures) -> float:
@@ -150,14 +162,32 @@ def _no_signal(seen: PictureMeasures) -> float:
     return max(words, colour, bars)
 
 
-def _frozen(seen: PictureMeasures) -> float:
-    """The same picture as before; the encoder has nothing to send between keys, or the grain is the same too."""
+def _frozen(seen: PictureMeasures, usual: Baseline | None) -> float:
+    """The same picture as before: the encoder has nothing to send between keys, or a sensor's grain is not renewed.
+
+    Where a clock is written into the picture and always ran, it decides: one that stands still proves it, and one that
+    runs lets a motionless room be, unless it runs over a picture without a sensor's grain.
+    """
     if seen.change is None or seen.changed is None:
         return 0.0
     still, same_grain = 0.6 / (seen.changed + 0.05), 0.5 / (seen.change + 0.01)
+    less_grain = _less_grain(seen, usual)
+    if usual is not None and usual.pictures >= CLOCK_PICTURES and usual.low("ticking") > CLOCK_TICKS:
+        return min(still, same_grain, less_grain) if seen.ticking else 1.6 / (seen.changed + 0.05)
     if seen.motion is None:  # where nothing is to be seen, nothing can change
-        return min(still, same_grain) if seen.flat < 0.6 else 0.0
-    return min(still, max(same_grain, 0.03 / (seen.motion + 1e-4)))
+        return min(still, max(same_grain, less_grain)) if seen.flat < 0.6 else 0.0
+    return min(still, max(same_grain, less_grain, 0.03 / (seen.motion + 1e-4)))
+
+
+def _less_grain(seen: PictureMeasures, usual: Baseline | None) -> float:
+    """A living sensor's grain is new in each picture: here far less of it is than usual, though coded no coarser."""
+    if usual is None or seen.renewed is None or seen.bits is None:
+        return 0.0
+    expected = usual.mean("renewed")
+    if expected < LEAST_GRAIN or seen.bits < 0.8 * usual.mean("bits"):
+        return 0.0
+    darker = min(1.0, seen.deviation / (usual.mean("deviation") + 1e-6))
+    return 0.55 * expected * darker / (seen.renewed + 0.01)
 
 
 def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:
@@ -172,7 +202,9 @@ def _against(seen: PictureMeasures, usual: Baseline) -> dict[str, float]:
     # Less or more light leaves the scene its contrast; a sheet before the lens does not.
     kept = min(1.0, seen.deviation / (seen.mean + 1) / (0.4 * usual.mean("deviation") / (mean + 1) + 1e-6))
     brighter = min(seen.mean / (1.8 * mean + 1), seen.mean / 110) * kept
+    contrast_left = max(0.058 * usual.mean("deviation"), NO_CONTRAST)
     return {
+        "black": min(_black(seen), contrast_left / (seen.deviation + 0.01)),  # with more of it left it is only dark
         "dark": darker / (seen.mean + 1) * kept,
         "covered": max(
             min(seen.flat / 0.95, lost / 0.85),

@@ -16,8 +16,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tocsin.domain.picture_rules import Baseline, PictureMeasures, judge, measures_form, score
 from tocsin.media import picture_decoding
-from tocsin.media.picture_measures import compare, edges, likeness, measure, sampled, shift, tile_means
-from tocsin.media.picture_reference import Memory, with_reference
+from tocsin.media.picture_measures import (
+    compare,
+    edges,
+    likeness,
+    measure,
+    renewed,
+    sampled,
+    shift,
+    strip,
+    ticks,
+    tile_means,
+)
+from tocsin.media.picture_reference import Last, Memory, with_reference
 
 STILL_WIDTH: Final = 640
 STILL_HEIGHT: Final = 480
@@ -69,13 +80,13 @@ def examine(data: bytes, wish: Wish) -> Finding:
     """Examine one picture and remember what has to be remembered. Errors: NotDecodable, OSError."""
     frame = picture_decoding.decode(data, wish.codec)
     picture = picture_decoding.prepare(frame)
-    seen = replace(measure(picture), motion=wish.motion)
+    bits = 8 * len(data) / (frame.width * frame.height)
+    seen = replace(measure(picture), motion=wish.motion, bits=bits)
     memory = Memory.read(wish.reference)
-    samples, tiles, before = sampled(picture.luma), tile_means(picture.grey), memory.last()
+    last, before = Last(sampled(picture.luma), tile_means(picture.grey), strip(picture.grey)), memory.last()
     if before is not None:
-        change, changed = compare(samples, before[0], tiles, before[1])
-        seen = replace(seen, change=change, changed=changed)
-    memory.note_last(samples, tiles)
+        seen = _with_last(seen, last, before)
+    memory.note_last(last)
 
     is_grey = seen.saturation < GREY_BELOW
     name = memory.slot_for(wish.slot, is_grey=is_grey)
@@ -94,6 +105,18 @@ def examine(data: bytes, wish: Wish) -> Finding:
     memory.write()
     still = _still(frame, wish) if is_faulty and wish.still is not None else None
     return Finding(seen, baseline, ratios, score(ratios), pictures, frame.width, frame.height, still)
+
+
+def _with_last(seen: PictureMeasures, last: Last, before: Last) -> PictureMeasures:
+    """Return measures with what the comparison with the picture before said."""
+    change, changed = compare(last.samples, before.samples, last.tiles, before.tiles)
+    return replace(
+        seen,
+        change=change,
+        changed=changed,
+        renewed=renewed(last.samples, before.samples),
+        ticking=float(ticks(last.strip, before.strip)),
+    )
 
 
 def _still(frame: Any, wish: Wish) -> dict[str, Any]:

@@ -28,6 +28,14 @@ PATCH: Final = 48
 FLAT_BELOW: Final = 4.0
 EDGE_ABOVE: Final = 12.0
 OVERLAY: Final = 0.14  # of the height, above and below: where clocks and names are written
+BLOCK_ROWS: Final = 6  # of samples
+BLOCK_COLUMNS: Final = 8
+GAIN: Final = (0.8, 1.25)
+STRIP_ROWS: Final = 6  # of the strip above, where clocks are written, in cells of CELL pixels
+STRIP_COLUMNS: Final = 80
+CELL: Final = 4
+TICK_ABOVE: Final = 12
+TICK_SHARE: Final = 0.15  # more than this of the strip is light or weather, no clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,30 @@ def compare(samples: Luma, before: Luma, tiles: Plane, tiles_before: Plane) -> t
     return float(difference.mean()), float(np.abs(tiles[band] - tiles_before[band]).max())
 
 
+def renewed(samples: Luma, before: Luma) -> float:
+    """Return how much grain is new: what is left of the difference of two grids of samples when gain is taken out.
+
+    Median over blocks, so that what moves through a part of the picture does not count.
+    """
+    seen, known = _blocks(samples), _blocks(before)
+    gain = (seen * known).sum(axis=1) / ((known * known).sum(axis=1) + 1)
+    left = seen - np.clip(gain, *GAIN)[:, None] * known
+    return float(np.median(np.abs(left).mean(axis=1)))
+
+
+def strip(grey: Plane) -> Luma:
+    """Return the cells of the strip above, shape (6, 80)."""
+    cells = grey[: STRIP_ROWS * CELL].reshape(STRIP_ROWS, CELL, STRIP_COLUMNS, CELL).mean(axis=(1, 3))
+    found: Luma = np.rint(cells).astype(np.uint8)
+    return found
+
+
+def ticks(seen: Luma, before: Luma) -> bool:
+    """Say whether a few cells of the strip above changed clearly, as those do that hold a running clock."""
+    share = float((np.abs(seen.astype(np.int16) - before) > TICK_ABOVE).mean())
+    return 0 < share <= TICK_SHARE
+
+
 def edges(grey: Plane) -> Plane:
     """Return the strength of edges at half the size, a little smeared: wind moves a camera by a pixel."""
     half = grey.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(1, 3))
@@ -127,6 +159,14 @@ def shift(grey: Plane, reference: Plane) -> tuple[float, float] | None:
         return None
     down, right = row - HEIGHT if row > HEIGHT // 2 else row, column - WIDTH if column > WIDTH // 2 else column
     return right / WIDTH, down / HEIGHT
+
+
+def _blocks(samples: Luma) -> Plane:
+    """Return blocks of samples around their means, shape (192, 48)."""
+    rows, columns = SAMPLE_ROWS // BLOCK_ROWS, SAMPLE_COLUMNS // BLOCK_COLUMNS
+    parts = samples.reshape(rows, BLOCK_ROWS, columns, BLOCK_COLUMNS).transpose(0, 2, 1, 3)
+    found: Plane = parts.reshape(rows * columns, BLOCK_ROWS * BLOCK_COLUMNS).astype(np.float32)
+    return found - found.mean(axis=1, keepdims=True)
 
 
 def _tiles(grey: Plane) -> Plane:

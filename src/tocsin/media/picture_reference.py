@@ -18,7 +18,17 @@ import numpy as np
 from PIL import Image
 
 from tocsin.domain.picture_rules import FEWEST_PICTURES, LEARNED, Baseline, PictureMeasures
-from tocsin.media.picture_measures import HEIGHT, SAMPLE_COLUMNS, SAMPLE_ROWS, TILE, WIDTH, Luma, Plane
+from tocsin.media.picture_measures import (
+    HEIGHT,
+    SAMPLE_COLUMNS,
+    SAMPLE_ROWS,
+    STRIP_COLUMNS,
+    STRIP_ROWS,
+    TILE,
+    WIDTH,
+    Luma,
+    Plane,
+)
 
 SLOTS: Final = 8  # of three hours
 SLOWEST: Final = 0.1
@@ -26,7 +36,17 @@ STEP: Final = 12.0
 MAX_FILE_BYTES: Final = 1 << 20
 _SAMPLES: Final = SAMPLE_ROWS * SAMPLE_COLUMNS
 TILE_ROWS, TILE_COLUMNS = HEIGHT // TILE, WIDTH // TILE
-_LAST_BYTES: Final = _SAMPLES + 4 * TILE_ROWS * TILE_COLUMNS
+_TILES: Final = 4 * TILE_ROWS * TILE_COLUMNS
+_LAST_BYTES: Final = _SAMPLES + _TILES + STRIP_ROWS * STRIP_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What is remembered of the picture before: samples, means of tiles, the strip where clocks are written."""
+
+    samples: Luma
+    tiles: Plane
+    strip: Luma
 
 
 class _Slot(msgspec.Struct):
@@ -103,8 +123,8 @@ class Memory:
             return None
         return made
 
-    def last(self) -> tuple[Luma, Plane] | None:
-        """Return samples and tile means of the picture before."""
+    def last(self) -> Last | None:
+        """Return what is remembered of the picture before."""
         try:
             raw = zlib.decompressobj().decompress(self.kept.last, _LAST_BYTES + 1)
         except zlib.error:
@@ -112,11 +132,14 @@ class Memory:
         if len(raw) != _LAST_BYTES:
             return None
         samples: Luma = np.frombuffer(raw[:_SAMPLES], np.uint8).reshape(SAMPLE_ROWS, SAMPLE_COLUMNS)
-        return samples, np.frombuffer(raw[_SAMPLES:], "<f4").reshape(TILE_ROWS, TILE_COLUMNS)
+        tiles = np.frombuffer(raw[_SAMPLES : _SAMPLES + _TILES], "<f4").reshape(TILE_ROWS, TILE_COLUMNS)
+        strip: Luma = np.frombuffer(raw[_SAMPLES + _TILES :], np.uint8).reshape(STRIP_ROWS, STRIP_COLUMNS)
+        return Last(samples, tiles, strip)
 
-    def note_last(self, samples: Luma, tiles: Plane) -> None:
-        """Remember samples and tile means of this picture."""
-        self.kept.last = zlib.compress(samples.tobytes() + tiles.astype("<f4").tobytes(), 1)
+    def note_last(self, last: Last) -> None:
+        """Remember this picture as the one before."""
+        raw = last.samples.tobytes() + last.tiles.astype("<f4").tobytes() + last.strip.tobytes()
+        self.kept.last = zlib.compress(raw, 1)
 
     def learn(self, slot: int, grey: Plane, seen: PictureMeasures, *, is_grey: bool) -> int:
         """Take an accepted picture into the reference of its time; return how many it holds."""

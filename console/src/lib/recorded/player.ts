@@ -17,7 +17,7 @@ export interface TileState {
   next_ms: number | null;
   /** The camera's clock less ours. */
   offset_ms: number | null;
-  /** `codec`: this browser cannot show it. */
+  /** Why it failed: `h265` or another `codec` this browser cannot show. */
   reason: string;
   error: unknown;
   /** The clock need not wait for this tile. */
@@ -141,7 +141,7 @@ export class RecordedPlayer {
   }
 
   #steer(): void {
-    if (this.#state.phase === 'over' || (this.#state.phase === 'failed' && this.#state.reason === 'codec')) return;
+    if (this.#state.phase === 'over') return;
     const video = this.#video;
     if (!this.index.isAsked(this.#target_ms)) {
       this.#show({ phase: 'loading', isReady: false, gap: null });
@@ -154,11 +154,18 @@ export class RecordedPlayer {
       this.#show({ phase: 'gap', gap: this.index.gap(this.#target_ms), next_ms, isReady: true, error: null });
       return;
     }
+    const foreign = this.#foreign(ref);
+    if (foreign) {
+      if (!video.paused) video.pause();
+      this.#show({ phase: 'failed', reason: foreign, gap: null, isReady: true, error: null });
+      return;
+    }
     let to_s = toMedia(this.#map, Math.max(this.#target_ms, this.#mode.direction > 0 ? startOf(ref) : 0));
     if (!this.#buffer.holds(to_s)) to_s = this.#buffer.nextFrom(to_s, HOLE_S / 2) ?? to_s;
     if (!this.#buffer.holds(to_s)) {
       if (video.readyState > 0) this.#jump(to_s);
-      this.#show({ phase: this.#state.shown_ms === null ? 'loading' : this.#state.phase === 'gap' ? 'loading' : this.#state.phase, isReady: false, gap: null });
+      const isShown = this.#state.shown_ms !== null && this.#state.phase !== 'gap' && this.#state.phase !== 'failed';
+      this.#show({ phase: isShown ? this.#state.phase : 'loading', isReady: false, gap: null });
       return;
     }
     const error_ms = (video.currentTime - to_s) * 1000;
@@ -210,6 +217,13 @@ export class RecordedPlayer {
     });
   }
 
+  /** Why this browser cannot show a group; empty when it can. */
+  #foreign(ref: GroupRef): '' | 'h265' | 'codec' {
+    const codec = this.index.codecs.get(ref.segment.codec_no);
+    if (!codec || MediaBuffer.canShow(codec.mime)) return '';
+    return /"h[ve][cv]1/.test(codec.mime) ? 'h265' : 'codec';
+  }
+
   // --- fetching ---
 
   #has(ref: GroupRef | null): boolean {
@@ -250,6 +264,7 @@ export class RecordedPlayer {
     let ref = this.index.at(this.#target_ms);
     let isFirst = true;
     while (ref && (direction > 0 ? startOf(ref) < until_ms : endOf(ref) > until_ms)) {
+      if (this.#foreign(ref)) break; // the clock comes to it, or passes it
       if (!this.#has(ref)) return isKeys ? this.#keysFrom(ref) : this.#groupsFrom(ref, isFirst ? 1 : MOST_GROUPS);
       isFirst = false;
       ref = direction > 0 ? this.index.next(ref) : this.index.previous(ref);
@@ -316,11 +331,6 @@ export class RecordedPlayer {
     const { segment } = first;
     const codec = this.index.codecs.get(segment.codec_no);
     if (!codec) throw new DOMException('no codec', 'DataError');
-    if (!MediaBuffer.canShow(codec.mime)) {
-      this.#show({ phase: 'failed', reason: 'codec', isReady: true });
-      this.#retryAt = Infinity;
-      return;
-    }
     const init = this.#source.init(segment.codec_no);
     let data: ArrayBuffer;
     let offset_s: number;
