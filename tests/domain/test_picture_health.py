@@ -76,6 +76,55 @@ def run(
     return tracks, told
 
 
+CLOCKED = replace(
+    USUAL,
+    pictures=12,
+    means={**USUAL.means, "renewed": 2.0, "bits": 1.5, "ticking": 1.0},
+    spreads={"ticking": 0.01},
+)
+STILL = replace(GOOD, change=1.2, changed=0.2, renewed=1.9, bits=1.5, ticking=0.0)
+
+
+def frozen(seen: PictureMeasures, usual: Baseline | None) -> bool:
+    return judge(seen, usual)["frozen"] >= 1
+
+
+def test_a_motionless_picture_is_frozen_only_when_its_grain_is_not_renewed() -> None:
+    unclocked = replace(CLOCKED, means={**CLOCKED.means, "ticking": 0.0})
+    assert not frozen(STILL, unclocked)
+    assert frozen(replace(STILL, renewed=0.7), unclocked)
+    assert not frozen(replace(STILL, renewed=0.7, changed=4.0), unclocked)  # something moved
+    assert not frozen(replace(STILL, renewed=0.7, bits=0.4), unclocked)  # coded coarser than usual
+    dim = replace(STILL, renewed=0.9, deviation=20.0)
+    assert not frozen(dim, unclocked)  # half the light, half the grain
+    coarse = replace(unclocked, means={**unclocked.means, "renewed": 0.6})
+    assert not frozen(replace(STILL, renewed=0.2, change=0.9), coarse)  # the encoder never sends grain
+    assert not frozen(replace(STILL, renewed=0.7), None)
+
+
+def test_a_clock_that_always_ran_decides_whether_a_picture_is_frozen() -> None:
+    assert frozen(STILL, CLOCKED)
+    assert frozen(replace(STILL, changed=1.4), CLOCKED)  # coded coarsely
+    assert not frozen(replace(STILL, changed=4.0), CLOCKED)
+    nothing_sent = replace(STILL, change=0.1, renewed=0.1, motion=0.001)
+    empty_room = replace(nothing_sent, ticking=1.0, bits=0.3)
+    assert frozen(empty_room, None)
+    assert not frozen(empty_room, CLOCKED)
+    assert frozen(replace(nothing_sent, ticking=1.0), CLOCKED)  # it runs over a picture without grain
+    few = replace(CLOCKED, pictures=5)
+    assert not frozen(STILL, few)
+    sometimes = replace(CLOCKED, means={**CLOCKED.means, "ticking": 0.9}, spreads={"ticking": 0.1})
+    assert not frozen(STILL, sometimes)
+
+
+def test_a_picture_is_black_when_next_to_nothing_of_its_contrast_is_left_else_dark() -> None:
+    assert worst(replace(GOOD, mean=5.0, deviation=1.6)) == "black"
+    lit = replace(USUAL, means={**USUAL.means, "mean": 25.0, "deviation": 20.0})
+    assert worst(replace(GOOD, mean=2.5, deviation=1.7), lit) == "dark"
+    assert worst(replace(GOOD, mean=2.5, deviation=0.8), lit) == "black"
+    assert worst(replace(GOOD, mean=2.5, deviation=1.7), None) == "black"  # nothing is known of it yet
+
+
 def test_a_picture_as_it_always_is_has_no_fault() -> None:
     assert worst(GOOD) == ""
     assert worst(GOOD, None) == ""

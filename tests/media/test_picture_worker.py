@@ -19,6 +19,7 @@ from tocsin.domain.picture_rules import FEWEST_PICTURES
 from tocsin.media.examiner import Examiner
 from tocsin.media.picture_decoding import NotDecodable, decode
 from tocsin.media.picture_examination import Wish, examine
+from tocsin.media.picture_measures import ticks
 from tocsin.media.picture_reference import Memory
 from tocsin.sim.picture_faults import FAULTS, spoil
 from tocsin.sim.street import Encoder, Pixels, Street
@@ -68,6 +69,30 @@ def test_a_frozen_picture_is_the_same_to_the_grain(learned: bytes, tmp_path: Pat
     first, second = (examine(still, Wish("h264", reference, 4, motion=0.001)) for _ in range(2))
     assert first.ratios["frozen"] < 1 <= second.ratios["frozen"]
     assert examine(encoded(drawn(10)), Wish("h264", reference, 4, motion=0.2)).ratios["frozen"] < 1
+
+
+def test_a_motionless_room_with_a_living_sensor_is_not_frozen_and_the_same_picture_again_is(tmp_path: Path) -> None:
+    wish = Wish("h264", tmp_path / "camera.bin", 4)
+    room, chance = drawn(1), np.random.default_rng(1)
+
+    def living() -> bytes:
+        grain = chance.normal(0, 2, (*room.shape[:2], 1))
+        return encoded(np.clip(room + grain, 0, 255).astype(np.uint8))
+
+    for _ in range(6):
+        finding = examine(living(), wish)
+        assert finding.ratios["frozen"] < 1, finding.measures
+    hung = living()
+    assert [examine(hung, wish).ratios["frozen"] >= 1 for _ in range(3)] == [False, True, True]
+
+
+def test_a_clock_that_runs_in_the_strip_above_is_noticed_and_light_is_not() -> None:
+    seen = np.full((6, 80), 40, np.uint8)
+    ticked = seen.copy()
+    ticked[1:3, 10:12] = 200
+    assert not ticks(seen, seen)
+    assert ticks(ticked, seen)
+    assert not ticks(seen + 30, seen)
 
 
 def test_a_faulty_picture_is_not_learned_and_leaves_a_small_marked_still(learned: bytes, tmp_path: Path) -> None:

@@ -264,3 +264,30 @@ async def test_the_clock_of_a_stream_that_is_wrong_is_a_fault_of_its_own(town: T
     page = await town.desk.faults(actor=INSTALLER)
     (fault,) = [item for item in page.items if item["camera_id"] == town.ids[0]]
     assert (fault["key"], "3600" in str(fault["words_en"])) == ("image.clock", True)
+
+
+async def test_the_clock_of_a_device_stands_among_the_faults_of_pictures_once_and_is_not_denied(town: Town) -> None:
+    """GB/T 28181 streams carry no wall clock: what the device says of its own has to do."""
+    town.house.store.on_committed(town.health.hear)
+    device_id = (await town.house.cameras.cameras(HOUSE)).items[0].device_id
+    town.house.reports.learned(device_id, clock_offset_s="125")
+    await town.house.reports.flush()
+    await town.health.check()
+    town.streams.clock_ahead_ms = 125_000
+    town.streams.live = {town.ids[0]}
+    await town.rounds_of(3)
+    for kind in ("", "clock"):
+        items = (await town.desk.faults(actor=INSTALLER, key=kind)).items
+        assert [item["key"] for item in items if item["camera_id"] == town.ids[0]] == ["clock.offset"], kind
+    assert (await town.desk.faults(actor=INSTALLER, key="black")).items == []
+    overview = await town.desk.overview(actor=INSTALLER)
+    assert (overview["by_kind"], overview["opened_30_days"]) == ({"clock.offset": 6}, 0)
+    (fault,) = (await town.desk.camera(town.ids[0], actor=INSTALLER))["faults"]
+    with pytest.raises(TocsinError) as refused:
+        await town.desk.deny(town.ids[0], str(fault["id"]), actor=ADMINISTRATOR)
+    assert refused.value.code == ErrorCode.CONFLICT
+    town.house.reports.learned(device_id, clock_offset_s="0")
+    await town.house.reports.flush()
+    await town.health.check()
+    await town.rounds_of(3)
+    assert await town.faults() == [(0, "image.clock")]

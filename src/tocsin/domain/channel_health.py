@@ -19,6 +19,7 @@ from tocsin.domain.picture_words import FAULT_WORDS
 OFFLINE: Final = "offline."
 STORAGE: Final = "storage."
 IMAGE: Final = "image."
+CLOCK: Final = "clock.offset"
 MAX_PARENTS: Final = 16
 
 WORDS: Final = Words(

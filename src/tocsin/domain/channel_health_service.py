@@ -19,6 +19,7 @@ from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, guard, page
 from tocsin.domain.channel_health import (
+    CLOCK,
     IMAGE,
     STORAGE,
     Bounds,
@@ -48,7 +49,6 @@ PERIODS_DAYS: Final = (1, 7, 30)
 GROUPS: Final = ("maker", "line", "jurisdiction")
 PICTURE: Final = "picture."
 NO_PICTURE: Final = "picture.none"
-CLOCK: Final = "clock.offset"
 
 
 class Pictures(Protocol):

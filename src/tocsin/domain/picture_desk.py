@@ -15,7 +15,7 @@ from tocsin.base.ids import new_id
 from tocsin.base.times import from_us, iso, to_us
 from tocsin.domain.access import ROLE_PURPOSES, Actor, Permission, Purpose, Rule, scope
 from tocsin.domain.acts import Page, bounded, guard, page
-from tocsin.domain.channel_health import IMAGE, ChannelFault
+from tocsin.domain.channel_health import CLOCK, IMAGE, ChannelFault
 from tocsin.domain.channels import IN_SERVICE, ChannelRecord
 from tocsin.domain.picture_events import (
     PictureAsked,
@@ -32,6 +32,8 @@ from tocsin.domain.store import Store
 READ: Final = Permission.READ_REGISTRY
 RELAXED_FOR: Final = timedelta(days=30)
 RATE_OVER: Final = timedelta(days=30)
+ALSO: Final[Mapping[str, tuple[str, ...]]] = {"": (CLOCK,), "clock": (CLOCK,)}
+"""What else is shown under a kind: GB/T 28181 and many ONVIF streams carry no wall clock, their devices have one."""
 
 
 def may_see_stills(actor: Actor) -> bool:
@@ -154,7 +156,9 @@ def _day(day: str, checks: int, total: int, lowest: int) -> dict[str, Any]:
 
 def _faults(tx: Any, actor: Actor, key: str, jurisdiction_id: str, after: str, limit: int) -> list[dict[str, Any]]:
     code = subtree_code(tx, actor, jurisdiction_id)
-    rows = tx.health.find_faults(visible_to=require(actor, READ), key=IMAGE + key, code=code, before=after, limit=limit)
+    rows = tx.health.find_faults(
+        visible_to=require(actor, READ), keys=(IMAGE + key, *ALSO.get(key, ())), code=code, before=after, limit=limit
+    )
     ids = [fault.channel_id for fault, _ in rows]
     states: Mapping[str, PictureState] = tx.pictures.load(ids)
     stills = _stills(tx, ids, actor)
@@ -211,7 +215,7 @@ def _camera(tx: Any, camera_id: str, actor: Actor) -> dict[str, Any]:
                 "stills": [still.form() for still in stills if still.fault_id == fault.id],
             }
             for key, fault in sorted(faults.items())
-            if key.startswith(IMAGE)
+            if key.startswith(IMAGE) or key == CLOCK
         ],
         "relaxed": [{"key": item.key, "until": iso(item.until), "factor": item.factor} for item in denials],
         "may_see_stills": may_see_stills(actor),

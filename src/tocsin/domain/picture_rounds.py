@@ -18,7 +18,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.times import to_us
 from tocsin.domain.access import Purpose
-from tocsin.domain.channel_health import IMAGE, ChannelFault
+from tocsin.domain.channel_health import CLOCK, IMAGE, ChannelFault
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.directory import Channel
 from tocsin.domain.picture_events import PicturesExamined, PictureStillDeleted, PictureStillKept
@@ -406,6 +406,8 @@ def _settle(tx: Any, looks: Sequence[Look], sites: SiteWatch, now_s: float) -> s
         if step is not None:
             is_open = {key: item for key, item in faults.get(look.channel.id, {}).items() if key.startswith(IMAGE)}
             withheld = set(step.opening) & WEATHER if site_of(look.record) in held else set()
+            if "clock" in step.opening and CLOCK in faults.get(look.channel.id, {}):
+                withheld.add("clock")  # its device's clock is known to be wrong: that is one fault
             if withheld:
                 after = replace(after, tracks=held_back(after.tracks, withheld))
             fresh = [

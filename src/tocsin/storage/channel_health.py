@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, or_, select, update
 
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
@@ -35,6 +35,7 @@ class FaultFilter:
     """What a list of channel faults is narrowed to; empty fields narrow nothing. `before` is the cursor, a fault id."""
 
     key: str = ""
+    keys: tuple[str, ...] = ()  # any of them
     maker: str | None = None
     line: str | None = None
     code: str = ""
@@ -178,6 +179,8 @@ class ChannelHealthRepository:
             query = query.where(channel_faults.c.closed_at_us.is_(None))
         if wanted.key:
             query = query.where(channel_faults.c.key.startswith(wanted.key, autoescape=True))
+        if wanted.keys:
+            query = query.where(or_(*(channel_faults.c.key.startswith(key, autoescape=True) for key in wanted.keys)))
         if wanted.maker is not None:
             query = query.where(devices.c.maker == wanted.maker)
         if wanted.line is not None:

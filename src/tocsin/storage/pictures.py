@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, inser
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
-from tocsin.domain.channel_health import IMAGE
+from tocsin.domain.channel_health import CLOCK, IMAGE
 from tocsin.domain.picture_health import (
     Denial,
     PictureState,
@@ -36,6 +36,7 @@ _IS_ONLINE = (
     & channels.c.gone_at_us.is_(None)
     & (channels.c.parent_off == 0)
 )
+_OF_CLOCK = channel_faults.c.key == CLOCK
 _OF_IMAGE = channel_faults.c.key.startswith(IMAGE, autoescape=True)
 
 
@@ -123,12 +124,12 @@ class PictureRepository:
     # --- faults ---
 
     def open_by_kind(self, *, visible_to: Scope) -> dict[str, int]:
-        """Return how many faults of each kind are open."""
+        """Return how many faults of each kind are open; the clock of a device is one."""
         rows = self._connection.execute(
             select(channel_faults.c.key, func.count())
             .select_from(channel_faults.join(channels, channels.c.id == channel_faults.c.channel_id))
             .where(
-                _OF_IMAGE,
+                _OF_IMAGE | _OF_CLOCK,
                 channel_faults.c.closed_at_us.is_(None),
                 channels.c.stage == "in_service",
                 within(channels.c.jurisdiction_code, visible_to, channels.c.id),

@@ -85,7 +85,12 @@ const KIND: Readonly<Record<string, () => string>> = {
   clock: m.health_image_clock,
 };
 export const KINDS = Object.keys(KIND);
-export const kindOf = (key: string) => (KIND[key.replace(/^image\./, '')] ?? (() => key))();
+/** The clock of the device, where the stream has none. */
+const DEVICE_CLOCK = 'clock.offset';
+export const isDeniable = (fault: PictureFault) => fault.key !== DEVICE_CLOCK;
+export const openOf = (kind: string, by: Readonly<Record<string, number>>) =>
+  (by[`image.${kind}`] ?? 0) + (kind === 'clock' ? (by[DEVICE_CLOCK] ?? 0) : 0);
+export const kindOf = (key: string) => (KIND[key === DEVICE_CLOCK ? 'clock' : key.replace(/^image\./, '')] ?? (() => key))();
 
 const STATE: Readonly<Record<CameraPictureState['state'], [Tone, () => string]>> = {
   unknown: ['off', m.health_image_state_unknown],
