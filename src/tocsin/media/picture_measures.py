@@ -165,8 +165,9 @@ def _blocks(samples: Luma) -> Plane:
     """Return blocks of samples around their means, shape (192, 48)."""
     rows, columns = SAMPLE_ROWS // BLOCK_ROWS, SAMPLE_COLUMNS // BLOCK_COLUMNS
     parts = samples.reshape(rows, BLOCK_ROWS, columns, BLOCK_COLUMNS).transpose(0, 2, 1, 3)
-    found: Plane = parts.reshape(rows * columns, BLOCK_ROWS * BLOCK_COLUMNS).astype(np.float32)
-    return found - found.mean(axis=1, keepdims=True)
+    blocks = parts.reshape(rows * columns, BLOCK_ROWS * BLOCK_COLUMNS).astype(np.float32)
+    found: Plane = blocks - blocks.mean(axis=1, keepdims=True)
+    return found
 
 
 def _tiles(grey: Plane) -> Plane:
