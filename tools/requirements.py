@@ -22,8 +22,8 @@ OPTIONS = [
 FILES = {
     "requirements-setup.txt": ["--group", "setup"],
     "requirements-node.txt": ["--group", "node"],
-    "requirements.txt": ["--extra", "picture"],
-    "requirements-dev.txt": ["--extra", "picture", "--group", "dev"],
+    "requirements.txt": ["--extra", "picture", "--extra", "s3"],
+    "requirements-dev.txt": ["--extra", "picture", "--extra", "s3", "--group", "dev"],
 }
 
 

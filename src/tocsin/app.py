@@ -76,6 +76,7 @@ from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
+from tocsin.domain.recorder_volumes import WORDS as VOLUME_WORDS
 from tocsin.domain.recording_routes import RoutedRecordings
 from tocsin.domain.recording_service import RecordingService
 from tocsin.domain.registry import DeviceService, PlaceService
@@ -94,6 +95,7 @@ from tocsin.domain.storage_service import StorageService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.terminal_intake import TerminalIntake
 from tocsin.domain.terminal_service import TerminalService
+from tocsin.domain.tiers import WORDS as TIER_WORDS
 from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
@@ -136,7 +138,6 @@ from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force, upload_address
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
-from tocsin.storage.segment_files import FolderVolumes
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
@@ -246,7 +247,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         ),
     )
     reports = StoredReports(store, supervision, directory)
-    notices = NoticeBoard(store, clock, RETENTION_WORDS)
+    notices = NoticeBoard(store, clock, RETENTION_WORDS.merged(VOLUME_WORDS).merged(TIER_WORDS))
     await directory.load()
     await supervision.start()
 
@@ -350,7 +351,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     keep_days = settings.media.download_keep_days
     downloads = DownloadService(store, clock, directory, fetcher, folder, keep_days=keep_days, speeds=kept_elsewhere)
     recordings = RecordingService(store, clock, directory, kept_elsewhere, playbacks)
-    recorded = RecordedService(store, clock, VolumeFiles())
+    volumes = recording.tier_volumes(settings, clock)
+    recorded_files = VolumeFiles(volumes)
+    recorded = RecordedService(store, clock, recorded_files)
     recorder = None
     if isinstance(link, MediaLink):
         recorder = recording.make_recorder(settings, store, clock, directory, streams, link.recorders, notices)
@@ -381,7 +384,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         settings.data / "clips",
         can_ask=lambda device_id: not directory.protocol_of(device_id) or onvif_recordings.offers(device_id),
     )
-    own_clips = OwnClips(recorder, VolumeFiles(), records=settings.clips.record) if recorder is not None else None
+    own_clips = OwnClips(recorder, recorded_files, records=settings.clips.record) if recorder is not None else None
     clip_maker = ClipMaker(
         store, clock, directory, clip_rules(settings), device_clips, own_clips, keep_days=settings.clips.keep_days
     )
@@ -402,16 +405,17 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gb28181.camera_desk.on_upgraded = acts.upgraded
     import_undo = ImportUndo(store, devices, imports.is_entered)
     stack.push_async_callback(import_undo.stop)
-    volume_files = FolderVolumes(clock)
+    tier_mover = recording.make_mover(settings, store, clock, volumes, notices)
     retention = RetentionDesk(
         store,
         PolicyService(store, clock),
         HoldService(store, clock, quota_pct=settings.recording.hold_quota_percent),
         ProofService(store, recording.house_zone(settings)),
-        StorageService(store, clock, volume_files, notices),
+        StorageService(store, clock, volumes, notices),
+        tier_mover,
     )
     key = load_house_key(settings.signing_key_path)
-    engine = RetentionEngine(store, clock, volume_files, key, notices, recorder)
+    engine = RetentionEngine(store, clock, volumes, key, notices, recorder)
     services = Services(
         store=store,
         clock=clock,
@@ -530,6 +534,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     stack.push_async_callback(clip_maker.stop)
     await acts.start()
     await engine.start()
+    if tier_mover is not None:
+        await tier_mover.start()
+        supervisor.spawn("recording tiers", tier_mover.run)
     app = make_app(services, settings.server)
     listener = _listen(settings.server.host, settings.server.port)
     server = make_server(app)

@@ -12,15 +12,20 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from tocsin.base.clock import Clock
+from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.recorder_line import RecorderChannels, RecorderConfig, Sources
 from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.recorder_told import RecorderPorts
 from tocsin.domain.segments import LONGEST_SEGMENT_MS, day_of
 from tocsin.domain.store import Store
+from tocsin.domain.tier_service import TierMover
+from tocsin.domain.tiers import TierRules
 from tocsin.settings import Settings
 from tocsin.storage import segment_days
 from tocsin.storage.store import PostgresqlStore
+from tocsin.storage.tier_s3 import SCHEME, S3Config
+from tocsin.storage.tier_volumes import TierVolumes
 
 log = structlog.get_logger(__name__)
 DAYS_AHEAD: Final = 3
@@ -79,6 +84,47 @@ def make_recorder(
     """Return the recorder of the house."""
     config = recorder_config(settings)
     return RecorderService(store, clock, channels, sources, ports, notices, config, report=log.info)
+
+
+def tier_rules(settings: Settings) -> TierRules | None:
+    """Return where recordings move and when; None without a far place. Errors: INVALID."""
+    tiers, recording = settings.tiers, settings.recording
+    if not tiers.cold:
+        return None
+    is_bucket = tiers.cold.startswith(SCHEME)
+    location = tiers.cold if is_bucket else str(settings.data.cwd() / tiers.cold)
+    folders = volume_folders(settings)
+    if location in folders:
+        raise TocsinError(ErrorCode.INVALID, f"tiers.cold is {location}, which recording.volumes names too")
+    if tiers.at_percent >= recording.high_percent:
+        raise TocsinError(ErrorCode.INVALID, "tiers.at_percent must be below recording.high_percent")
+    return TierRules(
+        location=location,
+        kind="s3" if is_bucket else "folder",
+        house_id=house_id(settings),
+        folders=folders,
+        after_days=tiers.after_days,
+        at_pct=tiers.at_percent,
+        rate_bytes_s=round(tiers.rate_mb_s * 1_000_000),
+        reserve_bytes=recording.reserve_mb << 20,
+        high_pct=recording.high_percent,
+        low_pct=recording.low_percent,
+    )
+
+
+def tier_volumes(settings: Settings, clock: Clock) -> TierVolumes:
+    """Return the files of all volumes, the far place among them."""
+    tiers = settings.tiers
+    secret = tiers.secret_key.get_secret_value()
+    return TierVolumes(clock, S3Config(tiers.endpoint, tiers.region, tiers.path_style, tiers.access_key, secret))
+
+
+def make_mover(
+    settings: Settings, store: Store, clock: Clock, volumes: TierVolumes, notices: NoticeBoard
+) -> TierMover | None:
+    """Return what moves recordings to the far place; None without one. Errors: INVALID."""
+    rules = tier_rules(settings)
+    return None if rules is None else TierMover(store, clock, volumes, notices, rules)
 
 
 async def keep_days(store: Store, clock: Clock) -> None:

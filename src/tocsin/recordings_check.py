@@ -1,20 +1,18 @@
 """The index of recordings against the files of the volumes, and made equal to them, day by day, beside a server too.
 
 The files count: what lies there is entered, what is torn is cut, what is gone is marked lost, and what nobody can read
-is put aside in `lost+found`. A volume that is not there, or is another house's, is named and left as it is.
+is put aside in `lost+found`. A copy of what lies on another volume is removed, once the other is seen to be there.
+A volume that is not there, or is another house's, is named and left as it is.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from tocsin.app import open_store
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.access import Permission, scope
 from tocsin.domain.acts import house_actor
@@ -22,6 +20,7 @@ from tocsin.domain.audit import AuditEntry, Outcome
 from tocsin.domain.segment_groups import pack
 from tocsin.domain.segments import (
     DAY_MS,
+    PLAYABLE,
     Codec,
     DaySum,
     Segment,
@@ -33,22 +32,21 @@ from tocsin.domain.segments import (
     segment_path,
     split_by_day,
 )
+from tocsin.domain.tiers import PART
 from tocsin.folder import is_served
-from tocsin.media.segment_file import digest_of, examine, recover
-from tocsin.media.volume_mark import MARK
-from tocsin.recording import house_id
+from tocsin.recording import house_id, tier_volumes
+from tocsin.recordings_places import Place, folder_of, place_of
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
 
-ASIDE: Final = "lost+found"
 REPAIRED: Final = "recordings.repaired"
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One file and its row that do not agree. `kind`: missing, size, hash, open, unknown, unreadable; or sums, when
-    those kept of a stream and day are not those of its rows.
+    """One file and its row that do not agree. `kind`: missing, size, hash, open, unknown, copy, unreadable; or sums,
+    when those kept of a stream and day are not those of its rows.
     """
 
     volume: str
@@ -81,61 +79,50 @@ async def check(
     Errors: UNAVAILABLE when the database cannot be used.
     """
     report = Report()
+    buckets = tier_volumes(settings, SystemClock()).buckets
     async with open_store(settings) as store:
         volumes: list[Volume] = await store.read(lambda tx: tx.segments.volumes())
+        places: dict[int, Place] = {}
         for volume in volumes:
-            problem = _problem(settings, volume)
+            place = place_of(volume, buckets)
+            problem = place.problem(house_id(settings))
             if problem:
                 report.left.append((volume.location, problem))
+            else:
+                places[volume.no] = place
+        for volume in volumes:
+            if volume.no not in places:
                 continue
-            work = _VolumeWork(store, volume, is_deep=is_deep, is_running=is_served(settings.data))
+            work = _VolumeWork(store, volume, places, is_deep=is_deep, is_running=is_served(settings.data))
             days = await work.days()
-            for place, day in enumerate(days):
+            for at, day in enumerate(days):
                 await work.look(day, report, is_repair=is_repair)
-                progress(place + 1, len(days))
+                progress(at + 1, len(days))
     return report
-
-
-def _problem(settings: Settings, volume: Volume) -> str:
-    """Return why a volume cannot be looked at; empty when it can."""
-    if volume.kind != "folder":
-        return "a bucket is not looked at from here"
-    try:
-        mark = json.loads((Path(volume.location) / MARK).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "the folder is not there, or carries no mark: is its disk attached?"
-    except (OSError, ValueError) as error:
-        return f"its mark cannot be read: {error}"
-    if not isinstance(mark, dict) or mark.get("volume") != volume.id or mark.get("house") != house_id(settings):
-        return "its mark is another house's"
-    return ""
 
 
 class _VolumeWork:
     """One volume, looked at a day at a time, so that memory holds a day of it."""
 
-    def __init__(self, store: AnyStore, volume: Volume, *, is_deep: bool, is_running: bool) -> None:
+    def __init__(
+        self, store: AnyStore, volume: Volume, places: dict[int, Place], *, is_deep: bool, is_running: bool
+    ) -> None:
         self._store = store
         self._volume = volume
-        self._root = Path(volume.location)
+        self._places = places
+        self._place = places[volume.no]
         self._is_deep = is_deep
         self._is_running = is_running
 
     async def days(self) -> list[int]:
         """Return the days of which there are rows or files."""
         found = set(await self._store.read(_days, self._volume.no))
-        for folder in self._root.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"):
-            try:
-                at = datetime.strptime("/".join(folder.parts[-3:]), "%Y/%m/%d").replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            found.add(int(at.timestamp()) // 86_400)
-        return sorted(found)
+        return sorted(found | self._place.days())
 
     async def look(self, day: int, report: Report, *, is_repair: bool) -> None:
         """Compare a day, and repair it in one transaction."""
         rows, names, sums = await self._store.read(_rows, self._volume.no, day)
-        files = dict(self._files(day))
+        files = dict(self._place.files(day))
         report.segments += len(rows)
         report.files += len(files)
         found: list[Difference] = []
@@ -145,7 +132,17 @@ class _VolumeWork:
             difference = self._compare(row, path, size)
             if difference is not None:
                 found.append(difference)
-        found += [self._unknown(path) for path in files]
+        missing = {one.path for one in found if one.kind == "missing"}
+        elsewhere, moving = await self._store.read(_elsewhere, [*files, *missing], self._volume.no)
+        found = [one for one in found if one.path not in missing or one.path not in elsewhere]  # moved as we looked
+        for path, size in files.items():
+            name = path.removesuffix(PART)
+            if self._is_running and name in moving:
+                continue  # the server is about it
+            if name in elsewhere or name != path:
+                found.append(self._difference(path, "copy", f"{size} bytes, which lie on another volume too"))
+            else:
+                found.append(self._unknown(path))
         found += self._sums(day, rows, sums, names)
         if is_repair and found:
             found = await self._store.run(self._repair, day, found)
@@ -164,17 +161,6 @@ class _VolumeWork:
                 detail = f"{of_sums} bytes, {of_rows} in the index"
                 yield self._difference(f"{'/'.join(names[stream_no])}/{_date(day)}", "sums", detail)
 
-    def _files(self, day: int) -> Iterator[tuple[str, int]]:
-        folder = self._root / f"{datetime.fromtimestamp(day * 86_400, UTC):%Y/%m/%d}"
-        for at, _, names in os.walk(folder):
-            for name in sorted(names):
-                path = Path(at) / name
-                try:
-                    size = path.lstat().st_size
-                except FileNotFoundError:
-                    continue  # deleted while we looked
-                yield path.relative_to(self._root).as_posix(), size
-
     def _compare(self, row: Segment, path: str, size: int | None) -> Difference | None:
         if row.state is SegmentState.LOST:
             return None if size is None else self._difference(path, "unknown", "the index says that it is lost")
@@ -192,15 +178,14 @@ class _VolumeWork:
 
     def _digest(self, path: str, size: int) -> bytes:
         try:
-            with (self._root / path).open("rb") as file:
-                return digest_of(file.fileno(), size)
+            return self._place.digest(path, size)
         except OSError:
             return b""
 
     def _unknown(self, path: str) -> Difference:
         try:
             read_segment_path(path)
-            walk = examine(self._root / path)
+            walk = self._place.examine(path)
         except TocsinError:
             return self._difference(path, "unreadable", "it has no name of a segment")
         except OSError as error:
@@ -247,8 +232,8 @@ class _VolumeWork:
     def _mend(self, tx: Any, one: Difference) -> tuple[str, Segment | None]:
         """Return what was done, empty when nothing could be, and the segment whose days count anew."""
         if one.kind == "unreadable":
-            return self._put_aside(one.path), None
-        channel_id, stream, start_ms = read_segment_path(one.path)
+            return "put aside" if self._place.put_aside(one.path) else "", None
+        channel_id, stream, start_ms = read_segment_path(one.path.removesuffix(PART))
         number = tx.segments.stream_no(channel_id, stream, _code_of(tx, channel_id))
         try:
             known: Segment | None = tx.segments.get(number, start_ms)
@@ -256,8 +241,10 @@ class _VolumeWork:
             known = None
         if one.kind == "missing":
             return self._mark_lost(tx, known)
+        if one.kind == "copy":
+            return self._one_of_two(tx, one.path, known), None
         try:
-            found = recover(self._root / one.path)
+            found = self._place.recover(one.path)
         except FileNotFoundError:
             return self._mark_lost(tx, known)
         except OSError:
@@ -310,19 +297,42 @@ class _VolumeWork:
             tx.segments.set_state([known.key], SegmentState.LOST)
         return "lost", known
 
-    def _put_aside(self, path: str) -> str:
-        source = self._root / path
-        target = self._root / ASIDE / path.replace("/", "_")
-        try:
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            os.replace(source, target)
-        except OSError:
+    def _one_of_two(self, tx: Any, path: str, known: Segment | None) -> str:
+        """Remove a copy when the file the index means is there; when that is gone the copy takes its place."""
+        if path.endswith(PART):
+            return "removed" if self._place.remove(path) else ""
+        other = self._places.get(known.volume_no) if known is not None else None
+        if known is None or other is None or known.sha256 is None:
             return ""
-        return "put aside"
+        try:
+            if other.digest(path, known.size_bytes) == known.sha256:
+                return "removed" if self._place.remove(path) else ""
+        except OSError:
+            pass  # it is not there, or cannot be read
+        if self._digest(path, known.size_bytes) != known.sha256:
+            return ""
+        tx.segments.move([known.key], self._volume.no)
+        return "adopted"
+
+
+def _elsewhere(tx: Any, paths: Iterable[str], volume_no: int) -> tuple[set[str], set[str]]:
+    """Return which paths are of segments that lie on another volume, and which are moving."""
+    streams = {(one.channel_id, one.stream): one.no for one in tx.segments.streams()}
+    found: set[str] = set()
+    for path in paths:
+        name = path.removesuffix(PART)
+        try:
+            channel_id, stream, start_ms = read_segment_path(name)
+            row: Segment = tx.segments.get(streams.get((channel_id, stream), 0), start_ms)
+        except TocsinError:
+            continue
+        if row.volume_no != volume_no and row.state in PLAYABLE:
+            found.add(name)
+    return found, {segment_path(one.channel_id, one.stream, one.start_ms) for one in tx.moves.under_way()}
 
 
 def _date(day: int) -> str:
-    return f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
+    return folder_of(day).replace("/", "-")
 
 
 def _days(tx: Any, volume_no: int) -> list[int]:

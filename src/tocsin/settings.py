@@ -26,6 +26,7 @@ from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, St
 from tocsin.settings_messages import MqttSettings, WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
 from tocsin.settings_recording import ClipSettings, EdgeSettings, RecordingSettings
+from tocsin.settings_tiers import TierSettings
 
 ENV_PREFIX = "TOCSIN_"
 OTHER_VARIABLES = frozenset({"TOCSIN_CONFIG", "TOCSIN_DATA"})  # not settings: where to look
@@ -51,6 +52,7 @@ class Settings(Section):
     picture_health: PictureHealthSettings = PictureHealthSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     recording: RecordingSettings = RecordingSettings()
+    tiers: TierSettings = TierSettings()
     clips: ClipSettings = ClipSettings()
     edge: EdgeSettings = EdgeSettings()
     log: LogSettings = LogSettings()

@@ -5,14 +5,15 @@ Source: design note 0019.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from tocsin.base.words import Words
 from tocsin.domain.segment_groups import Group
 from tocsin.domain.segments import Codec, Gap, Segment, SegmentState, Span, Volume
 
+T = TypeVar("T")
 LONGEST_LISTING_MS: Final = 4 * 3_600_000
 MOST_GROUPS: Final = 256
 MOST_KEYS: Final = 64
@@ -110,6 +111,35 @@ class Keys:
 
     data: bytes
     last: int
+
+
+class FarFile(Protocol):
+    """An open file, read by blocking calls. Errors of each: UNAVAILABLE.
+
+    `peek_bytes`: how much is best read at once where a group begins.
+    """
+
+    size_bytes: int
+    peek_bytes: int
+
+    def pread(self, size_bytes: int, at: int, /) -> bytes:
+        """Return bytes from a place; fewer at the end."""
+
+    def pread_many(self, places: Sequence[tuple[int, int]], /) -> list[bytes]:
+        """Return runs of bytes (size, place)."""
+
+    def close(self) -> None:
+        """Read no more."""
+
+
+class FarFiles(Protocol):
+    """The way to files of the far place: calls that may hang, in threads that are for them."""
+
+    async def call(self, call: Callable[..., T], *args: Any) -> T:
+        """Make a blocking call. Errors: UNAVAILABLE when it is not done in time; what the call raises."""
+
+    def open(self, volume: Volume, path: str, start: int, end: int) -> FarFile:
+        """Open a file of a bucket, in such a call; its bytes from `start` to `end` are wanted. Errors: UNAVAILABLE."""
 
 
 class RecordedFiles(Protocol):

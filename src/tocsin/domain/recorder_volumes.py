@@ -57,7 +57,7 @@ def notice_key(state: VolumeState) -> str:
 
 
 class RecorderVolumes:
-    """The volumes of the house, as last told."""
+    """The volumes the house records on, as last told; the far place is not among them."""
 
     def __init__(
         self, store: Store, clock: Clock, ports: RecorderPorts, notices: NoticeBoard, config: RecorderConfig
@@ -75,7 +75,8 @@ class RecorderVolumes:
 
     async def start(self) -> None:
         """Enter the folders of the settings and tell the workers."""
-        self._volumes = {volume.no: volume for volume in await self._store.run(_enter, self._config)}
+        entered = await self._store.run(_enter, self._config)
+        self._volumes = {volume.no: volume for volume in entered if volume.tier is not Tier.COLD}
         await self.tell()
 
     async def tell(self) -> None:
@@ -168,7 +169,13 @@ def _enter(tx: Any, config: RecorderConfig) -> list[Volume]:
     for location in config.folders:
         volume = known.get(location) or Volume(new_id(), location)
         known[location] = tx.segments.enter_volume(
-            replace(volume, reserve_bytes=config.reserve_bytes, high_pct=config.high_pct, low_pct=config.low_pct)
+            replace(
+                volume,
+                tier=Tier.HOT,
+                reserve_bytes=config.reserve_bytes,
+                high_pct=config.high_pct,
+                low_pct=config.low_pct,
+            )
         )
     found: list[Volume] = tx.segments.volumes()
     return found

@@ -84,7 +84,10 @@ WORDS: Final = Words(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy. An empty `jurisdiction_code` is the whole house, an empty `place_class` any class."""
+    """One policy. An empty `jurisdiction_code` is the whole house, an empty `place_class` any class.
+
+    `hot_days`: after so many days recordings move to the far tier; None says nothing of it.
+    """
 
     id: str
     name: str
@@ -95,6 +98,7 @@ class Policy:
     place_class: str = ""
     changed_at: datetime | None = None
     version: int = 1
+    hot_days: int | None = None
 
     def applies(self, jurisdiction_code: str, place_class: str) -> bool:
         """Say whether it applies to a camera of that code whose place is of that class."""
@@ -115,6 +119,7 @@ class Policy:
             "place_class": self.place_class,
             "min_days": self.min_days,
             "max_days": self.max_days,
+            "hot_days": self.hot_days,
             "basis": self.basis,
             "changed_at": None if self.changed_at is None else iso(self.changed_at),
             "version": self.version,
@@ -123,10 +128,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long recordings of one camera are kept: the floor and ceiling with the policy that sets each."""
+    """How long recordings of one camera are kept, and near: floor, ceiling and days near with the policy of each."""
 
     floor: Policy | None = None
     ceiling: Policy | None = None
+    near: Policy | None = None
+
+    @property
+    def hot_days(self) -> int | None:
+        """Days after which recordings move to the far tier; None when no policy says."""
+        return None if self.near is None else self.near.hot_days
 
     @property
     def floor_days(self) -> int:
@@ -151,6 +162,7 @@ def keeping(policies: Iterable[Policy], jurisdiction_code: str, place_class: str
     """Return the most demanding of the policies that apply to a camera."""
     floor: Policy | None = None
     ceiling: Policy | None = None
+    near: Policy | None = None
     for policy in policies:
         if not policy.applies(jurisdiction_code, place_class):
             continue
@@ -160,7 +172,9 @@ def keeping(policies: Iterable[Policy], jurisdiction_code: str, place_class: str
             ceiling is None or ceiling.max_days is None or policy.max_days < ceiling.max_days
         ):
             ceiling = policy
-    return Keeping(floor, ceiling)
+        if policy.hot_days is not None and (near is None or near.hot_days is None or policy.hot_days > near.hot_days):
+            near = policy
+    return Keeping(floor, ceiling, near)
 
 
 def check_contradiction(policy: Policy, others: Iterable[Policy]) -> None:
@@ -206,14 +220,15 @@ def _days(low: int) -> fields.Rule:
     return _rule
 
 
-def _optional_days(field: str, value: Any) -> int | None:
-    return None if value is None else _days(1)(field, value)
+def _optional_days(low: int) -> fields.Rule:
+    return lambda field, value: None if value is None else _days(low)(field, value)
 
 
 _RULES: Final = {
     "name": fields.text(100, required=True),
     "min_days": _days(0),
-    "max_days": _optional_days,
+    "max_days": _optional_days(1),
+    "hot_days": _optional_days(0),
     "basis": fields.text(500, required=True),
     "place_class": fields.choice("", *PLACE_CLASSES),
 }

@@ -11,6 +11,8 @@ from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.store import Store
+from tocsin.domain.tier_service import TierMover
+from tocsin.domain.tiers import TierStatus
 from tocsin.domain.tombstones import Tombstone
 
 
@@ -23,6 +25,7 @@ class RetentionDesk:
     holds: HoldService
     proofs: ProofService
     storage: StorageService
+    mover: TierMover | None = None
 
     async def tombstones(
         self, *, actor: Actor, channel_id: str = "", before_no: int | None = None, limit: int = 100
@@ -36,3 +39,8 @@ class RetentionDesk:
             )
         )
         return found
+
+    def tier(self, *, actor: Actor) -> TierStatus | None:
+        """Return how moving to the far place is doing; None without one. Errors: FORBIDDEN."""
+        require(actor, Permission.READ_REGISTRY)
+        return None if self.mover is None else self.mover.status()

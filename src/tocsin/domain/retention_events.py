@@ -21,6 +21,7 @@ class PolicySaved(Fact):
     basis: str
     place_class: str
     version: int
+    hot_days: int | None = None
     before: tuple[str, ...] = ()
 
 
@@ -130,3 +131,18 @@ class RecordingResumed(Fact):
 
     channels: tuple[str, ...]
     used_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingMoved(Fact):
+    """Recordings were moved to another volume, byte for byte; `root` binds the hashes as in a tombstone."""
+
+    ACTION: ClassVar[str] = "recording.moved"
+    SUBJECT: ClassVar[str] = "volume"
+
+    from_volume: str
+    segments: int
+    bytes: int
+    from_ms: int
+    to_ms: int
+    root: str

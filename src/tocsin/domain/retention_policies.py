@@ -51,6 +51,7 @@ class KeptCamera:
             "floor_policy": self.keeping.floor.name if self.keeping.floor else "",
             "ceiling_days": self.keeping.ceiling_days,
             "ceiling_policy": self.keeping.ceiling.name if self.keeping.ceiling else "",
+            "hot_days": self.keeping.hot_days,
         }
 
 
@@ -165,6 +166,7 @@ def _saved(policy: Policy, actor: Actor, before: tuple[str, ...] = ()) -> Policy
         basis=policy.basis,
         place_class=policy.place_class,
         version=policy.version,
+        hot_days=policy.hot_days,
         before=before,
     )
 
@@ -190,7 +192,7 @@ def _change(tx: Any, actor: Actor, policy_id: str, given: dict[str, Any], versio
     saved: Policy = tx.retention.save_policy(changed)
     before = tuple(
         f"{name}={getattr(known, name)}"
-        for name in ("jurisdiction_code", "place_class", "min_days", "max_days", "basis")
+        for name in ("jurisdiction_code", "place_class", "min_days", "max_days", "hot_days", "basis")
         if getattr(known, name) != getattr(saved, name)
     )
     tx.record(_saved(saved, actor, before))

@@ -19,7 +19,7 @@ from tocsin.base.times import to_us
 from tocsin.domain.notices import NoticeBoard, Severity
 from tocsin.domain.retention import DAY_MS, Keeping, Policy, keeping
 from tocsin.domain.retention_events import RecordingDeleted, RecordingResumed, RecordingStopped, SpaceShort
-from tocsin.domain.segments import SegmentKey, Volume, VolumeState, segment_path
+from tocsin.domain.segments import SegmentKey, Tier, Volume, VolumeState, segment_path
 from tocsin.domain.store import Store
 from tocsin.domain.tombstones import DeletionReason, Tombstone, root_of
 
@@ -148,7 +148,7 @@ class RetentionEngine:
         freed = await self._make_room(volume, used - until)
         if used - freed < full_at:
             await self._end_notice(volume.no)
-        else:
+        elif volume.tier is not Tier.COLD:  # a full far place stops no recording: its mover tells of it
             await self._short_of_space(volume, used_pct)
 
     def _is_stopped(self, volume_no: int) -> bool:
@@ -227,6 +227,10 @@ class RetentionEngine:
         for one in batch.doomed:
             path = segment_path(batch.stream.channel_id, batch.stream.stream, one.start_ms)
             by_volume[one.volume_no][path] = one.key
+        for move in await self._store.read(lambda tx: tx.moves.under_way([one.key for one in batch.doomed])):
+            path = segment_path(move.channel_id, move.stream, move.start_ms)
+            for volume_no in (move.from_no, move.to_no):
+                by_volume[volume_no][path] = move.key  # no copy outlives its tombstone
         stays: set[SegmentKey] = set()
         for volume_no, paths in by_volume.items():
             volume = volumes.get(volume_no)

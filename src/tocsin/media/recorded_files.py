@@ -1,8 +1,9 @@
 """Reads files of recordings for those who look: groups as they stand, key pictures alone. In threads alone.
 
 The path is made from the index; no part of it may be a link. A file that is deleted meanwhile is read to its end.
+What lies in the far place is read by ranges, in threads that are for it alone.
 
-Source: design notes 0017 and 0019; ISO/IEC 14496-12, file format.
+Source: design notes 0017, 0019 and 0022; ISO/IEC 14496-12, file format.
 """
 
 from __future__ import annotations
@@ -10,25 +11,49 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-from collections.abc import AsyncIterator, Sequence
-from typing import BinaryIO, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, BinaryIO, Final, TypeVar
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.domain.recorded import Keys, OpenFile, Part
+from tocsin.domain.recorded import FarFile, FarFiles, Keys, OpenFile, Part
 from tocsin.domain.segment_groups import Group
-from tocsin.domain.segments import Codec, Volume
+from tocsin.domain.segments import Codec, Tier, Volume
 from tocsin.media.fmp4 import Sample, fragment
 from tocsin.media.segment_format import CONTINUES, walk
 
+T = TypeVar("T")
 PIECE_BYTES: Final = 256 << 10
+KEYS_AT_ONCE: Final = 8
 MOST_KEY_BYTES: Final = 8 << 20
 TICKS_PER_MS: Final = 90
 _RUN: Final = struct.Struct("!III")  # flags, count, data offset of the only `trun`, which ends the head of `moof`
 _RUN_AT: Final = 8 + 16 + 8 + 16 + 20 + 8  # behind mfhd, the head of traf, tfhd, tfdt and the head of trun
+_HEAD_BYTES: Final = _RUN_AT + _RUN.size + 8
+
+
+class _Disk:
+    """An open file of a folder."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.peek_bytes = _HEAD_BYTES
+        self.size_bytes = os.fstat(file.fileno()).st_size
+
+    def pread(self, size_bytes: int, at: int) -> bytes:
+        return os.pread(self.file.fileno(), size_bytes, at)
+
+    def pread_many(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.pread(size_bytes, at) for size_bytes, at in places]
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class VolumeFiles:
-    """Implements `RecordedFiles` for folders of this machine."""
+    """Implements `RecordedFiles` for folders of this machine, and with `far` for the far place."""
+
+    def __init__(self, far: FarFiles | None = None) -> None:
+        self._far = far
 
     async def look(self, volume: Volume, path: str) -> OpenFile:
         """Return what lies in a file that is being written. Errors: UNAVAILABLE."""
@@ -36,34 +61,77 @@ class VolumeFiles:
 
     async def take(self, volume: Volume, path: str, groups: Sequence[Group]) -> Part:
         """Return neighbouring groups as they stand in the file. Errors: UNAVAILABLE."""
-        file, size = await asyncio.to_thread(_open, volume, path)
         start = groups[0].offset
         length = groups[-1].offset + groups[-1].size_bytes - start
-        head = await asyncio.to_thread(os.pread, file.fileno(), 8, start)
-        if start + length > size or head[4:] != b"moof":
+        file = await self._call(volume, self._open, volume, path, start, start + length)
+        try:
+            first = await self._call(volume, file.pread, min(PIECE_BYTES, length), start)
+            if start + length > file.size_bytes or first[4:8] != b"moof":
+                raise _gone()
+        except TocsinError:
             file.close()
-            raise _gone()
-        return Part(_pieces(file, start, length), start, length, size)
+            raise
+        return Part(self._pieces(volume, file, first, start, length), start, length, file.size_bytes)
 
     async def keys(self, volume: Volume, path: str, groups: Sequence[Group], *, pace: int, is_reverse: bool) -> Keys:
         """Return the key pictures of groups as one fragment. Errors: UNAVAILABLE."""
-        return await asyncio.to_thread(_keys, volume, path, groups, pace, is_reverse)
+        return await self._call(volume, self._keys, volume, path, groups, pace, is_reverse)
 
+    async def _pieces(self, volume: Volume, file: FarFile, data: bytes, at: int, left: int) -> AsyncIterator[bytes]:
+        try:
+            while data:
+                yield data
+                at += len(data)
+                left -= len(data)
+                if not left:
+                    return
+                data = await self._call(volume, file.pread, min(PIECE_BYTES, left), at)
+            # cut short: the server sees that the answer is, and breaks the connection off
+        finally:
+            file.close()
 
-async def _pieces(file: BinaryIO, at: int, left: int) -> AsyncIterator[bytes]:
-    with file:
-        while left:
-            data = await asyncio.to_thread(os.pread, file.fileno(), min(PIECE_BYTES, left), at)
-            if not data:
-                return  # the server sees that the answer is short and breaks the connection off
-            at += len(data)
-            left -= len(data)
-            yield data
+    async def _call(self, volume: Volume, call: Callable[..., T], *args: Any) -> T:
+        if self._far is None or (volume.kind == "folder" and volume.tier is not Tier.COLD):
+            return await asyncio.to_thread(call, *args)
+        return await self._far.call(call, *args)
+
+    def _open(self, volume: Volume, path: str, start: int, end: int) -> FarFile:
+        if self._far is not None and volume.kind != "folder":
+            return self._far.open(volume, path, start, end)
+        return _Disk(_open(volume, path))
+
+    def _keys(self, volume: Volume, path: str, groups: Sequence[Group], pace: int, is_reverse: bool) -> Keys:
+        """Each picture lasts to the next key, the last to the end of its group; in reverse the latest comes first."""
+        places = [n for n, group in enumerate(groups) if not group.flags & CONTINUES]
+        ends = [groups[n].start_ms for n in places[1:]] + [groups[-1].end_ms]
+        rows = list(zip(places, ends, strict=True))
+        if is_reverse:
+            rows.reverse()
+        samples: list[Sample] = []
+        reached = len(groups) - 1
+        file = self._open(volume, path, 0, 0)
+        try:
+            used = 0
+            for at in range(0, len(rows), KEYS_AT_ONCE):
+                some = rows[at : at + KEYS_AT_ONCE]
+                for (n, end_ms), data in zip(some, _first_pictures(file, [groups[n] for n, _ in some]), strict=True):
+                    group = groups[n]
+                    used += len(data)
+                    if samples and used > MOST_KEY_BYTES:
+                        before = rows[len(samples) - 1][0]
+                        reached = len(groups) - 1 - before if is_reverse else n - 1
+                        return Keys(b"".join(fragment(1, 0, samples)), reached)
+                    ticks = max(1, (end_ms - group.start_ms) * TICKS_PER_MS // pace)
+                    samples.append(Sample(data, ticks, True))
+        finally:
+            file.close()
+        if not samples:
+            return Keys(b"", reached)
+        return Keys(b"".join(fragment(1, 0, samples)), reached)
 
 
 def _look(volume: Volume, path: str) -> OpenFile:
-    file, _ = _open(volume, path)
-    with file:
+    with _open(volume, path) as file:
         seen = walk(file)
     given = seen.parameters
     codec = (
@@ -72,50 +140,35 @@ def _look(volume: Volume, path: str) -> OpenFile:
     return OpenFile(seen.groups, codec)
 
 
-def _keys(volume: Volume, path: str, groups: Sequence[Group], pace: int, is_reverse: bool) -> Keys:
-    """Each picture lasts to the next key, the last to the end of its group; in reverse the latest comes first."""
-    places = [n for n, group in enumerate(groups) if not group.flags & CONTINUES]
-    ends = [groups[n].start_ms for n in places[1:]] + [groups[-1].end_ms]
-    rows = list(zip(places, ends, strict=True))
-    if is_reverse:
-        rows.reverse()
-    samples: list[Sample] = []
-    reached = len(groups) - 1
-    file, size = _open(volume, path)
-    with file:
-        used = 0
-        for done, (n, end_ms) in enumerate(rows):
-            group = groups[n]
-            if group.offset + group.size_bytes > size:
-                raise _gone()
-            data = _first_picture(file.fileno(), group)
-            used += len(data)
-            if samples and used > MOST_KEY_BYTES:
-                before = rows[done - 1][0]
-                reached = len(groups) - 1 - before if is_reverse else n - 1
-                break
-            ticks = max(1, (end_ms - group.start_ms) * TICKS_PER_MS // pace)
-            samples.append(Sample(data, ticks, True))
-    if not samples:
-        return Keys(b"", reached)
-    return Keys(b"".join(fragment(1, 0, samples)), reached)
+def _first_pictures(file: FarFile, groups: Sequence[Group]) -> list[bytes]:
+    """Return the first picture of each group; what does not come with its head is asked for once more."""
+    if any(group.offset + group.size_bytes > file.size_bytes for group in groups):
+        raise _gone()
+    heads = file.pread_many([(min(file.peek_bytes, group.size_bytes), group.offset) for group in groups])
+    found = []
+    for group, head in zip(groups, heads, strict=True):
+        at, length = _picture_in(head, group)
+        data = head[at : at + length]
+        if len(data) < length:
+            data += file.pread(length - len(data), group.offset + at + len(data))
+        if len(data) < length:
+            raise _gone()
+        found.append(data)
+    return found
 
 
-def _first_picture(fd: int, group: Group) -> bytes:
-    head = os.pread(fd, _RUN_AT + _RUN.size + 8, group.offset)
-    if len(head) < _RUN_AT + _RUN.size + 8 or head[4:8] != b"moof" or head[_RUN_AT - 4 : _RUN_AT] != b"trun":
+def _picture_in(head: bytes, group: Group) -> tuple[int, int]:
+    """Return where in a group its first picture lies, and its length."""
+    if len(head) < _HEAD_BYTES or head[4:8] != b"moof" or head[_RUN_AT - 4 : _RUN_AT] != b"trun":
         raise _gone()
     _flags, count, data_at = _RUN.unpack_from(head, _RUN_AT)
     _duration, length = struct.unpack_from("!II", head, _RUN_AT + _RUN.size)
     if not count or data_at + length > group.size_bytes:
         raise _gone()
-    data = os.pread(fd, length, group.offset + data_at)
-    if len(data) < length:
-        raise _gone()
-    return data
+    return data_at, length
 
 
-def _open(volume: Volume, path: str) -> tuple[BinaryIO, int]:
+def _open(volume: Volume, path: str) -> BinaryIO:
     if volume.kind != "folder":
         raise TocsinError(ErrorCode.UNAVAILABLE, "the volume is no folder of this machine", key="recorded.volume")
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -134,7 +187,7 @@ def _open(volume: Volume, path: str) -> tuple[BinaryIO, int]:
         raise _gone() from None
     finally:
         os.close(folder)
-    return file, os.fstat(file.fileno()).st_size
+    return file
 
 
 def _gone() -> TocsinError:

@@ -381,6 +381,7 @@ def _policy_values(policy: Policy) -> dict[str, Any]:
         "min_days": policy.min_days,
         "max_days": policy.max_days,
         "basis": policy.basis,
+        "hot_days": policy.hot_days,
         "changed_at_us": to_us(policy.changed_at),
     }
 
@@ -396,6 +397,7 @@ def _policy(row: Any) -> Policy:
         row.place_class,
         from_us(row.changed_at_us),
         row.version,
+        row.hot_days,
     )
 
 

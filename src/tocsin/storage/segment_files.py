@@ -31,13 +31,24 @@ class FolderVolumes:
 
     async def remove(self, volume: Volume, paths: Sequence[str]) -> Mapping[str, str]:
         """Remove files and sync their folders; return why for those that could not be."""
-        return await asyncio.to_thread(self._remove, volume, paths)
+        return await asyncio.to_thread(self.remove_now, volume, paths)
 
     async def usage(self, volume: Volume) -> tuple[int, int] | None:
         """Return size and free bytes of the file system; None when the volume is not there."""
-        return await asyncio.to_thread(_usage, volume)
+        return await asyncio.to_thread(self.usage_now, volume)
 
-    def _remove(self, volume: Volume, paths: Sequence[str]) -> dict[str, str]:
+    def usage_now(self, volume: Volume) -> tuple[int, int] | None:
+        """Look in this thread."""
+        if not is_mounted(volume):
+            return None
+        try:
+            found = shutil.disk_usage(volume.location)
+        except OSError:
+            return None
+        return found.used + found.free, found.free  # what is reserved for root is nobody's
+
+    def remove_now(self, volume: Volume, paths: Sequence[str]) -> dict[str, str]:
+        """Do it in this thread."""
         if not is_mounted(volume):
             return dict.fromkeys(paths, NOT_THERE)
         root = Path(volume.location)
@@ -68,16 +79,6 @@ def is_mounted(volume: Volume) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(mark, dict) and mark.get("volume") == volume.id
-
-
-def _usage(volume: Volume) -> tuple[int, int] | None:
-    if not is_mounted(volume):
-        return None
-    try:
-        found = shutil.disk_usage(volume.location)
-    except OSError:
-        return None
-    return found.used + found.free, found.free  # what is reserved for root is nobody's
 
 
 def _sync(folder: Path) -> None:

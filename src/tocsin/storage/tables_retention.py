@@ -17,6 +17,7 @@ retention_policies = Table(
     Column("min_days", Integer, nullable=False, comment="nothing younger is deleted"),
     Column("max_days", Integer, comment="all that is older is deleted; null: no ceiling"),
     Column("basis", Text, nullable=False, comment="the law, contract or decision it rests on"),
+    Column("hot_days", Integer, comment="recordings move to the far tier after so many days; null: says nothing of it"),
     Column("changed_at_us", Micros, nullable=False),
     _version(),
     comment="how long recordings are kept, where, and why",
@@ -99,3 +100,14 @@ read_leases = Table(
     comment="ranges that are being played or exported",
 )
 Index("ix_read_leases_stream", read_leases.c.stream_no, read_leases.c.until_us)
+
+segment_moves = Table(
+    "segment_moves",
+    metadata,
+    Column("stream_no", Integer, primary_key=True, autoincrement=False),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("from_no", Integer, nullable=False, comment="the volume it lay on"),
+    Column("to_no", Integer, nullable=False, comment="the volume it moves to"),
+    Column("begun_at_us", Micros, nullable=False),
+    comment="segments with a copy on two volumes; the row of the segment says which of them counts",
+)

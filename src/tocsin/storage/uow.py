@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tocsin.storage.recorder_plans import RecorderPlanRepository
     from tocsin.storage.retention import RetentionRepository
     from tocsin.storage.rules import RuleRepository
+    from tocsin.storage.segment_moves import MoveRepository
     from tocsin.storage.segments import SegmentRepository
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
@@ -262,6 +263,13 @@ class Transaction:
         from tocsin.storage.rules import RuleRepository
 
         return RuleRepository(self.connection)
+
+    @cached_property
+    def moves(self) -> MoveRepository:
+        """Segments on their way between volumes."""
+        from tocsin.storage.segment_moves import MoveRepository
+
+        return MoveRepository(self.connection)
 
     @cached_property
     def kept(self) -> KeptRepository:

@@ -48,6 +48,7 @@ from tocsin.domain import (
     snapshots,
     speaking,
     terminal_service,
+    tiers,
 )
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
@@ -117,6 +118,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         recorder_memory.WORDS,
         recorder_plans.WORDS,
         recorder_volumes.WORDS,
+        tiers.WORDS,
         notices.WORDS,
         recorded.WORDS,
         BLOCK_WORDS,

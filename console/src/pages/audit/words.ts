@@ -128,6 +128,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'retention.hold_renewed': m.audit_retention_hold_renewed,
   'retention.hold_released': m.audit_retention_hold_released,
   'recording.deleted': m.audit_recording_deleted,
+  'recording.moved': m.audit_recording_moved,
   'recording.space_short': m.audit_recording_space_short,
   'recording.stopped_for_space': m.audit_recording_stopped_for_space,
   'recording.resumed_after_space': m.audit_recording_resumed_after_space,

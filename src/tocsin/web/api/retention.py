@@ -41,6 +41,9 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Day = Annotated[str, Query(max_length=10, description="a day, UTC: 2026-11-27")]
 JurisdictionId = Annotated[str | None, Field(max_length=36, description="where it applies; null: everywhere")]
+HotDays = Annotated[
+    int | None, Field(ge=0, le=MAX_DAYS, description="days until recordings move to the far tier; null: says nothing")
+]
 MaxDays = Annotated[int | None, Field(ge=1, le=MAX_DAYS, description="null: no ceiling")]
 
 
@@ -52,6 +55,7 @@ class PolicyIn(In):
     place_class: Annotated[str, Field(max_length=24, description="class of place; empty: any")] = ""
     min_days: Days = 0
     max_days: MaxDays = None
+    hot_days: HotDays = None
     basis: Reason
 
 
@@ -64,6 +68,7 @@ class PolicyPatch(In):
     place_class: Annotated[str, Field(max_length=24)] = ""
     min_days: Days = 0
     max_days: MaxDays = None
+    hot_days: HotDays = None
     basis: Reason | None = None
 
 
@@ -118,6 +123,7 @@ class RetentionPolicy(Out):
     place_class: str
     min_days: int
     max_days: int | None
+    hot_days: int | None
     basis: str
     changed_at: str | None
     version: int
@@ -156,6 +162,7 @@ class KeptCamera(Out):
     floor_policy: str
     ceiling_days: int | None
     ceiling_policy: str
+    hot_days: int | None
 
 
 class HoldCost(Out):
@@ -226,6 +233,37 @@ class Forecast(Out):
     meets_floors: bool
     lacking_bytes: int
     needed_bytes: int | None
+
+
+class RecordingTier(Out):
+    """The far place recordings move to: ok, full, gone, read_only or foreign, why, and when it is tried again.
+
+    `waiting` are files due now (more when `has_more`), `oldest_due_ms` since when the oldest is; `moved` counts since
+    the start of the server. `differing` files are not as they were recorded, and stay.
+    """
+
+    location: str
+    kind: str
+    state: str
+    reason: str
+    again_at: str | None
+    waiting: int
+    waiting_bytes: int
+    has_more: bool
+    oldest_due_ms: int | None
+    moved: int
+    moved_bytes: int
+    moved_at: str | None
+    differing: int
+    after_days: int | None
+    at_percent: int
+    rate_bytes_s: int
+
+
+class RecordingTiers(Out):
+    """Null without a far place."""
+
+    tier: RecordingTier | None
 
 
 def _desk(house: House) -> RetentionDesk:
@@ -409,3 +447,10 @@ async def read_storage_forecast(
     """Say how many days the disks give at the last day's bit rates, when they fill, what holds cost, what if."""
     what = WhatIf(add_cameras, add_kbps, rate_pct, keep_days, add_gb * 1_000_000_000)
     return reply(await _desk(house).storage.look(actor=actor, what=what))
+
+
+@router.get("/tier", response_model=RecordingTiers)
+async def read_recording_tier(house: House, actor: Reader) -> Response:
+    """Say where recordings move, how that is doing, and what waits."""
+    found = _desk(house).tier(actor=actor)
+    return reply({"tier": None if found is None else found.form()})
