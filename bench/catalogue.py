@@ -18,6 +18,7 @@ from bench import (
     seek,
     sip_keepalive,
     start,
+    terminals,
     wall,
 )
 from bench.report import Bench
@@ -26,6 +27,7 @@ BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
         alarm_ingest.BENCH,
+        terminals.BENCH,
         alarm_to_screen.BENCH,
         sip_keepalive.BENCH,
         gb_devices.BENCH,

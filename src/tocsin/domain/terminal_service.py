@@ -23,9 +23,11 @@ from tocsin.domain.store import Store
 from tocsin.domain.terminal_events import PositionsRead, TerminalAnswered, TerminalReleased, TerminalSet, TerminalTold
 from tocsin.domain.terminal_intake import release
 from tocsin.domain.terminals import MAX_HOURS_READ, Position, Terminal
+from tocsin.domain.units import Unit
 
 MAX_TEXT: Final = 200
 MAX_POSITIONS: Final = 3600
+MAX_UNITS: Final = 2000
 PARAMETERS: Final[Mapping[str, tuple[int, int]]] = {
     "heartbeat_s": (10, 3600),
     "default_interval_s": (1, 3600),
@@ -96,6 +98,12 @@ class TerminalService(UseCases):
         device, terminal = await self._store.read(_view, device_id, actor)
         unit_id = str(device.settings.get("unit_id") or "")
         return TerminalView(device, terminal, unit_id, self._line.is_connected(device_id))
+
+    async def units(self, *, actor: Actor) -> list[Unit]:
+        """Return the units a terminal may belong to: who keeps the registry need not read incidents for it."""
+        return await self._store.read(
+            lambda tx: list(tx.units.find(visible_to=scope(actor, Permission.READ_REGISTRY), limit=MAX_UNITS))
+        )
 
     async def tell(self, device_id: str, text: str, *, actor: Actor, urgent: bool = False) -> CommandOutcome:
         """Send words to the crew. Errors: INVALID; NOT_FOUND; FORBIDDEN; CONFLICT when refused; UNAVAILABLE."""

@@ -18,7 +18,6 @@ from tocsin.sim.terminal_device import SimTerminal, TerminalSpec, moments_before
 PACE_S: Final = 0.01
 CONNECTS_AT_A_TIME: Final = 100
 RECONNECT_S: Final = 1.0
-FLOOD_BEFORE_S: Final = 600.0  # the flood's own clock begins this long ago and goes a second a report
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,10 @@ class TerminalPlan:
     """What to send and how.
 
     `rate_per_s` is the location reports of all terminals together; 0 sends as fast as answers come, `at_a_time` of each
-    terminal under way, and lets each terminal's own clock go a second a report. `sos` and `dead_zones` are how many
-    terminals press their button, or lose the network for `dead_reports` reports and upload them as a batch.
-    `editions` are given out in turn. The run ends after `seconds` or `reports`, whichever is first.
+    terminal under way, and lets each terminal's own clock, which began `clock_before_s` ago, go a second a report.
+    `sos` and `dead_zones` are how many terminals press their button, or lose the network for `dead_reports` reports and
+    upload them as a batch. `editions` are given out in turn. The run ends after `seconds` or `reports`, whichever is
+    first.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +40,7 @@ class TerminalPlan:
     reports: int | None = None
     rate_per_s: float = 1.0
     at_a_time: int = 8
+    clock_before_s: float = 600.0
     heartbeat_s: float = 60.0
     sos: int = 0
     dead_zones: int = 0
@@ -207,7 +208,7 @@ class _Run:
         finally:
             self._away.discard(terminal)
         is_flood = self._plan.rate_per_s <= 0  # then its own clock has been where the reports of now are
-        until = self._clock.now() - timedelta(seconds=FLOOD_BEFORE_S if is_flood else 0.0)
+        until = self._clock.now() - timedelta(seconds=self._plan.clock_before_s if is_flood else 0.0)
         held = moments_before(until, self._plan.dead_reports, 30.0)
         for start in range(0, len(held), 20):
             part = held[start : start + 20]
@@ -218,7 +219,7 @@ class _Run:
     async def _send_all(self, ready: list[SimTerminal], began_s: float) -> None:
         plan = self._plan
         if plan.rate_per_s <= 0:
-            start = self._clock.now() - timedelta(seconds=FLOOD_BEFORE_S)
+            start = self._clock.now() - timedelta(seconds=plan.clock_before_s)
             self._own_clock = dict.fromkeys(ready, start)
             for terminal in ready:
                 for _ in range(plan.at_a_time):
@@ -316,6 +317,9 @@ def add_arguments(kinds: Any) -> argparse.ArgumentParser:
         "--rate", type=float, default=1.0, metavar="R", help="reports a second of all; 0 as fast as answers come"
     )
     parser.add_argument("--at-a-time", type=int, default=8, metavar="N", help="reports under way of each, with rate 0")
+    parser.add_argument(
+        "--clock-before", type=float, default=600.0, metavar="S", help="with rate 0: how long ago their clocks begin"
+    )
     parser.add_argument("--heartbeat", type=float, default=60.0, metavar="S", help="0 sends none")
     parser.add_argument("--sos", type=int, default=0, metavar="N", help="so many press their button and hold it")
     parser.add_argument("--dead-zones", type=int, default=0, metavar="N", help="so many lose the network and refill")
@@ -342,6 +346,7 @@ def run(arguments: argparse.Namespace, report: Callable[[dict[str, Any]], None])
         reports=arguments.reports,
         rate_per_s=arguments.rate,
         at_a_time=arguments.at_a_time,
+        clock_before_s=arguments.clock_before,
         heartbeat_s=arguments.heartbeat,
         sos=arguments.sos,
         dead_zones=arguments.dead_zones,

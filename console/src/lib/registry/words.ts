@@ -17,6 +17,7 @@ export const KINDS = Object.keys(KIND);
 export const kindOf = (kind: string) => (KIND[kind] ?? (() => kind))();
 
 const PROTOCOL: Record<string, string> = { dc09: 'SIA DC-09', gb28181: 'GB/T 28181', onvif: 'ONVIF', rtsp: 'RTSP' };
+PROTOCOL.jt808 = 'JT/T 808';
 export const protocolOf = (protocol: string) => PROTOCOL[protocol] ?? protocol;
 
 const CLASS: Record<string, () => string> = {

@@ -12,7 +12,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.terminal_service import TerminalService, TerminalView
-from tocsin.web.api.shapes import In, Out, reply
+from tocsin.web.api.shapes import In, Out, Page, listed, reply
 from tocsin.web.deps import House, allowed
 from tocsin.web.services import Services
 
@@ -88,10 +88,28 @@ class TerminalPosition(Out):
     heading_deg: int
 
 
+class UnitChoice(Out):
+    """A unit a terminal may belong to."""
+
+    id: str
+    call_sign: str
+    name: str
+    name_en: str
+
+
 class TerminalPositions(Out):
     """Positions, oldest first."""
 
     items: list[TerminalPosition]
+
+
+@router.get("/units", response_model=Page[UnitChoice])
+async def list_unit_choices(house: House, actor: Reader) -> Response:
+    """List the units a terminal may belong to, by name alone."""
+    found = await _service(house).units(actor=actor)
+    return listed(
+        [{"id": one.id, "call_sign": one.call_sign, "name": one.name, "name_en": one.name_en} for one in found], None
+    )
 
 
 @router.get("/{device_id}", response_model=TerminalOut)
