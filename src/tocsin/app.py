@@ -69,6 +69,7 @@ from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.picture_rounds import PictureRounds
@@ -443,6 +444,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         units=UnitService(store),
         plans=PlanService(store),
         rules=RuleService(store),
+        load=LoadService(store, clock),
         rule_trials=rule_trials,
         recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,
         views=views,

@@ -40,6 +40,7 @@ from tocsin.domain.ingest import Arrivals
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
@@ -269,6 +270,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
             StorageService(store, clock, volume_files),
         ),
         rules=RuleService(store),
+        load=LoadService(store, clock),
         rule_trials=RuleTrials(store, clock),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.kept_segments import KeptRepository
     from tocsin.storage.layouts import LayoutRepository
+    from tocsin.storage.load import LoadRepository
     from tocsin.storage.message_marks import MarkRepository
     from tocsin.storage.notices import NoticeRepository
     from tocsin.storage.outbox import OutboxRepository
@@ -256,6 +257,13 @@ class Transaction:
         from tocsin.storage.retention import RetentionRepository
 
         return RetentionRepository(self.connection)
+
+    @cached_property
+    def load(self) -> LoadRepository:
+        """What the measures of alarm load read."""
+        from tocsin.storage.load import LoadRepository
+
+        return LoadRepository(self.connection)
 
     @cached_property
     def rules(self) -> RuleRepository:

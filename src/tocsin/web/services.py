@@ -33,6 +33,7 @@ from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.ingest import Taken
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.plan_service import PlanService
@@ -190,6 +191,7 @@ class Services:
     acts: DeviceActs | None = None
     retention: RetentionDesk | None = None
     rules: RuleService | None = None
+    load: LoadService | None = None
     rule_trials: RuleTrials | None = None
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
