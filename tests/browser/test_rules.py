@@ -15,11 +15,13 @@ WORDS = {
         "new": "New rule…", "name": "Name", "why": "Why", "try": "Try on the last 30 days", "save": "Save",
         "acts": "Held and hidden", "repairs": "Repairs", "history": "History (v1)", "change": "Change…",
         "on": "In force", "off": "off", "close": "Close", "does": "What it does", "done": "signals of 30 days",
+        "measures": "Measures",
     },
     "zh-CN": {
         "new": "新建规则…", "name": "名称", "why": "原因", "try": "用最近 30 天试运行", "save": "保存",
         "acts": "暂缓与归并", "repairs": "报修建议", "history": "历史（v1）", "change": "修改…",
         "on": "启用", "off": "已停用", "close": "关闭", "does": "作用", "done": "条信号",
+        "measures": "指标",
     },
 }  # fmt: skip
 
@@ -64,5 +66,11 @@ def test_a_rule_is_tried_adopted_and_switched_off(language: str, theme: Theme, t
         page.get_by_role("link", name=words[part], exact=True).click()
         expect(page.locator(".skeleton")).to_have_count(0)
         picture(part)
+    seat.visit("/load")
+    expect(page.locator("[role=status].reg-say")).to_be_visible()
+    picture("load-now")
+    page.get_by_role("link", name=words["measures"], exact=True).click()
+    expect(page.locator("#load-measures")).to_be_visible()
+    picture("load-measures")
     saved = [rule for rule in town.ask("GET", "/rules")["items"] if rule["name"] == name]
     assert [(rule["version_no"], rule["is_on"]) for rule in saved] == [(2, False)]

@@ -104,6 +104,10 @@ WORDS = Words(
 REFUSALS = Words(
     {
         "incident_closed": ("The incident is already closed.", "该警情已结案。"),
+        "not_low_class": (
+            "Only priority 4 and lower is closed together, and nothing about life.",
+            "仅 4 级及以下可合并处理，涉及人身安全的除外。",
+        ),
         "incident_state": (
             "An incident cannot go from {state} to {wanted}.",
             "警情不能从 {state} 变为 {wanted}。",
