@@ -242,6 +242,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        "signature": {"type": "apiKey", "in": "header", "name": "X-Tocsin-Signature"},
     }
     for route in app.routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:

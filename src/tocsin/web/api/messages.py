@@ -72,7 +72,9 @@ class MessageMeaning(Out):
     dropped: int
 
 
-@router.post("/ingest/{source}", response_model=MessageTaken, status_code=201)
+@router.post(
+    "/ingest/{source}", response_model=MessageTaken, status_code=201, openapi_extra={"security": [{"signature": []}]}
+)
 async def take_message(
     source: Annotated[str, Path(max_length=64, description="name of a webhook of the registry")],
     house: House,
