@@ -129,7 +129,7 @@ class RecordingStatus(Out):
 
 
 class RecordingVolume(Out):
-    """A folder or bucket; `recorded_bytes` is what our recordings take of it, null while that is counted.
+    """A folder or bucket; `recorded_bytes` is what our recordings take of it.
     State: ok, full, slow, read_only, gone,
     foreign.
     """
@@ -141,7 +141,7 @@ class RecordingVolume(Out):
     state: str
     total_bytes: int
     free_bytes: int
-    recorded_bytes: int | None
+    recorded_bytes: int
     reserve_bytes: int
     high_percent: int
     low_percent: int
