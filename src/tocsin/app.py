@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client.core import Metric
 
-from tocsin import __version__, recording, workers
+from tocsin import __version__, event_tables, recording, workers
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
@@ -75,6 +75,7 @@ from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.picture_rounds import PictureRounds
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.quarantine_service import QuarantineService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recorder_volumes import WORDS as VOLUME_WORDS
@@ -445,6 +446,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         plans=PlanService(store),
         rules=RuleService(store),
         load=LoadService(store, clock),
+        quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=rule_trials,
         recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,
         views=views,

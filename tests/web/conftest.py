@@ -19,6 +19,7 @@ from tests.support.kept import MemoryFiles
 from tests.support.movers import Mover
 from tests.support.recordings import FakeFetcher, FakePlaybacks, KnownRecordings
 from tests.support.speakers import DeafLine
+from tocsin import event_tables
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.log import set_up_log
@@ -45,6 +46,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.quarantine_service import QuarantineService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
@@ -271,6 +273,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         ),
         rules=RuleService(store),
         load=LoadService(store, clock),
+        quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=RuleTrials(store, clock),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),

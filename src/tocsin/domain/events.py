@@ -85,6 +85,11 @@ from tocsin.domain.people_events import (
     UserDisabled,
     UserEnabled,
 )
+from tocsin.domain.quarantine_events import (
+    QuarantineRepaired,
+    QuarantineRepairUndone,
+    QuarantineReread,
+)
 from tocsin.domain.registry_events import (
     ConfigAnswered,
     ConfigAsked,
@@ -216,6 +221,9 @@ __all__ = [
     "PresetSaved",
     "ProfileForgotten",
     "ProfilesImported",
+    "QuarantineRepairUndone",
+    "QuarantineRepaired",
+    "QuarantineReread",
     "RecordingOpened",
     "Refused",
     "RegistryFact",

@@ -125,5 +125,8 @@ class SignalFilter:
     received_from: datetime | None = None
     received_to: datetime | None = None
     after: str = ""
+    protocol: str = ""
+    reason: str = ""
+    code: str = ""
     newest_first: bool = False
     without_silent: bool = False

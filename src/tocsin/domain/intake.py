@@ -30,6 +30,7 @@ from tocsin.domain.intake_rules import (
     read_events,
     source_of,
 )
+from tocsin.domain.quarantine import UNKNOWN_CODE, meanings_of, read_with
 from tocsin.domain.rule_intake import Ruled
 from tocsin.domain.signals import Receipt, Signal, SignalState, StoredSignal
 from tocsin.domain.store import Store
@@ -77,7 +78,7 @@ class Intake:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
         memory = self._memory
         memory.begin(tx)
-        receipts, fresh = _keep(tx, signals, memory)
+        receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory)
         opened = self._apply(tx, fresh, [], memory, is_new=True)
         memory.end(fresh[-1].id if fresh else "")
         if len(self._awaited_acks) > MAX_AWAITED_ACKS:
@@ -110,6 +111,12 @@ class Intake:
     def repair(self, tx: Any, limit: int = 200) -> int:
         """Run the rules again for the oldest unprocessed signals; return how many went through."""
         return self._rerun(tx, tx.signals.unprocessed(limit))
+
+    def take_again(self, tx: Any, explained: Sequence[StoredSignal]) -> int:
+        """Run the rules for kept signals that a repair has explained; return how many raised an alarm."""
+        self._apply(tx, list(explained), [], IntakeMemory())
+        self._memory.clear()  # incidents were opened and joined beside it
+        return len(tx.signals.alarm_ids([stored.id for stored in explained]))
 
     async def release_due(self) -> int:
         """Let go what rules held until now; return how many events. Cheap while nothing is due."""
@@ -232,6 +239,17 @@ def _numbered(signal: Signal, reading: Reading) -> Iterator[tuple[int, NormalEve
         while signal.events[number] is not event:
             number += 1
         yield number, event
+
+
+def _explained(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> Sequence[Signal]:
+    """Return signals with what people said their codes mean; nearly always there is nothing to look for."""
+    asked = {s.device_id for s in signals if s.quarantine in UNKNOWN_CODE and s.device_id}
+    said = memory.meanings(tx) if asked else ()
+    if not said:
+        return signals
+    models = tx.quarantine.models(asked)
+    means = {id: meanings_of(said, id, *models.get(id, ("", ""))) for id in asked}
+    return [(read_with(s, means[s.device_id]) or s) if s.device_id in means else s for s in signals]
 
 
 def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[list[Receipt], list[StoredSignal]]:

@@ -16,6 +16,7 @@ from tocsin.domain.alarm_rules import RuleBook
 from tocsin.domain.incidents import Incident
 from tocsin.domain.intake_rules import LastSignal, Origin, ZoneInfo
 from tocsin.domain.plans import Plan
+from tocsin.domain.quarantine import Repair
 from tocsin.domain.rule_engine import DeviceState
 
 MAX_ENTRIES = 50_000
@@ -40,6 +41,7 @@ class IntakeMemory:
         self._key_of: dict[str, Key] = {}
         self._counters: dict[str, int] = {}
         self._plans: list[Plan] | None = None
+        self._meanings: list[Repair] | None = None
         self._book: RuleBook | None = None
         self._rule_states: dict[str, DeviceState] = {}
         self.stored_rule_states: set[str] = set()  # devices whose state has a row
@@ -52,6 +54,7 @@ class IntakeMemory:
         self._counters.clear()
         self._rule_states.clear()
         self.stored_rule_states.clear()
+        self._meanings = None
         self._plans = None
         self._book = None
         self._last_signal_id = ""
@@ -85,6 +88,8 @@ class IntakeMemory:
             self._zoned.clear()
             self._with_zones.clear()
             self._forget_incidents()
+        elif kind == "repair":
+            self._meanings = None
         elif kind == "plan":
             self._plans = None
             self._forget_incidents()
@@ -144,6 +149,13 @@ class IntakeMemory:
     def strange_zones(self, wanted: Collection[Key]) -> list[Key]:
         """Return those of these (device id, zone number) pairs that their device, which has zones, does not have."""
         return [pair for pair in wanted if pair[0] in self._with_zones and pair not in self._zones]
+
+    def meanings(self, tx: Any) -> list[Repair]:
+        """Return what people said that codes mean."""
+        known = self._meanings
+        if known is None:
+            known = self._meanings = list(tx.quarantine.meanings())
+        return known
 
     def plans(self, tx: Any) -> list[Plan]:
         """Return every plan in its current version."""

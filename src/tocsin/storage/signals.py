@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, func, literal_column, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import Category, NormalEvent
@@ -14,11 +14,13 @@ from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import SignalFilter
 from tocsin.domain.intake_rules import LastSignal, Origin, PlaceInfo, ZoneInfo
-from tocsin.domain.signals import Signal, SignalState, StoredSignal
+from tocsin.domain.quarantine import EXPLAINED
+from tocsin.domain.signals import LATE, Signal, SignalState, StoredSignal
 from tocsin.storage.bulk import Bulk, Question
 from tocsin.storage.scope import within
 from tocsin.storage.tables_alarms import alarms, last_signals, signals
 from tocsin.storage.tables_proof import audit, chain
+from tocsin.storage.tables_quarantine import signal_readings
 from tocsin.storage.tables_registry import devices, jurisdictions, places, zones
 
 _encode = msgspec.json.Encoder().encode
@@ -61,9 +63,19 @@ _ZONES = select(
     )
 )
 # No event of duress in it: those on the premises must not read that somebody asked for help.
-_IS_LOUD = signals.c.events.not_like(f'%"category":"{Category.DURESS.value}"%')
-_LISTED = select(signals, devices.c.jurisdiction_code).select_from(
-    signals.outerjoin(devices, devices.c.id == signals.c.device_id)
+_EVENTS = func.coalesce(signal_readings.c.events, signals.c.events)
+_DEVICE = func.coalesce(signal_readings.c.device_id, signals.c.device_id)
+_IS_LOUD = _EVENTS.not_like(f'%"category":"{Category.DURESS.value}"%')
+_LISTED = select(
+    signals,
+    devices.c.jurisdiction_code,
+    signal_readings.c.events.label("read_events"),
+    signal_readings.c.device_id.label("read_device_id"),
+    signal_readings.c.is_late,
+).select_from(
+    signals.outerjoin(signal_readings, signal_readings.c.signal_id == signals.c.id).outerjoin(
+        devices, devices.c.id == _DEVICE
+    )
 )
 
 
@@ -172,7 +184,7 @@ class SignalRepository:
             .order_by(signals.c.id)
             .limit(limit)
         )
-        return [_stored(row) for row in rows]
+        return [stored_signal(row) for row in rows]
 
     def load(self, signal_ids: Collection[str]) -> list[StoredSignal]:
         """Return signals by id, oldest first, for the house's own work."""
@@ -181,7 +193,7 @@ class SignalRepository:
         rows = self._connection.execute(
             select(signals).where(signals.c.id.in_(sorted(signal_ids))).order_by(signals.c.id)
         )
-        return [_stored(row) for row in rows]
+        return [stored_signal(row) for row in rows]
 
     def get(self, signal_id: str, *, visible_to: Scope, without_silent: bool = False) -> StoredSignal:
         """Return one signal. Errors: NOT_FOUND when absent, outside the scope, or silent and those are left out."""
@@ -189,18 +201,31 @@ class SignalRepository:
         row = self._connection.execute(query.where(_IS_LOUD) if without_silent else query).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no signal {signal_id}")
-        return _stored(row)
+        return stored_signal(row)
 
     def find(self, wanted: SignalFilter, *, visible_to: Scope, limit: int = 100) -> list[StoredSignal]:
         """Return signals newest last, unless asked the other way; one of an unknown account belongs to the house."""
         column = signals.c
         query = _LISTED.where(self._within(visible_to))
         if wanted.device_id:
-            query = query.where(column.device_id == wanted.device_id)
+            query = query.where(
+                (column.device_id == wanted.device_id)
+                | column.id.in_(
+                    select(signal_readings.c.signal_id).where(signal_readings.c.device_id == wanted.device_id)
+                )
+            )
+        if wanted.protocol:
+            query = query.where(column.protocol == wanted.protocol)
+        if wanted.reason:
+            query = query.where(column.quarantine == wanted.reason)
+        if wanted.code:
+            query = query.where(column.events.contains(_encode(wanted.code).decode(), autoescape=True))
         if wanted.account:
             query = query.where(column.account == wanted.account)
         if wanted.state:
             query = query.where(column.state == wanted.state)
+            if wanted.state != SignalState.PROCESSED:  # as the partial index on states has it
+                query = query.where(column.state != literal_column("'processed'"))
         if wanted.without_silent:
             query = query.where(_IS_LOUD)
         if wanted.received_from is not None:
@@ -210,7 +235,7 @@ class SignalRepository:
         if wanted.after:
             query = query.where(column.id < wanted.after if wanted.newest_first else column.id > wanted.after)
         order = column.id.desc() if wanted.newest_first else column.id
-        return [_stored(row) for row in self._connection.execute(query.order_by(order).limit(limit))]
+        return [stored_signal(row) for row in self._connection.execute(query.order_by(order).limit(limit))]
 
     def alarm_ids(self, signal_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the alarms each signal raised."""
@@ -299,7 +324,12 @@ def _values(stored: StoredSignal) -> tuple[Any, ...]:
     )
 
 
-def _stored(row: Row[Any]) -> StoredSignal:
+def stored_signal(row: Row[Any]) -> StoredSignal:
+    """Return a signal as kept, or as a repair reads it where the query has that beside it."""
+    reading = getattr(row, "read_events", None)
+    flags = _flags.decode(row.flags)
+    if reading is not None:
+        flags = (*flags, EXPLAINED, *((LATE,) if row.is_late else ()))
     signal = Signal(
         protocol=row.protocol,
         transport=row.transport,
@@ -307,12 +337,12 @@ def _stored(row: Row[Any]) -> StoredSignal:
         account=row.account,
         raw=bytes(row.raw),
         received_at=from_us(row.received_at_us),
-        device_id=row.device_id,
+        device_id=row.device_id if reading is None else row.read_device_id,
         token=row.token,
         sent_at=optional_from_us(row.sent_at_us),
-        events=_events.decode(row.events),
-        quarantine=row.quarantine,
-        flags=_flags.decode(row.flags),
+        events=_events.decode(row.events if reading is None else reading),
+        quarantine=row.quarantine if reading is None else "",
+        flags=flags,
         encrypted=bool(row.encrypted),
     )
     return StoredSignal(row.id, signal, SignalState(row.state), row.copies)

@@ -55,6 +55,7 @@ from tocsin.storage import tables_people as tables_people  # noqa: E402
 from tocsin.storage import tables_pictures as tables_pictures  # noqa: E402
 from tocsin.storage import tables_plans as tables_plans  # noqa: E402
 from tocsin.storage import tables_proof as tables_proof  # noqa: E402
+from tocsin.storage import tables_quarantine as tables_quarantine  # noqa: E402
 from tocsin.storage import tables_recording as tables_recording  # noqa: E402
 from tocsin.storage import tables_registry as tables_registry  # noqa: E402
 from tocsin.storage import tables_retention as tables_retention  # noqa: E402

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tocsin.storage.places import PlaceRepository
     from tocsin.storage.plans import PlanRepository
     from tocsin.storage.profiles import ProfileRepository
+    from tocsin.storage.quarantine import QuarantineRepository
     from tocsin.storage.recorder_plans import RecorderPlanRepository
     from tocsin.storage.retention import RetentionRepository
     from tocsin.storage.rules import RuleRepository
@@ -278,6 +279,11 @@ class Transaction:
         from tocsin.storage.segment_moves import MoveRepository
 
         return MoveRepository(self.connection)
+    def quarantine(self) -> QuarantineRepository:
+        """What nobody understood, and what people said it means."""
+        from tocsin.storage.quarantine import QuarantineRepository
+
+        return QuarantineRepository(self.connection)
 
     @cached_property
     def kept(self) -> KeptRepository:

@@ -38,6 +38,7 @@ from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
+from tocsin.domain.quarantine_service import QuarantineService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
@@ -192,6 +193,7 @@ class Services:
     retention: RetentionDesk | None = None
     rules: RuleService | None = None
     load: LoadService | None = None
+    quarantine: QuarantineService | None = None
     rule_trials: RuleTrials | None = None
     snapshots: SnapshotService | None = None
     recorded: RecordedService | None = None
