@@ -13,7 +13,7 @@ async def test_a_code_nobody_knew_is_said_later_and_taken_back(house: WebHouse) 
     event = NormalEvent("pulse", "3", EventKind.TROUBLE, Category.UNKNOWN, 5, "?", "?", zone="004", is_known=False)
     await house.services.quarantine._intake.accept(signal_of(event, protocol="surgard", quarantine="unknown_code"))  # type: ignore[union-attr]
     body: dict[str, Any] = {
-        "kind": "code", "code_system": "pulse", "code": "3", "event": "cid:1110", "reach": "house", "reason": "the list",
+        "kind": "code", "code_system": "pulse", "code": "3", "event": "cid:1110", "reach": "house", "reason": "list",
     }  # fmt: skip
     async with house.client("admin") as client:
         (source,) = (await client.get("/api/v1/quarantine/sources?lang=en")).json()["items"]
