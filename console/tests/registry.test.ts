@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../src/lib/api/client';
 import { changes, fieldErrors } from '../src/lib/registry/form';
-import { bytesOf, hexLines, textOf } from '../src/pages/devices/bytes';
+import { bytesOf, hexLines, textOf } from '$lib/registry/bytes';
 
 describe('raw bytes', () => {
   it('are shown as text with every control character visible', () => {

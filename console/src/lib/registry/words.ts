@@ -12,6 +12,7 @@ const KIND: Record<string, () => string> = {
   intercom: m.registry_kind_intercom,
   terminal: m.registry_kind_terminal,
   sensor: m.registry_kind_sensor,
+  receiver: m.registry_kind_receiver,
 };
 export const KINDS = Object.keys(KIND);
 export const kindOf = (kind: string) => (KIND[kind] ?? (() => kind))();
