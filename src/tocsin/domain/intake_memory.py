@@ -88,7 +88,7 @@ class IntakeMemory:
             self._zoned.clear()
             self._with_zones.clear()
             self._forget_incidents()
-        elif kind == "repair":
+        elif kind == "signal_repair":
             self._meanings = None
         elif kind == "plan":
             self._plans = None

@@ -13,7 +13,7 @@ class QuarantineRepaired(Fact):
     """Somebody said what a code means or whose an account is."""
 
     ACTION: ClassVar[str] = "quarantine.repaired"
-    SUBJECT: ClassVar[str] = "repair"
+    SUBJECT: ClassVar[str] = "signal_repair"
 
     kind: str
     reason: str
@@ -29,7 +29,7 @@ class QuarantineReread(Fact):
     """The signals a repair explains were read again: so many, of them too old for an alarm, of them with one."""
 
     ACTION: ClassVar[str] = "quarantine.reread"
-    SUBJECT: ClassVar[str] = "repair"
+    SUBJECT: ClassVar[str] = "signal_repair"
 
     read: int
     late: int
@@ -41,7 +41,7 @@ class QuarantineRepairUndone(Fact):
     """A repair was taken back; the signals it read are in quarantine again."""
 
     ACTION: ClassVar[str] = "quarantine.repair_undone"
-    SUBJECT: ClassVar[str] = "repair"
+    SUBJECT: ClassVar[str] = "signal_repair"
 
     kind: str
     reason: str

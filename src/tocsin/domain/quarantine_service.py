@@ -57,7 +57,7 @@ class QuarantineService(UseCases):
         Errors: FORBIDDEN, NOT_FOUND, INVALID, CONFLICT.
         """
         wanted = replace(self._meant(asked), id=new_id())
-        made = await self._act("quarantine.repaired", "repair", wanted.id, actor, _begin, wanted, actor)
+        made = await self._act("quarantine.repaired", "signal_repair", wanted.id, actor, _begin, wanted, actor)
         after, done = "", made
         while done.read < MAX_READ:
             after, done = await self._store.run(_read_chunk, done, after, self._intake.take_again)
@@ -70,7 +70,7 @@ class QuarantineService(UseCases):
 
         Errors: FORBIDDEN, NOT_FOUND, CONFLICT.
         """
-        return await self._act("quarantine.repair_undone", "repair", repair_id, actor, _undo, repair_id, actor)
+        return await self._act("quarantine.repair_undone", "signal_repair", repair_id, actor, _undo, repair_id, actor)
 
     def _meant(self, asked: Repair) -> Repair:
         """Return it with the event it names. Errors: INVALID when our tables have none of that id."""

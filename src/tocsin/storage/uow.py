@@ -279,6 +279,8 @@ class Transaction:
         from tocsin.storage.segment_moves import MoveRepository
 
         return MoveRepository(self.connection)
+
+    @cached_property
     def quarantine(self) -> QuarantineRepository:
         """What nobody understood, and what people said it means."""
         from tocsin.storage.quarantine import QuarantineRepository

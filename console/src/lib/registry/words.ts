@@ -17,8 +17,21 @@ const KIND: Record<string, () => string> = {
 export const KINDS = Object.keys(KIND);
 export const kindOf = (kind: string) => (KIND[kind] ?? (() => kind))();
 
-const PROTOCOL: Record<string, string> = { dc09: 'SIA DC-09', gb28181: 'GB/T 28181', onvif: 'ONVIF', rtsp: 'RTSP' };
-PROTOCOL.jt808 = 'JT/T 808';
+const PROTOCOL: Record<string, string> = {
+  dc09: 'SIA DC-09',
+  gb28181: 'GB/T 28181',
+  onvif: 'ONVIF',
+  rtsp: 'RTSP',
+  surgard: 'Sur-Gard',
+  ademco685: 'Ademco 685',
+  radionics6500: 'Radionics 6500',
+  dc07: 'SIA DC-07',
+  jt808: 'JT/T 808',
+  mqtt: 'MQTT',
+  webhook: 'Webhook',
+  cap: 'CAP 1.2',
+  sip: 'SIP',
+};
 export const protocolOf = (protocol: string) => PROTOCOL[protocol] ?? protocol;
 
 const CLASS: Record<string, () => string> = {

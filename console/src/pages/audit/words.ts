@@ -257,7 +257,7 @@ const SUBJECT: Readonly<Record<string, () => string>> = {
   rule: m.audit_subject_rule,
   repair: m.audit_subject_repair,
   unit: m.audit_subject_unit,
-  repair: m.audit_subject_repair,
+  signal_repair: m.audit_subject_signal_repair,
   signal: m.audit_subject_signal,
   notice: m.audit_subject_notice,
   audit: m.audit_subject_audit,
