@@ -68,7 +68,7 @@ def taken() -> Iterator[int]:
 @pytest.mark.parametrize("section", ["server", "dc09", "sip", "media"])
 def test_a_busy_port_is_named_with_its_setting(tmp_path: Path, taken: int, section: str) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOCSIN_")}
-    environment |= {f"TOCSIN_{name}__PORT": "0" for name in ("SERVER", "DC09", "SIP", "MEDIA")}
+    environment |= {f"TOCSIN_{name}__PORT": "0" for name in ("SERVER", "DC09", "JT808", "SIP", "MEDIA")}
     environment |= {"TOCSIN_SERVER__DATA": str(tmp_path), f"TOCSIN_{section.upper()}__PORT": str(taken)}
     done = subprocess.run(
         [sys.executable, "-m", "tocsin", "serve"], env=environment, capture_output=True, text=True, timeout=60

@@ -104,7 +104,6 @@ class SimTerminal(asyncio.Protocol):
 
     async def connect(self, host: str, port: int) -> None:
         """Open the connection. Errors: OSError."""
-        self.lost.clear()
         self._reader = FrameReader()
         await asyncio.get_running_loop().create_connection(lambda: self, host, port)
 
@@ -116,6 +115,7 @@ class SimTerminal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
+        self.lost.clear()
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
