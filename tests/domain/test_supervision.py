@@ -332,3 +332,19 @@ async def test_a_wrong_clock_stands_until_a_frame_is_in_time_and_outlives_a_rest
     assert await _faults(small_house, panel) == [("clock.skew", {"skew_s": -3500})]
     small_house.supervision.touch(panel, now)
     assert await _faults(small_house, panel) == []
+
+
+async def test_a_terminal_out_of_reach_is_offline_after_three_heartbeats_and_half_a_minute_and_no_alarm(
+    small_house: House,
+) -> None:
+    given = {"kind": "terminal", "name": "T", "protocol": "jt808", "address": {"account": "13800138000"}}
+    home = (await small_house.places.jurisdictions(HOUSE))[0]
+    terminal = await small_house.devices.create({**given, "jurisdiction_id": home.id}, actor=HOUSE)
+    small_house.supervision.seen(terminal.id, small_house.clock.now(), "192.0.2.1:5", "tcp")
+    await small_house.supervision.settle()
+    await small_house.pass_time(205)
+    assert (await small_house.device(terminal.id)).state == "online"
+    await small_house.pass_time(20)
+    device = await small_house.device(terminal.id)
+    assert (device.state, [fault.key for fault in device.faults]) == ("offline", ["comms.keepalive_missed"])
+    assert small_house.intake.codes == []

@@ -108,3 +108,15 @@ async def test_a_place_retired_meanwhile_keeps_its_devices_out(house: House, imp
     await imports.finished()
     assert [(one.column, one.error.key) for one in found.wrong] == [("place", "registry.retired")]
     assert (await house.devices.devices(HOUSE)).items == []
+
+
+async def test_terminals_of_a_file_are_found_by_their_number(house: House, imports: ImportService) -> None:
+    head = ("jurisdiction", "kind", "name", "account")
+    rows = [(house.county_a.code, "terminal", f"终端 {n}", str(13_800_138_000 + n)) for n in range(3)]
+    wrong = [(house.county_a.code, "terminal", "终端", "013800138009")]
+    found = await imports.check(write_csv([head, *rows, *wrong]), "terminals.csv", actor=HOUSE)
+    assert (found.counts["create"], [one.line for one in found.wrong]) == (3, [5])
+    found = await imports.check(write_csv([head, *rows]), "terminals.csv", actor=HOUSE)
+    await imports.apply(found.id, actor=HOUSE)
+    await imports.finished()
+    assert house.directory.source("jt808", "13800138002") is not None

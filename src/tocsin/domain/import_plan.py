@@ -183,7 +183,7 @@ class Importer:
         values = _typed(row)
         given: dict[str, Any] = {
             "kind": values.get("kind", "camera" if "gb_id" in values else "panel"),
-            "protocol": "gb28181" if "gb_id" in values else "dc09",
+            "protocol": "gb28181" if "gb_id" in values else "jt808" if values.get("kind") == "terminal" else "dc09",
             "jurisdiction_id": home.id,
             "address": {key: values[key] for key in ("account", "prefix", "receiver", "gb_id") if key in values},
         }

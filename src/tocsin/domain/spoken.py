@@ -35,6 +35,7 @@ class Spoken:
     """One protocol. `schemes` are those of its address; `poll_interval_s` is how often it is heard unless entered.
 
     It may be silent for `misses` of its intervals and `spare_s`, or for what all devices may, whichever is longer.
+    What is mobile goes out of reach and comes back: its silence is a state and a fault, but no alarm.
     """
 
     word: str
@@ -44,6 +45,7 @@ class Spoken:
     poll_interval_s: float = 0.0
     misses: float = 0.0
     spare_s: float = 0.0
+    is_mobile: bool = False
 
 
 _ROWS: Final = (
@@ -57,7 +59,7 @@ _ROWS: Final = (
     Spoken("radionics6500", AddressForm.URL, schemes=("tcp",), poll_interval_s=30.0),
     Spoken("dc07", AddressForm.URL, schemes=("tcp",), poll_interval_s=30.0),
     Spoken("relayed"),
-    Spoken("jt808", poll_interval_s=60.0, misses=3.0, spare_s=30.0),
+    Spoken("jt808", poll_interval_s=60.0, misses=3.0, spare_s=30.0, is_mobile=True),
     Spoken("mqtt"),
     Spoken("webhook", secret=SecretForm.PASSWORD),
     Spoken("cap", AddressForm.URL, schemes=("http", "https")),

@@ -92,6 +92,7 @@ class _Watch:
         "group",
         "interval_s",
         "is_online",
+        "is_quiet",
         "is_raised",
         "is_receiver",
         "is_sip",
@@ -112,6 +113,7 @@ class _Watch:
         self.label = device.account or device.gb_id or device.name[:MAX_LABEL]
         self.is_sip = device.protocol in VIDEO  # a camera, registered or called
         spoken = SPOKEN[device.protocol]
+        self.is_quiet = self.is_sip or spoken.is_mobile  # its silence alone is no alarm
         usual_s = device.poll_interval_s or spoken.poll_interval_s
         self.interval_s = float(keepalive_s(device)) if self.is_sip else usual_s
         usual_grace_s = max(rules.grace_s(self.interval_s), spoken.misses * self.interval_s + spoken.spare_s)
@@ -430,7 +432,7 @@ class Supervision:
             for watch in watches:
                 is_expired = watch.registered_until is not None and watch.registered_until <= now
                 key = "comms.registration_expired" if is_expired else "comms.keepalive_missed"
-                self._fall(watch, now, key if watch.is_sip else "comms.path_failed")
+                self._fall(watch, now, key if watch.is_quiet else "comms.path_failed")
 
     def _find_group_failure(self, group: str, watch: _Watch, now: datetime) -> None:
         """Raise one event when a good part of the group misses its signs of life together."""
@@ -459,7 +461,7 @@ class Supervision:
                 group_signal(stands.device_id, stands.label, now, failure.late, failure.size, is_over=True)
             )
             for watch in missing:  # those that did not come back with the others are failures of their own
-                if not watch.is_online and not watch.is_sip:
+                if not watch.is_online and not watch.is_quiet:
                     self._raise_path(watch, now)
                     self._change(watch, now, watch.fault_key)
 
@@ -549,7 +551,7 @@ class Supervision:
         failure = self._failures.get(watch.group)
         if failure is not None:
             failure.covered.add(watch.device_id)
-        elif not watch.is_sip:
+        elif not watch.is_quiet:
             self._raise_path(watch, at)
         self._change(watch, at, fault_key)
 
