@@ -29,6 +29,9 @@ class Line:
     def is_connected(self, device_id: str) -> bool:
         return self.outcome is not CommandOutcome.NOT_CONNECTED
 
+    def drop(self, device_id: str) -> None:
+        self.told.append("dropped")
+
     async def tell(self, device_id: str, text: str, *, urgent: bool) -> CommandOutcome:
         self.told.append((text, urgent))
         return self.outcome
@@ -144,7 +147,7 @@ async def test_another_terminal_may_register_once_somebody_has_allowed_it(house:
     async with house.client("installer") as client:
         assert (await client.post(f"{AT}/release")).status_code == 204
         shown = (await client.get(AT)).json()
-    assert (shown["registered"], shown["terminal_id"]) == (False, "")
+    assert (shown["registered"], shown["terminal_id"], line.told) == (False, "", ["dropped"])
     assert await _acts(house) == [("terminal.released", "done")]
 
 

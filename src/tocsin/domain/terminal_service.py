@@ -63,6 +63,9 @@ class TerminalLine(Protocol):
     def is_connected(self, device_id: str) -> bool:
         """Say whether it can be told something now."""
 
+    def drop(self, device_id: str) -> None:
+        """End its connection, if there is one."""
+
     async def tell(self, device_id: str, text: str, *, urgent: bool) -> CommandOutcome:
         """Show and speak words to the crew."""
 
@@ -148,8 +151,9 @@ class TerminalService(UseCases):
         return await self._note(device_id, "restart", await self._line.restart(device_id), actor)
 
     async def release(self, device_id: str, *, actor: Actor) -> None:
-        """Let another terminal register under the number. Errors: NOT_FOUND; FORBIDDEN."""
+        """Let another terminal register under the number; the present one is cut off. Errors: NOT_FOUND; FORBIDDEN."""
         await self._act("terminal.released", "device", device_id, actor, _release, device_id, actor)
+        self._line.drop(device_id)
 
     async def positions(
         self, device_id: str, since: datetime, until: datetime, purpose: str, *, actor: Actor

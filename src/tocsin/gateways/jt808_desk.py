@@ -43,6 +43,12 @@ class Jt808Desk:
         """Say whether it can be told something now."""
         return device_id in self._gateway.sessions
 
+    def drop(self, device_id: str) -> None:
+        """End its connection, if there is one."""
+        connection = self._gateway.sessions.get(device_id)
+        if connection is not None:
+            connection.close("released")
+
     async def tell(self, device_id: str, text: str, *, urgent: bool) -> CommandOutcome:
         """Show and speak words to the crew."""
         body = Text(text, SHOWN_AND_SPOKEN | (URGENT if urgent else 0))
