@@ -413,7 +413,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         PolicyService(store, clock),
         HoldService(store, clock, quota_pct=settings.recording.hold_quota_percent),
         ProofService(store, recording.house_zone(settings)),
-        StorageService(store, clock, volumes, notices),
+        StorageService(store, clock, volumes, notices, recording.tier_rules(settings)),
         tier_mover,
     )
     key = load_house_key(settings.signing_key_path)

@@ -66,7 +66,7 @@ async def _forecast(settings: Settings, arguments: argparse.Namespace) -> dict[s
     from tocsin.domain.acts import house_actor
     from tocsin.domain.storage_forecast import WhatIf
     from tocsin.domain.storage_service import StorageService
-    from tocsin.recording import tier_volumes
+    from tocsin.recording import tier_rules, tier_volumes
 
     what = WhatIf(
         arguments.add_cameras,
@@ -77,7 +77,8 @@ async def _forecast(settings: Settings, arguments: argparse.Namespace) -> dict[s
     )
     clock = SystemClock()
     async with open_store(settings) as store:
-        return await StorageService(store, clock, tier_volumes(settings, clock)).look(actor=house_actor(), what=what)
+        files, rules = tier_volumes(settings, clock), tier_rules(settings)
+        return await StorageService(store, clock, files, tier=rules).look(actor=house_actor(), what=what)
 
 
 def _show(found: dict[str, Any], print_rows: Callable[..., None]) -> None:

@@ -18,6 +18,7 @@ WORDS = {
         "request": "Request", "reason": "Reason", "do": "Hold", "release": "Release…", "released": "Release",
         "remove": "Remove…", "removed": "Remove", "storage": "Storage", "proof": "Proof", "deleted": "Deleted",
         "holds": "Holds", "policies": "Policies", "cancel": "Cancel", "none": "Nothing is held.",
+        "far": "Moving to the far place", "well": "Moves what is due",
     },
     "zh-CN": {
         "adopt": "采用…", "save": "保存", "add": "新增策略…", "name": "名称", "most": "最长保存（天）",
@@ -25,6 +26,7 @@ WORDS = {
         "request": "请求编号", "reason": "原因", "do": "锁定", "release": "解除…", "released": "解除",
         "remove": "移除…", "removed": "移除", "storage": "存储测算", "proof": "留存证明", "deleted": "删除记录",
         "holds": "留存锁定", "policies": "策略", "cancel": "取消", "none": "没有锁定的录像。",
+        "far": "转存", "well": "正常转存",
     },
 }  # fmt: skip
 
@@ -79,6 +81,11 @@ def test_policies_and_holds_are_set_and_taken_back(
     for part in ("storage", "proof", "deleted"):
         page.get_by_role("link", name=words[part], exact=True).click()
         expect(page.locator(".skeleton")).to_have_count(0)
+        if part == "storage":
+            far = page.get_by_role("region", name=words["far"])
+            expect(far).to_contain_text("/far")
+            expect(far).to_contain_text(words["well"])
+            far.scroll_into_view_if_needed()
         picture(part)
     page.get_by_role("link", name=words["policies"], exact=True).click()
     page.get_by_role("button", name=words["remove"]).click()

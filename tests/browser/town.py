@@ -185,6 +185,7 @@ def running_town(data: Path, **settings: str) -> Iterator[Town]:
         TOCSIN_JT808__PORT=str(free_port()),
         TOCSIN_SIP__PORT=str(free_port(socket.SOCK_DGRAM)),
         TOCSIN_MEDIA__PORT=str(free_port()),
+        TOCSIN_TIERS__COLD=str(data.parent / "far"),
         **settings,
     )
     log = (data.parent / "demo.out").open("ab")

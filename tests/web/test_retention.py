@@ -118,3 +118,15 @@ async def test_the_disks_days_are_told_and_what_would_be(house: WebHouse) -> Non
         assert (await client.get(f"{API}/forecast", params={"rate_pct": 0})).status_code == 422
     async with house.client("south") as client:
         assert (await client.get(f"{API}/forecast")).json()["cameras"] == []
+
+
+async def test_a_house_without_a_far_place_says_so_and_a_policy_keeps_its_days_near(house: WebHouse) -> None:
+    async with house.client("admin") as client:
+        assert (await client.get(f"{API}/tier")).json() == {"tier": None}
+        made = (await client.post(f"{API}/policies", json={**PUBLIC, "hot_days": 14})).json()
+        assert made["hot_days"] == 14
+        assert {one["hot_days"] for one in (await client.get(f"{API}/cameras")).json()["items"]} == {14}
+        changed = await client.patch(f"{API}/policies/{made['id']}", json={"version": 1, "hot_days": None})
+        assert changed.json()["hot_days"] is None
+        bad = await client.patch(f"{API}/policies/{made['id']}", json={"version": 2, "hot_days": -1})
+        assert bad.status_code == 422

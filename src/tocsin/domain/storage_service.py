@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tocsin.base.clock import Clock
@@ -24,7 +24,9 @@ from tocsin.domain.storage_forecast import (
     outlook,
     supposed,
 )
+from tocsin.domain.storage_tiers import FarPlace, days_of, near_flows, split
 from tocsin.domain.store import Store
+from tocsin.domain.tiers import TierRules
 
 READ: Final = Permission.READ_REGISTRY
 FRESH_S: Final = 600.0
@@ -41,16 +43,39 @@ class Measured:
     rooms: tuple[Room, ...]
     flows: tuple[Flow, ...]
     streams: Mapping[int, Any]
+    far: FarPlace | None = None
+    stored_far: Mapping[int, int] = field(default_factory=dict)
+
+    def split(self, what: WhatIf) -> tuple[list[Room], list[Flow], list[Flow]]:
+        """Return volumes, flows as they fill them, and what each stream brings, as it is or would be."""
+        far = self.far
+        near = [room for room in self.rooms if far is None or room.volume_no != far.volume_no]
+        brought = list(self.flows)
+        if not what.is_nothing:
+            near, brought = supposed(what, near, brought)
+        if far is None:
+            return near, brought, brought
+        rooms = near + [room for room in self.rooms if room.volume_no == far.volume_no]
+        return rooms, split(near, brought, self.stored_far, far), brought
 
 
 class StorageService:
     """How many days the disks give."""
 
-    def __init__(self, store: Store, clock: Clock, files: SegmentFiles, notices: NoticeBoard | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        files: SegmentFiles,
+        notices: NoticeBoard | None = None,
+        tier: TierRules | None = None,
+    ) -> None:
+        """With `tier` recordings move to a far place."""
         self._store = store
         self._clock = clock
         self._files = files
         self._notices = notices
+        self._tier = tier
         self._measured: Measured | None = None
 
     async def look(self, *, actor: Actor, what: WhatIf = WhatIf()) -> dict[str, object]:
@@ -67,8 +92,11 @@ class StorageService:
         found = await self._measure()
         if self._notices is None:
             return
-        for volume, room in zip(found.volumes, found.rooms, strict=True):
-            hours = hours_left(room, found.flows)
+        rooms, flows, _ = found.split(WhatIf())
+        volumes = {volume.no: volume for volume in found.volumes}
+        for room in rooms:
+            volume = volumes[room.volume_no]
+            hours = hours_left(room, flows)
             if hours < WARN_HOURS:
                 params = {"volume": volume.location, "hours": round(hours)}
                 await self._notices.raise_notice(
@@ -88,18 +116,21 @@ class StorageService:
             if usage is not None and usage[0] > 0:
                 usages[volume.no] = usage
         present = [volume for volume in volumes if volume.no in usages]
-        found: Measured = await self._store.read(_measure, present, usages, self._clock.monotonic())
+        found: Measured = await self._store.read(_measure, present, usages, self._clock.monotonic(), self._tier)
         self._measured = found
         return found
 
 
-def _measure(tx: Any, volumes: Sequence[Volume], usages: Mapping[int, tuple[int, int]], at_s: float) -> Measured:
+def _measure(
+    tx: Any, volumes: Sequence[Volume], usages: Mapping[int, tuple[int, int]], at_s: float, tier: TierRules | None
+) -> Measured:
     now_ms = to_us(tx.now) // 1000
     policies: list[Policy] = tx.retention.policies()
     streams = {stream.no: stream for stream in tx.kept.streams()}
     stored = {(one.stream_no, one.volume_no): one for one in tx.kept.sums()}
     recent = {(one.stream_no, one.volume_no): one for one in tx.kept.sums(since_ms=now_ms - DAY_MS)}
     flows = []
+    near_days: dict[int, int] = {}
     for (stream_no, volume_no), whole in sorted(stored.items()):
         stream = streams[stream_no]
         last = recent.get((stream_no, volume_no))
@@ -108,6 +139,8 @@ def _measure(tx: Any, volumes: Sequence[Volume], usages: Mapping[int, tuple[int,
             window_ms = max(LEAST_MS, min(DAY_MS, now_ms - last.from_ms))
             rate = last.size_bytes * DAY_MS / window_ms
         kept = keeping(policies, stream.jurisdiction_code, stream.place_class)
+        if kept.hot_days is not None:
+            near_days[stream_no] = kept.hot_days
         flows.append(
             Flow(
                 stream_no,
@@ -133,19 +166,36 @@ def _measure(tx: Any, volumes: Sequence[Volume], usages: Mapping[int, tuple[int,
                 max(0, total - free - ours),
             )
         )
-    return Measured(at_s, tuple(volumes), tuple(rooms), tuple(flows), streams)
+    far = _far(tx, tier, near_days)
+    if far is None:
+        return Measured(at_s, tuple(volumes), tuple(rooms), tuple(flows), streams)
+    stored_far = {flow.stream_no: flow.stored_bytes for flow in flows if flow.volume_no == far.volume_no}
+    return Measured(at_s, tuple(volumes), tuple(rooms), tuple(near_flows(flows, far)), streams, far, stored_far)
+
+
+def _far(tx: Any, tier: TierRules | None, days: Mapping[int, int]) -> FarPlace | None:
+    """Return where recordings move; None when they do not."""
+    if tier is None:
+        return None
+    for volume in tx.segments.volumes():
+        if volume.kind == tier.kind and volume.location == tier.location:
+            return FarPlace(volume.no, days, tier.after_days, tier.at_pct)
+    return None
 
 
 def shown(found: Measured, visible: Scope, what: WhatIf) -> dict[str, object]:
     """Return an outlook as the API shows it: volumes, cameras of `visible`, sums."""
-    rooms, flows = (
-        (list(found.rooms), list(found.flows)) if what.is_nothing else supposed(what, found.rooms, found.flows)
-    )
+    rooms, flows, brought = found.split(what)
     outlooks = [outlook(room, flows) for room in rooms]
-    rate = sum(one.bytes_per_day for one in outlooks)
-    days = {no: value for one in outlooks for no, value in one.days.items()}
+    if found.far is None:
+        rate = sum(one.bytes_per_day for one in outlooks)
+        days = {no: value for one in outlooks for no, value in one.days.items()}
+    else:
+        rate = sum(flow.bytes_per_day for flow in brought)
+        days = days_of(outlooks, flows, found.far)
+    volumes = {volume.no: volume for volume in found.volumes}
     cameras = []
-    for flow in flows:
+    for flow in brought:
         stream = found.streams.get(flow.stream_no)
         if stream is None or not visible.covers(stream.jurisdiction_code, stream.channel_id):
             continue
@@ -159,7 +209,7 @@ def shown(found: Measured, visible: Scope, what: WhatIf) -> dict[str, object]:
                 "priority": flow.priority,
                 "kbps": round(flow.bytes_per_day * 8 / 86_400 / 1000, 1),
                 "bytes_per_day": round(flow.bytes_per_day),
-                "stored_bytes": flow.stored_bytes,
+                "stored_bytes": flow.stored_bytes + found.stored_far.get(flow.stream_no, 0),
                 "floor_days": flow.floor_days,
                 "ceiling_days": flow.ceiling_days,
                 "days": _days(days.get(flow.stream_no)),
@@ -169,9 +219,7 @@ def shown(found: Measured, visible: Scope, what: WhatIf) -> dict[str, object]:
     cameras.sort(key=lambda one: (one["meets_floor"], one["days"] if one["days"] is not None else 0.0))
     full = [one.full_in_days for one in outlooks if one.full_in_days is not None]
     return {
-        "volumes": [
-            _volume(volume, room, one) for volume, room, one in zip(found.volumes, rooms, outlooks, strict=True)
-        ],
+        "volumes": [_volume(volumes[room.volume_no], room, one) for room, one in zip(rooms, outlooks, strict=True)],
         "cameras": cameras,
         "total_bytes": sum(room.total_bytes for room in rooms),
         "used_bytes": sum(room.used_bytes for room in rooms),
@@ -182,7 +230,7 @@ def shown(found: Measured, visible: Scope, what: WhatIf) -> dict[str, object]:
         "full_in_days": _days(min(full, default=None)),
         "meets_floors": all(one.fits for one in outlooks),
         "lacking_bytes": round(sum(one.lacking_bytes for one in outlooks)),
-        "needed_bytes": None if what.keep_days is None else round(needed_bytes(rooms, flows, what.keep_days)),
+        "needed_bytes": None if what.keep_days is None else round(needed_bytes(rooms, brought, what.keep_days)),
     }
 
 

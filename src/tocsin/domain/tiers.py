@@ -35,11 +35,6 @@ WORDS: Final = Words(
             "`tocsin recordings check --deep` names them.",
             "{location} 上有 {files} 个录像文件与录制时不一致，不予转存；可用 `tocsin recordings check --deep` 查明。",
         ),
-        "tier.no_answer": ("It does not answer.", "无响应。"),
-        "tier.no_library": (
-            "The part for S3 is not installed: `pip install tocsin[s3]`.",
-            "未安装 S3 组件：`pip install tocsin[s3]`。",
-        ),
     }
 )
 

@@ -12,6 +12,7 @@ export interface Policy {
   place_class: string;
   min_days: number;
   max_days: number | null;
+  hot_days: number | null;
   basis: string;
   version: number;
 }
@@ -91,6 +92,7 @@ export interface Forecast {
   volumes: {
     no: number;
     location: string;
+    tier: string;
     total_bytes: number;
     used_bytes: number;
     held_bytes: number;
