@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -67,7 +67,7 @@ class TierMover:
         self._failures = 0
         self._again_s = 0.0
         self._rate_free_s = 0.0
-        self._differing: set[SegmentKey] = set()
+        self._differing: dict[int, int] = {}  # by volume, as last told
         self._raised: set[str] = set()
         self._least_behind: float | None = None
         self._status = TierStatus(
@@ -86,6 +86,7 @@ class TierMover:
     async def start(self) -> None:
         """Enter the far place; nothing of it is touched yet."""
         await self._store.run(_enter, self._rules)
+        await self._notices.clear_notice("recording.tier_behind", "tier")  # of a former run
 
     async def run(self) -> None:
         """Move what is due, for ever."""
@@ -143,6 +144,7 @@ class TierMover:
             self._since.update({(volume.no, stream_no): since_ms for stream_no, since_ms in chosen.seen})
             has_more |= chosen.has_more
         await self._tell_behind(waiting)
+        await self._tell_differing(near)
         self._tell_waiting([replace(one, segments=(), oldest_due_ms=None) for one in waiting])
         return has_more
 
@@ -215,7 +217,6 @@ class TierMover:
                 waiting=max(0, self._status.waiting - len(settled)),
                 waiting_bytes=max(0, self._status.waiting_bytes - size_bytes),
             )
-        await self._note_differing(source, {one.key for one in differing}, kept)
         if failures:
             raise failures[0]
 
@@ -282,18 +283,21 @@ class TierMover:
         for key in keys:
             await self._notices.clear_notice(key, subject_id)
 
-    async def _note_differing(self, source: Volume, found: set[SegmentKey], moved: Collection[SegmentKey]) -> None:
-        before = len(self._differing)
-        self._differing = (self._differing | found) - set(moved)
-        if len(self._differing) == before and not found:
-            return
-        self._status = replace(self._status, differing=len(self._differing))
-        await self._notices.clear_notice("recording.tier_differs", source.id)
-        if self._differing:
-            params = {"location": source.location, "files": len(self._differing)}
-            await self._notices.raise_notice(
-                "recording.tier_differs", Severity.WARNING, subject_id=source.id, params=params
-            )
+    async def _tell_differing(self, near: Sequence[Volume]) -> None:
+        """Say how many files of each disk are not as they were recorded."""
+        left: dict[int, int] = await self._store.read(lambda tx: tx.moves.left_alone())
+        for volume in near:
+            files = left.get(volume.no, 0)
+            if files == self._differing.get(volume.no):
+                continue
+            await self._notices.clear_notice("recording.tier_differs", volume.id)
+            if files:
+                params = {"location": volume.location, "files": files}
+                await self._notices.raise_notice(
+                    "recording.tier_differs", Severity.WARNING, subject_id=volume.id, params=params
+                )
+            self._differing[volume.no] = files
+        self._status = replace(self._status, differing=sum(self._differing.values()))
 
     async def _tell_behind(self, waiting: Sequence[Chosen]) -> None:
         """Say when moving falls a day further behind than it has been; a backlog that shrinks is no failure."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, not_, or_, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, not_, or_, select, tuple_
 
 from tocsin.base.times import to_us
 from tocsin.domain.segments import SegmentKey, SegmentState, Span
@@ -61,6 +61,13 @@ class MoveRepository:
             Movable(row.stream_no, row.start_ms, row.end_ms, row.volume_no, row.bytes, bytes(row.sha256))
             for row in self._connection.execute(asked)
         ]
+
+    def left_alone(self) -> dict[int, int]:
+        """Return how many segments of each volume are left alone until later: their files differ."""
+        rows = self._connection.execute(
+            select(_s.volume_no, func.count()).where(_s.due_ms.is_not(None), _MAY_MOVE).group_by(_s.volume_no)
+        )
+        return {no: int(count) for no, count in rows}
 
     def begin(self, chosen: Sequence[Movable], to_no: int, at: datetime) -> list[Movable]:
         """Write that segments are about to move; return those that still lie where they did and are not deleted."""
