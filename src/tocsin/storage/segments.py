@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, select, upda
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.base.times import optional_from_us, optional_us
-from tocsin.domain.coverage import quarters_added, quarters_guessed, quarters_of
+from tocsin.base.times import optional_us
+from tocsin.domain.coverage import quarters_added, quarters_of
 from tocsin.domain.segments import (
     DAY_MS,
     LONGEST_SEGMENT_MS,
@@ -27,9 +27,7 @@ from tocsin.domain.segments import (
     SegmentKey,
     SegmentState,
     Span,
-    Tier,
     Volume,
-    VolumeState,
     clipped,
     day_of,
     day_sums,
@@ -38,6 +36,17 @@ from tocsin.domain.segments import (
     minutes_of,
     spans_of_minutes,
     split_by_day,
+)
+from tocsin.storage.segment_rows import (
+    CLOSED,
+    COVERED,
+    WHOLE,
+    coverage_of,
+    gap_of,
+    row_of,
+    segment_of,
+    stream_of,
+    volume_of,
 )
 from tocsin.storage.segment_sums import SegmentSums
 from tocsin.storage.tables_recording import (
@@ -51,11 +60,6 @@ from tocsin.storage.tables_recording import (
 
 CHUNK: Final = 500
 _s = segments.c
-_STATES: Final = tuple(SegmentState)
-_WHOLE: Final = (
-    _s.stream_no, _s.start_ms, _s.end_ms, _s.volume_no, _s.state, _s.bytes, _s.pictures, _s.lost_packets, _s.damaged,
-    _s.codec_no, _s.sha256, _s.groups, _s.clock_offset_ms, _s.end_reason, _s.due_ms,
-)  # fmt: skip
 _IS_PLAYABLE = _s.state.in_(sorted(PLAYABLE))
 _OF_KEY = (_s.stream_no == bindparam("b_stream_no"), _s.start_ms == bindparam("b_start_ms"))
 
@@ -73,7 +77,7 @@ class SegmentRepository:
 
     def volumes(self) -> list[Volume]:
         """Return every volume there ever was, in the order they were entered."""
-        return [_volume(row) for row in self._connection.execute(select(volumes).order_by(volumes.c.no))]
+        return [volume_of(row) for row in self._connection.execute(select(volumes).order_by(volumes.c.no))]
 
     def enter_volume(self, volume: Volume) -> Volume:
         """Enter a volume, or change what is set of one with the same id; return it with its number."""
@@ -91,7 +95,7 @@ class SegmentRepository:
             .on_conflict_do_update(index_elements=["id"], set_=values)
             .returning(volumes)
         ).one()
-        return _volume(found)
+        return volume_of(found)
 
     def save_volume_state(self, volume: Volume) -> None:
         """Write what was told of a volume: its state, size and free bytes."""
@@ -128,10 +132,10 @@ class SegmentRepository:
         """Return the streams of channels, without `channel_ids` all."""
         asked = select(recorded_streams).order_by(recorded_streams.c.no)
         if channel_ids is None:
-            return [_stream(row) for row in self._connection.execute(asked)]
+            return [stream_of(row) for row in self._connection.execute(asked)]
         wanted = sorted(channel_ids)
         return [
-            _stream(row)
+            stream_of(row)
             for at in range(0, len(wanted), CHUNK)
             for row in self._connection.execute(asked.where(recorded_streams.c.channel_id.in_(wanted[at : at + CHUNK])))
         ]
@@ -141,7 +145,7 @@ class SegmentRepository:
         row = self._connection.execute(select(recorded_streams).where(recorded_streams.c.no == stream_no)).first()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no recorded stream {stream_no}")
-        return _stream(row)
+        return stream_of(row)
 
     def codec_no(self, codec: Codec) -> int:
         """Return the number of a set of parameters, entered when it is met first."""
@@ -178,7 +182,7 @@ class SegmentRepository:
         if opened:
             self._connection.execute(
                 self._insert(segments).on_conflict_do_nothing(index_elements=["stream_no", "start_ms"]),
-                [_values(segment) for segment in opened],
+                [row_of(segment) for segment in opened],
             )
 
     def close(self, closed: Sequence[Segment]) -> list[SegmentKey]:
@@ -193,10 +197,10 @@ class SegmentRepository:
         asked = self._insert(segments)
         asked = asked.on_conflict_do_update(
             index_elements=["stream_no", "start_ms"],
-            set_={name: asked.excluded[name] for name in _CLOSED},
+            set_={name: asked.excluded[name] for name in CLOSED},
             where=_s.state == SegmentState.OPEN,
         ).returning(_s.stream_no, _s.start_ms)
-        found = self._connection.execute(asked, [_values(segment) for segment in rows.values()])
+        found = self._connection.execute(asked, [row_of(segment) for segment in rows.values()])
         written = [SegmentKey(row.stream_no, row.start_ms) for row in found]
         self._cover([rows[key] for key in written])
         self.sums.add(day_sums(rows[key] for key in written).values())
@@ -227,8 +231,8 @@ class SegmentRepository:
         """Write a whole row anew, for what the files turned out to hold. Coverage and sums are to be counted again."""
         asked = self._insert(segments)
         self._connection.execute(
-            asked.values(_values(segment)).on_conflict_do_update(
-                index_elements=["stream_no", "start_ms"], set_={name: asked.excluded[name] for name in _CLOSED}
+            asked.values(row_of(segment)).on_conflict_do_update(
+                index_elements=["stream_no", "start_ms"], set_={name: asked.excluded[name] for name in CLOSED}
             )
         )
 
@@ -244,21 +248,21 @@ class SegmentRepository:
 
     def get(self, stream_no: int, start_ms: int) -> Segment:
         """Return one segment. Errors: NOT_FOUND."""
-        row = self._connection.execute(
-            select(*_WHOLE).where(_s.stream_no == stream_no, _s.start_ms == start_ms)
-        ).first()
+        row = self._connection.execute(select(*WHOLE).where(_s.stream_no == stream_no, _s.start_ms == start_ms)).first()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no segment {start_ms} of stream {stream_no}")
-        return _segment(row)
+        return segment_of(row)
 
     def between(self, stream_no: int, from_ms: int, to_ms: int) -> list[Segment]:
         """Return the segments of a stream that may show something between two times, by their beginning, in whatever
         state. One that is still open counts as reaching to any time after its beginning.
         """
-        found = [_segment(row) for row in self._connection.execute(_reaching_in(select(*_WHOLE), stream_no, from_ms))]
+        found = [segment_of(row) for row in self._connection.execute(_reaching_in(select(*WHOLE), stream_no, from_ms))]
         if found and found[0].state != SegmentState.OPEN and found[0].end_ms <= from_ms:
             found = []
-        return found + [_segment(row) for row in self._connection.execute(beginning_between(stream_no, from_ms, to_ms))]
+        return found + [
+            segment_of(row) for row in self._connection.execute(beginning_between(stream_no, from_ms, to_ms))
+        ]
 
     def stretches(self, stream_no: int, from_ms: int, to_ms: int, *, now_ms: int) -> list[Span]:
         """Return what of a period is recorded and playable, a stretch for each segment; an open one reaches to now."""
@@ -286,20 +290,20 @@ class SegmentRepository:
         self, state: SegmentState, *, stream_nos: Collection[int] | None = None, limit: int = 100_000
     ) -> list[Segment]:
         """Return segments in a state other than OK, oldest first."""
-        asked = select(*_WHOLE).where(_s.state == state, _s.state != SegmentState.OK)
+        asked = select(*WHOLE).where(_s.state == state, _s.state != SegmentState.OK)
         if stream_nos is not None:
             asked = asked.where(_s.stream_no.in_(sorted(stream_nos)))
-        return [_segment(row) for row in self._connection.execute(asked.order_by(_s.start_ms).limit(limit))]
+        return [segment_of(row) for row in self._connection.execute(asked.order_by(_s.start_ms).limit(limit))]
 
     def due(self, now_ms: int, limit: int) -> list[Segment]:
         """Return segments the tier rule is to look at, those that wait longest first."""
-        asked = select(*_WHOLE).where(_s.due_ms <= now_ms).order_by(_s.due_ms).limit(limit)
-        return [_segment(row) for row in self._connection.execute(asked)]
+        asked = select(*WHOLE).where(_s.due_ms <= now_ms).order_by(_s.due_ms).limit(limit)
+        return [segment_of(row) for row in self._connection.execute(asked)]
 
     def oldest(self, volume_no: int, limit: int, *, after_ms: int = 0) -> list[Segment]:
         """Return the oldest closed segments of a volume that began at `after_ms` or later."""
         asked = (
-            select(*_WHOLE)
+            select(*WHOLE)
             .where(
                 _s.volume_no == volume_no,
                 _s.start_ms >= after_ms,
@@ -308,16 +312,16 @@ class SegmentRepository:
             .order_by(_s.start_ms)
             .limit(limit)
         )
-        return [_segment(row) for row in self._connection.execute(asked)]
+        return [segment_of(row) for row in self._connection.execute(asked)]
 
     def of_volume(self, volume_no: int, from_ms: int, to_ms: int) -> list[Segment]:
         """Return the segments of a volume that began between two times, oldest first."""
         asked = (
-            select(*_WHOLE)
+            select(*WHOLE)
             .where(_s.volume_no == volume_no, _s.start_ms >= from_ms, _s.start_ms < to_ms)
             .order_by(_s.start_ms, _s.stream_no)
         )
-        return [_segment(row) for row in self._connection.execute(asked)]
+        return [segment_of(row) for row in self._connection.execute(asked)]
 
     def days_of_volume(self, volume_no: int) -> list[int]:
         """Return the days on which a segment of a volume began."""
@@ -389,7 +393,7 @@ class SegmentRepository:
             .where(g.stream_no == stream_no, g.from_ms < to_ms, g.to_ms.is_(None) | (g.to_ms > from_ms))
             .order_by(g.from_ms)
         )
-        return [_gap(row) for row in self._connection.execute(asked)]
+        return [gap_of(row) for row in self._connection.execute(asked)]
 
     def gaps_of(self, stream_nos: Collection[int], from_ms: int, to_ms: int) -> dict[int, list[Gap]]:
         """Return the gaps of streams that touch a period, by stream and beginning."""
@@ -403,13 +407,13 @@ class SegmentRepository:
                 .order_by(g.stream_no, g.from_ms)
             )
             for row in self._connection.execute(asked):
-                found[row.stream_no].append(_gap(row))
+                found[row.stream_no].append(gap_of(row))
         return found
 
     def lasting_gaps(self) -> dict[int, Gap]:
         """Return the gaps that last, by stream."""
         rows = self._connection.execute(select(recording_gaps).where(recording_gaps.c.to_ms.is_(None)))
-        return {row.stream_no: _gap(row) for row in rows}
+        return {row.stream_no: gap_of(row) for row in rows}
 
     def last_gaps(self, stream_nos: Collection[int]) -> dict[int, Gap]:
         """Return the newest gap of each stream."""
@@ -426,7 +430,7 @@ class SegmentRepository:
                     newest, (newest.c.stream_no == g.stream_no) & (newest.c.from_ms == g.from_ms)
                 )
             )
-            found.update({row.stream_no: _gap(row) for row in rows})
+            found.update({row.stream_no: gap_of(row) for row in rows})
         return found
 
     # --- coverage ---
@@ -435,7 +439,7 @@ class SegmentRepository:
         """Return what is recorded of days, the last included, by stream and day; days without anything are absent."""
         c, wanted = coverage_days.c, sorted(stream_nos)
         return [
-            _coverage(row)
+            coverage_of(row)
             for at in range(0, len(wanted), CHUNK)
             for row in self._connection.execute(
                 select(coverage_days)
@@ -537,7 +541,7 @@ class SegmentRepository:
         self._connection.execute(
             asked.on_conflict_do_update(
                 index_elements=["stream_no", "day"],
-                set_={name: asked.excluded[name] for name in _COVERED},
+                set_={name: asked.excluded[name] for name in COVERED},
             ),
             rows,
         )
@@ -547,7 +551,7 @@ def beginning_between(stream_no: int, from_ms: int, to_ms: int) -> Select[Any]:
     """Return the question for the segments of a stream that begin in a period: on PostgreSQL it touches the partitions
     of the period's days alone.
     """
-    return _beginning(select(*_WHOLE), stream_no, from_ms, to_ms)
+    return _beginning(select(*WHOLE), stream_no, from_ms, to_ms)
 
 
 def _beginning(asked: Select[Any], stream_no: int, from_ms: int, to_ms: int) -> Select[Any]:
@@ -563,78 +567,5 @@ def _reaching_in(asked: Select[Any], stream_no: int, at_ms: int) -> Select[Any]:
     )
 
 
-_COVERED: Final = ("minutes", "stored_ms", "expected_ms", "stored_quarters", "expected_quarters")
-_CLOSED: Final = (
-    "end_ms", "volume_no", "state", "bytes", "pictures", "lost_packets", "damaged", "codec_no", "sha256", "groups",
-    "clock_offset_ms", "end_reason", "due_ms",
-)  # fmt: skip
-
-
-def _values(segment: Segment) -> dict[str, Any]:
-    return {
-        "stream_no": segment.stream_no,
-        "start_ms": segment.start_ms,
-        "end_ms": segment.end_ms,
-        "volume_no": segment.volume_no,
-        "state": int(segment.state),
-        "bytes": segment.size_bytes,
-        "pictures": segment.pictures,
-        "lost_packets": segment.lost_packets,
-        "damaged": segment.damaged,
-        "codec_no": segment.codec_no,
-        "sha256": segment.sha256,
-        "groups": segment.groups,
-        "clock_offset_ms": segment.clock_offset_ms,
-        "end_reason": segment.end_reason,
-        "due_ms": segment.due_ms,
-    }
-
-
-def _segment(row: Any) -> Segment:
-    """Return the segment of a row of `_WHOLE`, taken by place: hundreds are read at a time."""
-    stream_no, start_ms, end_ms, volume_no, state, *rest = row
-    return Segment(stream_no, start_ms, end_ms, volume_no, _STATES[state], *rest)
-
-
-def _volume(row: Any) -> Volume:
-    return Volume(
-        row.id,
-        row.location,
-        row.kind,
-        Tier(row.tier),
-        VolumeState(row.state),
-        row.reserve_bytes,
-        row.high_pct,
-        row.low_pct,
-        row.total_bytes,
-        row.free_bytes,
-        optional_from_us(row.seen_at_us),
-        row.no,
-    )
-
-
-def _stream(row: Any) -> RecordedStream:
-    return RecordedStream(row.no, row.channel_id, row.stream, row.jurisdiction_code)
-
-
-def _coverage(row: Any) -> CoverageDay:
-    """Rows of before there were quarters have none: theirs are spread from the sums."""
-    minutes = bytes(row.minutes)
-    stored, expected = row.stored_quarters, row.expected_quarters
-    return CoverageDay(
-        row.stream_no,
-        row.day,
-        minutes,
-        row.stored_ms,
-        row.expected_ms,
-        bytes(stored) if stored is not None else quarters_guessed(row.stored_ms, minutes),
-        bytes(expected) if expected is not None else quarters_guessed(row.expected_ms, minutes),
-    )
-
-
 def _length(spans: Iterable[Span]) -> int:
     return sum(span.to_ms - span.from_ms for span in spans)
-
-
-def _gap(row: Any) -> Gap:
-    return Gap(row.stream_no, row.from_ms, row.reason, row.to_ms)
