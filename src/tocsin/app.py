@@ -103,7 +103,9 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
 from tocsin.domain.video import RoutedSource
 from tocsin.domain.view_service import ViewService
+from tocsin.domain.warnings import WarningService
 from tocsin.gateways import ip_camera_trial, ip_camera_words
+from tocsin.gateways.cap_export import encode_warning
 from tocsin.gateways.dc09 import Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway
 from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
@@ -479,6 +481,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             lambda: _gateway_metrics(gateways, receivers),
             lambda: _jt808_metrics(jt808, terminals),
         ),
+        warnings=WarningService(store, settings.cap.sender, encode_warning),
         take_webhook=messages.webhook.take,
         read_message=preview,
     )
@@ -523,6 +526,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gateways.add("MQTT", messages.mqtt, "mqtt.url")
     gateways.add(f"JT/T 808 port {settings.jt808.port}", jt808, "jt808.port")
     await terminals.start()
+    gateways.add("feeds of public warnings", messages.feeds)
     gateways.on_change = notices.note_gateway
     stack.push_async_callback(gateways.stop)
     await gateways.start()

@@ -13,6 +13,7 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.store import Store
 from tocsin.domain.supervision import Supervision
+from tocsin.gateways.cap import CapFeeds
 from tocsin.gateways.mqtt import MqttConfig, MqttGateway
 from tocsin.gateways.webhook import WebhookConfig, WebhookGateway
 from tocsin.settings import Settings
@@ -20,7 +21,7 @@ from tocsin.web.metrics import counter, gauge
 
 
 class MessageParts:
-    """Webhooks and the broker, as `app.py` starts and stops them."""
+    """Webhooks, the broker and the feeds, as `app.py` starts and stops them."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class MessageParts:
             supervision,
             clock,
         )
+        self.feeds = CapFeeds(directory, self.arrivals, supervision, clock)
         directory.on_change(self.mqtt.sources_changed)
         self.webhook = WebhookGateway(config, directory, self.arrivals, supervision, keys, clock)
 
@@ -61,6 +63,8 @@ class MessageParts:
         """Yield what the gateways counted."""
         for name, value in sorted(self.webhook.counters.items()):
             yield counter(f"webhook_{name}", f"Webhooks: {name}", value)
+        for name, value in sorted(self.feeds.counters.items()):
+            yield counter(f"cap_feeds_{name}", f"Feeds of public warnings: {name}", value)
         yield gauge("mqtt_connected", "1 while the MQTT broker is reached", float(self.mqtt.is_connected))
         for name, value in sorted(self.mqtt.counters.items()):
             yield counter(f"mqtt_{name}", f"MQTT: {name}", value)

@@ -23,7 +23,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
 from tocsin.settings_gateways import Dc09Settings, Jt808Settings, ReceiverSettings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
-from tocsin.settings_messages import MqttSettings, WebhookSettings
+from tocsin.settings_messages import CapSettings, MqttSettings, WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
 from tocsin.settings_recording import ClipSettings, EdgeSettings, RecordingSettings
 from tocsin.settings_tiers import TierSettings
@@ -44,6 +44,7 @@ class Settings(Section):
     webhook: WebhookSettings = WebhookSettings()
     receivers: ReceiverSettings = ReceiverSettings()
     mqtt: MqttSettings = MqttSettings()
+    cap: CapSettings = CapSettings()
     sip: SipSettings = SipSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()

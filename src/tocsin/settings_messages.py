@@ -58,3 +58,14 @@ class MqttSettings(Section):
     )
     certificate_file: str = setting("", description="Our own certificate, when the broker wants one.", unit="path")
     key_file: str = setting("", description="The key of our own certificate.", unit="path")
+
+
+class CapSettings(Section):
+    """Public warnings that go out (CAP 1.2)."""
+
+    sender: str = setting(
+        "tocsin",
+        pattern=r"^[^\s,<&]{1,120}$",
+        description="Who we are in public warnings: a name that is ours alone, such as control-room@hewan.example.",
+        unit="name",
+    )

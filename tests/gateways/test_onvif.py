@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -283,6 +284,33 @@ async def test_a_lost_subscription_is_made_anew_and_given_back_at_the_end(monkey
             await camera.until(lambda camera: camera.counts["PullMessages"] >= 3)
             await gateway.stop()
         assert camera.counts["Unsubscribe"] == 1
+
+
+async def test_what_came_to_pass_without_a_subscription_is_told_by_the_next_one(monkeypatch):
+    monkeypatch.setattr("tocsin.gateways.onvif_events.FIRST_RETRY_S", 0.05)
+    async with onvif(takes_events=True, absolute_times=True) as (camera, gateway, house, intake):
+        house.camera = replace(house.camera, inputs={"DI_2": "panic", "DI_3": "fire inverted"})
+        say = partial(camera.say, "tns1:Device/Trigger/DigitalInput")
+        say({"InputToken": "DI_1"}, {"LogicalState": "true"})
+        say({"InputToken": "DI_2"}, {"LogicalState": "false"})
+        say({"InputToken": "DI_3"}, {"LogicalState": "true"})
+        await gateway.look()
+        async with asyncio.timeout(8):
+            await camera.until(lambda camera: camera.counts["PullMessages"] >= 2)
+            assert intake.signals == []
+            assert camera.counts["CreatePullPointSubscription"] == 2  # a duration, then a moment
+            camera.forget_subscriptions()
+            say({"InputToken": "DI_1"}, {"LogicalState": "false"})
+            say({"InputToken": "DI_2"}, {"LogicalState": "true"})
+            say({"InputToken": "DI_3"}, {"LogicalState": "false"})
+            await intake.until(3)
+        assert camera.counts["CreatePullPointSubscription"] == 3
+        found = sorted((s.events[0].zone, s.events[0].kind, s.events[0].category.value) for s in intake.signals)
+        assert found == [
+            ("DI_1", EventKind.RESTORE, "burglary"),
+            ("DI_2", EventKind.ALARM, "panic"),
+            ("DI_3", EventKind.ALARM, "fire"),
+        ]
 
 
 async def test_a_camera_is_found_on_the_net_and_junk_is_not():

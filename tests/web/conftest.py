@@ -64,6 +64,8 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import ViewService
+from tocsin.domain.warnings import WarningService
+from tocsin.gateways.cap_export import encode_warning
 from tocsin.gateways.message_reading import preview
 from tocsin.gateways.webhook import WebhookConfig, WebhookGateway
 from tocsin.media.recorded_files import VolumeFiles
@@ -282,6 +284,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         media=lambda: MediaHealth(1, 1, (8081,)),
         live_state=pictures.state,
         settings=lambda: settings_in_force(settings),
+        warnings=WarningService(store, "tocsin@hewan", encode_warning),
         take_webhook=webhooks.take,
         read_message=preview,
         heads=lambda: heads_path.read_text().splitlines(keepends=True),

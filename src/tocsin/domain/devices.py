@@ -18,7 +18,7 @@ from tocsin.domain.alarms import zone_key
 from tocsin.domain.attempts import Attempt
 from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.fields import refuse
-from tocsin.domain.message_sources import TOPICS, check_source, message_rule, topic_rule
+from tocsin.domain.message_sources import TOPICS, check_source, inputs_rule, message_rule, topic_rule
 from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
 KEY_SIZES: Final = (16, 24, 32)
@@ -384,6 +384,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
     "message": message_rule,
+    "inputs": inputs_rule,
     "certificate": _certificate,
     "transport": fields.choice("", "udp", "tcp"),
     "charset": fields.choice("", "gb2312", "gbk", "gb18030", "utf-8"),

@@ -115,7 +115,8 @@ class IpCamera:
     """A camera we call ourselves: `protocol` onvif or rtsp, `url` its device service or its stream.
 
     `credentials` is `refused` once it has refused the password held here: it is not tried again until people say so.
-    `certificate` is the fingerprint people accepted, for addresses of https and rtsps.
+    `certificate` is the fingerprint people accepted, for addresses of https and rtsps. `inputs` says what is wired to
+    an alarm input, a word of ours, with ` inverted` behind it when rest is true.
     """
 
     device_id: str
@@ -129,6 +130,7 @@ class IpCamera:
     takes_events: bool = True
     credentials: str = ""
     certificate: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
 
@@ -461,6 +463,7 @@ class Directory:
             takes_events=bool(settings.get("events", True)),
             credentials=str(device.profile.get("credentials", "")),
             certificate=str(settings.get("certificate", "")),
+            inputs=dict(settings.get("inputs", {})),
             version=device.version,
         )
 

@@ -73,6 +73,7 @@ class Arrivals:
         place_of: dict[tuple[str, str], int] = {}  # of those in this group
         fresh: list[Arrival] = []
         places: list[int | str] = []
+        again: dict[tuple[str, str], str] = {}
         for one in arrivals:
             owner = _owner(one)
             earlier: int | str | None = None
@@ -89,9 +90,11 @@ class Arrivals:
                     place_of.setdefault((owner, word), earlier)
             else:
                 places.append(earlier)
+                if isinstance(earlier, str):  # what still comes is still known when the first is long forgotten
+                    again.update(((owner, word), earlier) for word in one.known_by if (owner, word) in known)
         receipts = self._intake.accept_many(tx, [one.signal for one in fresh]) if fresh else []
         rows = {(owner, word): receipts[place].signal_id for (owner, word), place in place_of.items()}
-        tx.marks.keep(rows, tx.now)
+        tx.marks.keep({**again, **rows}, tx.now)
         if self._swept_at is None or tx.now - self._swept_at > SWEEP_EVERY:
             tx.marks.forget_before(tx.now - KEPT_FOR)
             self._swept_at = tx.now

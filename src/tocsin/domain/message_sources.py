@@ -12,6 +12,7 @@ from tocsin.domain import fields
 from tocsin.domain.fields import refuse
 
 MESSAGE_PROTOCOLS: Final = ("webhook", "mqtt", "cap")
+INVERTED: Final = " inverted"
 TOPICS: Final = ("topic", "status_topic")
 MAX_TOPIC_CHARS: Final = 256
 _NAME: Final = re.compile(r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$")
@@ -114,6 +115,15 @@ def message_rule(field_: str, value: Any) -> dict[str, Any]:
         raise refuse(field_, "registry.field_form", f"{field_} must be an object", form="{kind, paths, codes}")
     found = fields.read(value, {"kind": fields.choice(*FORMS), "paths": _paths, "codes": _codes})
     return {"kind": found.get("kind", "events"), "paths": found.get("paths", {}), "codes": found.get("codes", {})}
+
+
+def inputs_rule(field_: str, value: Any) -> dict[str, str]:
+    """What is wired to the alarm inputs of a camera: a word of ours for each, `inverted` behind it or not."""
+    pairs = _pairs(field_, value, 32)
+    for token, word in pairs.items():
+        if not re.match(r"^[a-z_]{2,32}$", word.removesuffix(INVERTED)):
+            raise refuse(f"{field_}.{token}", "message.code_form", f"{word} is no meaning", value=word)
+    return pairs
 
 
 def check_source(protocol: str, account: str, settings: Mapping[str, Any]) -> None:

@@ -10,7 +10,8 @@ import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, Protocol, cast
 
 import structlog
@@ -19,9 +20,11 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.normal import EventKind, NormalEvent
 from tocsin.domain.directory import Channel
+from tocsin.domain.message_sources import INVERTED
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif_calls import CallFailed, OnvifCalls
+from tocsin.protocols.messages.codes import WORDS
 from tocsin.protocols.onvif import calls, events
 from tocsin.protocols.onvif.soap import Element
 
@@ -32,6 +35,7 @@ LEAST_PAUSE_S: Final = 1.0
 RENEW_AFTER_S: Final = 480.0
 FIRST_RETRY_S: Final = 5.0
 LONGEST_RETRY_S: Final = 300.0
+BUSY_RETRY_S: Final = 30.0  # cameras keep one to five subscriptions: one that has none left is given time
 CLEAR_AFTER_S: Final = 60.0
 TRIES: Final = 3
 MAX_STATES: Final = 256
@@ -64,6 +68,7 @@ class EventPuller:
         self._counts = counts
         self._subscription: events.Subscription | None = None
         self._address = ""
+        self._says_until = False
         self._task: asyncio.Task[None] | None = None
         self._states: OrderedDict[tuple[str, str], tuple[bool, float, NormalEvent]] = OrderedDict()
 
@@ -86,6 +91,8 @@ class EventPuller:
                 delay_s = FIRST_RETRY_S
                 await self._pull_forever()
             except CallFailed as failed:
+                if failed.key == "camera.refused" and self._subscription is None:
+                    delay_s = max(delay_s, BUSY_RETRY_S)
                 self._count(f"broken_{failed.key.rpartition('.')[2]}")
                 if failed.key in ("camera.wrong_password", "camera.password_held_back", "camera.password_missing"):
                     return
@@ -94,7 +101,17 @@ class EventPuller:
             delay_s = min(delay_s * 2, LONGEST_RETRY_S)
 
     async def _subscribe(self) -> None:
-        answer = await self._reach.call(events.create_pull_point(), service=calls.EVENTS)
+        try:
+            answer = await self._reach.call(events.create_pull_point(self._until()), service=calls.EVENTS)
+        except CallFailed as failed:
+            if failed.key != "camera.refused" or self._says_until:
+                raise
+            self._says_until = True  # some take the moment of the end only, on their own clock
+            try:
+                answer = await self._reach.call(events.create_pull_point(self._until()), service=calls.EVENTS)
+            except CallFailed:
+                self._says_until = False
+                raise
         self._subscription = events.read_subscription(answer)
         if self._subscription is None:
             raise CallFailed("camera.not_understood", reason="subscription")
@@ -123,10 +140,17 @@ class EventPuller:
             await self._clear_old()
             if self._clock.monotonic() >= renew_at:
                 renew_at = self._clock.monotonic() + RENEW_AFTER_S
-                await self._call(events.renew())
+                await self._call(events.renew(self._until()))
             pause_s = LEAST_PAUSE_S - (self._clock.monotonic() - started)
             if pause_s > 0:
                 await self._clock.sleep(pause_s)
+
+    def _until(self) -> str:
+        """Return when a subscription is to end: after a time, or at a moment of the camera's clock."""
+        if not self._says_until:
+            return f"PT{events.TERMINATION_S}S"
+        end = self._clock.now() + timedelta(seconds=self._reach.skew_s + events.TERMINATION_S)
+        return end.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     async def _call(self, body: str, *, within_s: float = 8.0) -> Element:
         assert self._subscription is not None
@@ -157,16 +181,22 @@ class EventPuller:
         channel = self._picture(notice)
         zone = _input_of(notice) if topic.is_input else ""
         where = zone or "|".join(sorted(notice.source.values()))[:120]
+        wired = self._reach.camera.inputs.get(zone, "") if topic.is_input else ""
+        if wired.endswith(INVERTED) and state is not None:
+            state = not state
         key = (topic.code, where)
         before = self._states.get(key)
-        event = self._event(topic, notice, channel, zone, state)
+        event = _wired(self._event(topic, notice, channel, zone, state), wired.removesuffix(INVERTED))
         if topic.state:
             self._states[key] = (bool(state), self._clock.monotonic(), event)
             self._states.move_to_end(key)
             while len(self._states) > MAX_STATES:
                 self._states.popitem(last=False)
-            # The state at subscribing raises nothing; nor does what was said before, nor an end without a beginning.
-            if notice.operation == "Initialized" or (before[0] if before else False) == state:
+            was = before[0] if before else None
+            # What was said before raises nothing, nor an end without a beginning, nor the state at subscribing. But
+            # what came to pass without a subscription is told now: an end, and an input, which somebody wired.
+            is_first = was is None and (notice.operation == "Initialized" or not state)
+            if was == state or is_first or (notice.operation == "Initialized" and state and not topic.is_input):
                 return
         await self._accept(event, notice.raw, notice.at, f"{topic.code}|{where}|{notice.at}|{state}")
 
@@ -233,6 +263,22 @@ class EventPuller:
 
     def _count(self, word: str) -> None:
         self._counts[word] = self._counts.get(word, 0) + 1
+
+
+def _wired(event: NormalEvent, word: str) -> NormalEvent:
+    """Return the event of an input as what people said is wired to it."""
+    known = WORDS.get(word)
+    if known is None:
+        return event
+    is_over = event.kind is EventKind.RESTORE
+    return replace(
+        event,
+        kind=EventKind.RESTORE if is_over else known.kind,
+        category=known.category,
+        priority=event.priority if is_over else known.priority,
+        label_en=known.label_en,
+        label_zh=known.label_zh,
+    )
 
 
 def _input_of(notice: events.Notice) -> str:

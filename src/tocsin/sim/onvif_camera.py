@@ -69,6 +69,7 @@ class OnvifQuirks:
     soap11_faults: bool = False
     stale_nonces: bool = False  # every nonce is good once
     forgets_subscriptions: bool = False
+    absolute_times: bool = False  # knows no durations
     echo: bool = True  # wants reference parameters back
 
 
@@ -513,6 +514,8 @@ class OnvifCamera:
     def _do_CreatePullPointSubscription(self, action: Element) -> str:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             return "!SubscribeCreationFailedFault"
+        if self.quirks.absolute_times and text(action, "InitialTerminationTime").startswith("P"):
+            return "!UnacceptableInitialTerminationTimeFault"
         name = new_token()[:10]
         self._subscriptions[name] = asyncio.Queue()
         echo = f'<a:ReferenceParameters><x:Sub xmlns:x="urn:x">{name}</x:Sub></a:ReferenceParameters>'

@@ -50,6 +50,7 @@ from tocsin.domain import (
     speaking,
     terminal_service,
     tiers,
+    warnings,
 )
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
@@ -102,6 +103,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         recorder_words.WORDS,
         devices.WORDS,
         message_sources.WORDS,
+        warnings.WORDS,
         guarding.WORDS,
         channel_health.WORDS,
         picture_words.WORDS,

@@ -55,6 +55,7 @@ from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
 from tocsin.domain.video import LiveState
 from tocsin.domain.view_service import ViewService
+from tocsin.domain.warnings import WarningService
 
 NO_ENTRY: Mapping[str, Any] = {
     "server_id": "", "realm": "", "host": "", "port": 0, "udp": False, "tcp": False, "keepalive_s": 60,
@@ -203,6 +204,7 @@ class Services:
     trials: TrialService | None = None
     terminals: TerminalService | None = None
     recorder_desk: RecorderDesk | None = None
+    warnings: WarningService | None = None
     take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None
     read_message: Callable[[bytes, MessageForm, str, datetime], tuple[Sequence[NormalEvent], int]] | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None

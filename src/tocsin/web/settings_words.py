@@ -57,6 +57,7 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
     "mqtt.ca_file": "MQTT 服务器证书的签发机构；为空则采用系统自带的机构。",
     "mqtt.certificate_file": "MQTT 服务器要求时，本平台自己的证书。",
     "mqtt.key_file": "上述证书的私钥。",
+    "cap.sender": "对外公共预警中本平台的名称，须为本单位专用，如 control-room@hewan.example。",
     "sip.host": "设备注册的地址。",
     "sip.port": "UDP 与 TCP 共用的端口；0 表示自动选用空闲端口。",
     "sip.udp": "监听 UDP。",

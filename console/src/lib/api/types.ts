@@ -79,7 +79,7 @@ export interface Device {
   place_id: string | null;
   jurisdiction_id: string | null;
   protocol: string;
-  address: { account?: string; prefix?: string; receiver?: string; gb_id?: string; url?: string; sub_url?: string; username?: string };
+  address: { account?: string; prefix?: string; receiver?: string; gb_id?: string; url?: string; sub_url?: string; username?: string; topic?: string; status_topic?: string };
   transport: string;
   maker: string;
   model: string;

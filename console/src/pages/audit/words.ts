@@ -71,6 +71,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'incident.reopened': m.audit_incident_reopened,
   'incident.returned': m.audit_incident_returned,
   'incident.stamp_corrected': m.audit_incident_stamp_corrected,
+  'incident.warning_exported': m.audit_incident_warning_exported,
   'incident.step_done': m.audit_incident_step_done,
   'incident.step_overdue': m.audit_incident_step_overdue,
   'incident.step_skipped': m.audit_incident_step_skipped,

@@ -19,6 +19,8 @@ export const labels = (): Record<string, string> => ({
   'address.receiver': m.devices_receiver(),
   'address.prefix': m.devices_prefix(),
   'address.gb_id': m.devices_gb_id(),
+  'address.topic': m.devices_message_topic(),
+  'address.url': m.devices_url(),
   account: m.devices_account(),
   receiver: m.devices_receiver(),
   prefix: m.devices_prefix(),

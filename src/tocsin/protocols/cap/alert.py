@@ -166,6 +166,18 @@ def read(data: bytes) -> list[Alert] | BadAlert:
         return wrong.bad
 
 
+def split(data: bytes) -> list[bytes]:
+    """Return the single messages of a document, each as bytes; the document itself when it is one, or is none."""
+    try:
+        root = read_xml(data)
+    except Unreadable:
+        return [data]
+    if _is(root, "alert"):
+        return [data]
+    found = [one for one in root.iter() if _is(one, "alert")][:MAX_PARTS]
+    return [etree.tostring(one, encoding="UTF-8", with_tail=False) for one in found] or [data]
+
+
 def links_of(data: bytes) -> list[str] | BadAlert:
     """Return the addresses a feed (Atom or RSS) names, in its order, 64 at most."""
     try:

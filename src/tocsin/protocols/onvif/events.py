@@ -104,6 +104,12 @@ TOPICS: Final[Mapping[tuple[str, ...], Topic]] = {
         "input", Category.BURGLARY, 2, "Alarm input", "报警输入", ("LogicalState", "State"), is_input=True
     ),
     ("Device", "HardwareFailure"): _FAULT,
+    ("Device", "Trigger", "Relay"): Topic(
+        "output", Category.SYSTEM, 9, "Output switched", "输出动作", ("LogicalState", "State"), EventKind.STATUS
+    ),
+    ("AudioAnalytics", "Audio", "DetectedSound"): Topic(
+        "audio.detected", Category.PERIMETER, 9, "Sound", "声音检测", ("isSoundDetected", "State"), EventKind.STATUS
+    ),
 }
 _ABOUT_SOMEBODY: Final = re.compile(
     r"(?<!inter)(?<!sur)face|(?<!tem)plate|licen[cs]e|person|people|human|pedestrian|head|body|gender|age$|biometr|gait"

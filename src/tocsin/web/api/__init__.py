@@ -45,6 +45,7 @@ from tocsin.web.api import (
     uppers,
     users,
     views,
+    warnings,
     words,
 )
 
@@ -79,6 +80,7 @@ _MODULES = (
     load,
     layouts,
     messages,
+    warnings,
     views,
     recorder,
     recordings,
