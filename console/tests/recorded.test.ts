@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readFragments, timescaleOf } from '../src/lib/recorded/fragments';
 import { correct, RecordIndex, startOf, toMedia, toWall, type Group, type Listing, type Segment } from '../src/lib/recorded/index';
+import { RecordedPlayer, type TileState } from '../src/lib/recorded/player';
+import type { RecordSource } from '../src/lib/recorded/source';
 import { moved, ticks, zoomed } from '../src/lib/timeline/scale';
 
 const segment = (start_ms: number, count: number): Segment => ({
@@ -123,5 +125,35 @@ describe('the axis', () => {
   it('puts ticks on round figures', () => {
     expect(ticks({ from_ms: 0, to_ms: 600_000 }, 12).map((one) => one.at_ms / 60_000)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(ticks({ from_ms: 0, to_ms: 20_000 }, 6)[1]).toEqual({ at_ms: 5_000, hasSeconds: true });
+  });
+});
+
+describe('a recording that changes its format', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('says what this browser cannot show, asks for none of it, and goes on where it can', async () => {
+    vi.stubGlobal('MediaSource', { isTypeSupported: (mime: string) => mime.includes('avc1') });
+    const asked: number[] = [];
+    const states: TileState[] = [];
+    const codecs = ['hev1.1.6.L93.B0', 'avc1.64001f'].map((one, n) => ({ no: n + 1, mime: `video/mp4; codecs="${one}"`, width: 640, height: 360 }));
+    const segments = [segment(0, 3), { ...segment(6_000, 3), codec_no: 2 }];
+    const source: RecordSource = {
+      list: () => Promise.resolve(listing(0, 60_000, segments, { codecs })),
+      init: () => new Promise(() => undefined),
+      groups: (first) => {
+        asked.push(startOf(first));
+        return new Promise(() => undefined);
+      },
+      keys: () => new Promise(() => undefined),
+    };
+    const video = { paused: true, readyState: 0, requestVideoFrameCallback: () => 0 } as unknown as HTMLVideoElement;
+    const player = new RecordedPlayer(video, source, { period: { from_ms: 0, to_ms: 60_000 }, onState: (state) => states.push(state), words: () => '' });
+    player.follow(1_000, 1, true);
+    await vi.waitFor(() => expect(states.at(-1)).toMatchObject({ phase: 'failed', reason: 'h265', isReady: true }));
+    player.follow(5_900, 1, true);
+    expect(asked).toEqual([]);
+    player.follow(6_100, 1, true);
+    await vi.waitFor(() => expect(asked).toEqual([6_000]));
+    expect(states.at(-1)).toMatchObject({ phase: 'loading', isReady: false });
   });
 });
