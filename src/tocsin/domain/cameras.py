@@ -19,7 +19,8 @@ from tocsin.domain.devices import Zone
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
-from tocsin.domain.places import Jurisdiction
+from tocsin.domain.places import Jurisdiction, Place
+from tocsin.domain.prohibited import is_prohibited, refuse_camera, refuse_cameras
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.registry import MANAGE, READ, subtree_code
 from tocsin.domain.store import Store
@@ -235,6 +236,7 @@ def changed_of(
         place = tx.places.get(changed.place_id, visible_to=scope(actor, READ))
         if place.retired_at is not None:
             raise TocsinError(ErrorCode.CONFLICT, "the place is retired", key="registry.retired", field="place_id")
+        refuse_camera(place)
     if stage != known.stage:
         guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
         changed = rules.commissioned(changed)
@@ -306,6 +308,7 @@ def commission_channel(tx: Any, actor: Actor, now: datetime | None, channel_id: 
     guard(actor, COMMISSION, "channel", known.id, known.jurisdiction_code)
     [filled] = _filled(tx, [known])
     ready = rules.commissioned(filled)
+    refuse_cameras(tx, [ready])
     return ready if now is None else _put_into_service(tx, actor, now, [ready])[0]
 
 
@@ -348,6 +351,7 @@ def restore_channel(
         changed = replace(changed, jurisdiction_id=home.id, jurisdiction_code=home.code)
     changed = rules.commissioned(changed) if stage == rules.IN_SERVICE else replace(changed, stage=stage)
     changed = replace(changed, retired_at=None if stage != rules.RETIRED else known.retired_at)
+    refuse_cameras(tx, [changed])
     if now is None:
         return changed
     if home is not None or (known.stage == rules.IN_SERVICE and stage != known.stage):
@@ -380,6 +384,7 @@ def _commission_named(tx: Any, actor: Actor, now: datetime, cameras: tuple[str, 
         if channel.stage != rules.IN_SERVICE:
             chosen.append(channel)
     ready = [rules.commissioned(channel) for channel in _filled(tx, chosen)]
+    refuse_cameras(tx, ready)
     return _put_into_service(tx, actor, now, ready)
 
 
@@ -391,8 +396,11 @@ def _commission_below(
     guard(actor, COMMISSION, "jurisdiction", home.id, home.code)
     found = tx.devices.to_commission(home.code, after, CHUNK, visible_to=scope(actor, COMMISSION))
     filled = _filled(tx, found)
-    ready = [rules.commissioned(channel) for channel in filled if not channel.missing]
-    left = [channel for channel in filled if channel.missing]
+    places: Mapping[str, Place] = tx.places.load({channel.place_id for channel in filled if channel.place_id})
+    barred = {key for key, place in places.items() if is_prohibited(place)}
+    left = [channel for channel in filled if channel.missing or channel.place_id in barred]
+    stays = {channel.id for channel in left}
+    ready = [rules.commissioned(channel) for channel in filled if channel.id not in stays]
     return _put_into_service(tx, actor, now, ready), left, found[-1].id if len(found) == CHUNK else None
 
 

@@ -12,6 +12,17 @@ from tocsin.domain.fields import refuse
 
 LEVELS: Final = ("city", "county", "township")
 CODE_LIMIT: Final = 12
+PROHIBITED: Final = (
+    "guest_room",
+    "dormitory_room",
+    "bathroom",
+    "toilet",
+    "changing_room",
+    "fitting_room",
+    "nursing_room",
+    "private_room",
+)
+"""Classes of places in which nobody may be filmed. Source: Decree 799, art. 8."""
 PLACE_CLASSES: Final = (
     "school",
     "kindergarten",
@@ -35,6 +46,7 @@ PLACE_CLASSES: Final = (
     "road",
     "bridge",
     "residence",
+    *PROHIBITED,
     "other",
 )
 

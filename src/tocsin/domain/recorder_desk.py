@@ -15,6 +15,7 @@ from tocsin.domain.acts import check_version, guard
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.directory import Channel
 from tocsin.domain.fields import refuse
+from tocsin.domain.prohibited import refuse_cameras
 from tocsin.domain.recorder_events import PLAN_CHANGED, RecordingPlanChanged
 from tocsin.domain.recorder_line import RecorderChannels, RecordingState
 from tocsin.domain.recorder_plans import Mode, RecordingPlan, changed_plan, check_recordable, differences
@@ -192,6 +193,8 @@ def _checked(tx: Any, item: PlanItem, actor: Actor) -> tuple[ChannelRecord, Reco
         check_version("recording plan", channel.id, known.version, item.version)
     wanted = changed_plan(known, item.changes)
     check_recordable(wanted, channel)
+    if wanted.mode is not Mode.OFF:
+        refuse_cameras(tx, [channel])
     return channel, known, wanted
 
 

@@ -23,6 +23,7 @@ from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
 from tocsin.domain.places import Jurisdiction, Place
+from tocsin.domain.prohibited import refuse_class, refuse_device
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.spoken import IP_PROTOCOLS
 from tocsin.domain.store import Store
@@ -207,7 +208,9 @@ def change_place(
     guard(actor, MANAGE, "place", known.id, known.jurisdiction_code)
     check_version("place", known.id, known.version, version)
     home = _moved(tx, actor, "place", known, changes)
-    saved: Place = tx.places.save(places.changed_place(known, changes, home))
+    changed = places.changed_place(known, changes, home)
+    refuse_class(tx, known, changed)
+    saved: Place = tx.places.save(changed)
     tx.record(
         events.PlaceChanged(
             subject_id=saved.id,
@@ -492,6 +495,7 @@ def _create_device(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any
     else:
         at = (place.jurisdiction_id, place.jurisdiction_code)
     made = rules.new_device(new_id(), given, *at)
+    refuse_device(made.kind, place)
     guard(actor, MANAGE, "device", made.id, made.jurisdiction_code)
     _check_address(tx, made)
     tx.devices.add(made)
@@ -506,7 +510,7 @@ def change_device(
     known = managed_device(tx, actor, device_id, version)
     home = _moved(tx, actor, "device", known, changes)
     if changes.get("place_id") not in (None, known.place_id):
-        _check_place(tx, actor, changes["place_id"])
+        refuse_device(known.kind, _check_place(tx, actor, changes["place_id"]))
     changed = rules.changed_device(known, changes, None if home is None else (home.id, home.code))
     _check_address(tx, changed)
     saved: Device = tx.devices.save(changed)

@@ -13,6 +13,7 @@ from tocsin.domain.access import Actor, scope
 from tocsin.domain.acts import guard
 from tocsin.domain.devices import Device, taken
 from tocsin.domain.places import Place
+from tocsin.domain.prohibited import refuse_device
 from tocsin.domain.refusals import AUDITED, note_refusal
 from tocsin.domain.registry import MANAGE, READ
 
@@ -105,6 +106,7 @@ def _check(device: Device, others: Mapping[tuple[str, ...], str], places: Mappin
             raise TocsinError(ErrorCode.NOT_FOUND, f"no place {device.place_id}", field="place_id")
         if place.retired_at is not None:
             raise TocsinError(ErrorCode.CONFLICT, "the place is retired", key="registry.retired", field="place_id")
+        refuse_device(device.kind, place)
     other = others.get(device.address)
     if other is None:
         return

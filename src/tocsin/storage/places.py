@@ -151,6 +151,20 @@ class PlaceRepository:
             raise stale("place", place.id)
         return replace(place, version=place.version + 1)
 
+    def cameras_at(self, place_id: str) -> int:
+        """Return how many cameras stand at a place: channels, retired ones aside, and devices that are cameras."""
+        standing = select(func.count()).select_from(channels)
+        filming = select(func.count()).select_from(devices)
+        count = self._connection.execute(
+            select(
+                standing.where(channels.c.place_id == place_id, channels.c.stage != "retired").scalar_subquery(),
+                filming.where(
+                    devices.c.place_id == place_id, devices.c.kind == "camera", devices.c.retired_at_us.is_(None)
+                ).scalar_subquery(),
+            )
+        ).one()
+        return int(count[0]) or int(count[1])
+
     def uses(self, place_id: str) -> tuple[int, int]:
         """Return how many devices and channels in use stand at a place."""
         count = self._connection.execute(

@@ -16,6 +16,8 @@ export interface Looking {
   ends_ms: number;
   from_ms: number;
   to_ms: number;
+  /** For how long it was asked for, each time; 0 where somebody else renews it. */
+  minutes: number;
 }
 
 const NOTHING: TileState = { phase: 'loading', shown_ms: null, gap: null, next_ms: null, offset_ms: null, reason: '', error: null, isReady: false };
@@ -47,16 +49,26 @@ export class Deck {
   }
 
   /** Asks for the view all tiles stand under. Errors: what the server says. */
-  async begin(purpose: string, minutes: number, from_ms: number, to_ms: number, at_ms: number): Promise<void> {
+  async begin(purpose: string, minutes: number, from_ms: number, to_ms: number, at_ms: number, incident = ''): Promise<void> {
     this.end();
     this.isOver = false;
     const opened = await api.post<View>('/views', {
       channels: [...this.cameras],
       purpose,
       minutes,
+      ...(incident ? { incident_id: incident } : {}),
       recordings: { starts_at: new Date(from_ms).toISOString(), ends_at: new Date(to_ms).toISOString() },
     });
-    this.#look({ id: opened.id, ends_ms: Date.parse(opened.expires_at), from_ms, to_ms }, at_ms, true);
+    this.#look({ id: opened.id, ends_ms: Date.parse(opened.expires_at), from_ms, to_ms, minutes }, at_ms, true);
+  }
+
+  /** Goes on looking: the view lasts as long again from now. Errors: what the server says. */
+  async renew(): Promise<void> {
+    const view = this.view;
+    if (!view || view.minutes === 0) return;
+    const renewed = await api.post<View>(`/views/${view.id}/renew`, { minutes: view.minutes });
+    const known = this.view;
+    if (known?.id === view.id) this.view = { ...known, ends_ms: Date.parse(renewed.expires_at) };
   }
 
   /** Plays under a view somebody else opened and will end. */

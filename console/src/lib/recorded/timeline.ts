@@ -3,6 +3,7 @@ import * as m from '$m';
 import { api } from '$lib/api/client';
 import type { LanguageTag } from '$lib/i18n/language.svelte';
 import { clockTime } from '$lib/i18n/time';
+import { session } from '$lib/state/session.svelte';
 import type { Which } from './source';
 import type { TimeSpan } from '$lib/timeline/Timeline.svelte';
 
@@ -54,7 +55,11 @@ export function spansOf(found: Recordings, stream: string, now_ms: number, tag: 
   for (const one of found.marks) {
     const [from_ms, to_ms] = [Date.parse(one.starts_at), Date.parse(one.ends_at)];
     if (one.kind === 'hold') spans.push({ from_ms, to_ms, kind: 'hold', title: m.timeline_hold({ when: between(from_ms, to_ms), why: one.words }) });
-    else spans.push({ from_ms, to_ms: from_ms, kind: 'alarm', title: m.timeline_alarm({ at: clockTime(from_ms, tag), what: one.words }) });
+    else {
+      const title = m.timeline_alarm({ at: clockTime(from_ms, tag), what: one.words });
+      const mayOpen = one.incident_id !== '' && session.may('read_incidents');
+      spans.push({ from_ms, to_ms: from_ms, kind: 'alarm', title, ...(mayOpen ? { href: `/incidents/${one.incident_id}` } : {}) });
+    }
   }
   return spans;
 }

@@ -57,9 +57,19 @@ const CLASS: Record<string, () => string> = {
   road: m.registry_class_road,
   bridge: m.registry_class_bridge,
   residence: m.registry_class_residence,
+  guest_room: m.registry_class_guest_room,
+  dormitory_room: m.registry_class_dormitory_room,
+  bathroom: m.registry_class_bathroom,
+  toilet: m.registry_class_toilet,
+  changing_room: m.registry_class_changing_room,
+  fitting_room: m.registry_class_fitting_room,
+  nursing_room: m.registry_class_nursing_room,
+  private_room: m.registry_class_private_room,
   other: m.registry_class_other,
 };
 export const CLASSES = Object.keys(CLASS);
+/** Classes of places in which nobody may be filmed: the server refuses cameras there. */
+export const UNFILMED: readonly string[] = ['guest_room', 'dormitory_room', 'bathroom', 'toilet', 'changing_room', 'fitting_room', 'nursing_room', 'private_room'];
 export const classOf = (key: string) => (CLASS[key] ?? (() => key))();
 
 const ZONE: Record<string, () => string> = {

@@ -1,8 +1,9 @@
 /** Many cameras at once: chosen, previewed, changed a group at a time, taken back. It outlives the page that asked. */
 import { api, type Params } from '$lib/api/client';
+import { askPlans, idsOf, type Asked } from './bulk-plans';
 
 export const GROUP = 200;
-export type Act = 'change' | 'commission' | 'retire';
+export type Act = 'change' | 'commission' | 'retire' | 'plan';
 export type Phase = 'idle' | 'previewing' | 'previewed' | 'doing' | 'done' | 'undoing' | 'undone';
 export type Values = Record<string, unknown>;
 
@@ -18,7 +19,7 @@ export interface Refused {
   name: string;
   why: string;
 }
-interface Answer {
+export interface Answer {
   changed: Changed[];
   same: string[];
   refused: Refused[];
@@ -99,7 +100,7 @@ class Bulk {
     this.done = [];
     this.refused = [];
     this.same = 0;
-    const body = { act, preview: true, ...(act === 'change' ? { changes } : {}) };
+    const body = { act, preview: true, ...(this.#hasChanges ? { changes } : {}) };
     const take = (answer: Answer) => {
       this.seen = this.seen.concat(answer.changed);
       this.refused = this.refused.concat(answer.refused);
@@ -110,6 +111,15 @@ class Bulk {
       return;
     }
     await this.#run('previewing', 'previewed', chosen.total, async () => {
+      if (act === 'plan') {
+        const ids = await idsOf(chosen.filter, () => this.isHalting);
+        for (let from = 0; from < ids.length && !this.isHalting; from += GROUP) {
+          const group = ids.slice(from, from + GROUP);
+          take(await this.#ask({ ...body, ids: group }));
+          this.at += group.length;
+        }
+        return;
+      }
       let after: string | null = '';
       while (after !== null && !this.isHalting) {
         const answer: Answer = await this.#ask({ ...body, filter: chosen.filter, after });
@@ -128,7 +138,7 @@ class Bulk {
       const items = group.map((one) => ({
         id: one.id,
         version: one.version,
-        ...(this.act === 'change' ? { changes: this.changes } : {}),
+        ...(this.#hasChanges ? { changes: this.changes } : {}),
       }));
       const answer = await this.#ask({ act: this.act, items });
       this.done = this.done.concat(answer.changed);
@@ -169,8 +179,12 @@ class Bulk {
     this.error = null;
   }
 
-  #ask(body: unknown): Promise<Answer> {
-    return api.post<Answer>('/cameras/bulk', body);
+  get #hasChanges(): boolean {
+    return this.act === 'change' || this.act === 'plan';
+  }
+
+  #ask(body: Asked & Record<string, unknown>): Promise<Answer> {
+    return this.act === 'plan' ? askPlans(body) : api.post<Answer>('/cameras/bulk', body);
   }
 
   #groups<T>(during: Phase, after: Phase, all: readonly T[], work: (group: T[]) => Promise<void>): Promise<void> {

@@ -8,8 +8,7 @@ export interface PlanWindow {
   from: string;
   to: string;
 }
-export interface RecordingPlan {
-  camera_id: string;
+export interface PlanValues {
   mode: Mode;
   stream: 'main' | 'sub';
   schedule: PlanWindow[];
@@ -17,6 +16,9 @@ export interface RecordingPlan {
   post_s: number;
   edge_first: boolean;
   priority: number;
+}
+export interface RecordingPlan extends PlanValues {
+  camera_id: string;
   version: number;
 }
 export interface RecordingStatus {
