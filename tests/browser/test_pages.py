@@ -25,6 +25,15 @@ STILL = """async () => {
   await document.fonts.ready;
   return true;
 }"""
+WHOLE = """(nav) => {
+  const shown = [...nav.querySelectorAll('a, button')].filter((one) => getComputedStyle(one).visibility === 'visible');
+  const edges = shown.map((one) => one.getBoundingClientRect().right);
+  return Math.max(...edges) <= nav.getBoundingClientRect().right + 1
+    && shown.every((one) => one.parentElement.scrollLeft === 0 && one.scrollWidth <= one.clientWidth + 1);
+}"""
+"""Say whether what is seen of the strip of pages stands inside it."""
+REACHED = """() => [...document.querySelectorAll('header nav a, [role=menuitem]')]
+  .filter((one) => getComputedStyle(one).visibility === 'visible').map((one) => one.innerText.trim())"""
 PAINTED_MS, MAP_DRAWN_MS = 250, 1_200
 CHINESE = re.compile(r"[一-鿿]")
 
@@ -84,6 +93,28 @@ def test_every_page_fits_a_phone(town: Town, open_seat: OpenSeat) -> None:
             wide[name] = width
     assert wide == {}
     assert looker.violations == {}
+
+
+def test_no_page_is_cut_off_the_strip(town: Town, open_seat: OpenSeat) -> None:
+    seat = open_seat("en", "light", width=1700)
+    seat.sign_in()
+    page = seat.page
+    strip = page.get_by_role("navigation", name="Pages")
+    expect(strip.get_by_role("link", name="Settings in force")).to_be_visible()
+    pages = page.evaluate(REACHED)
+    for width in (1280, 760, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(strip.get_by_role("link", name="Settings in force")).to_have_count(0)
+        assert until(lambda: strip.evaluate(WHOLE)), width
+        strip.get_by_role("button", name="More").click()
+        items = page.get_by_role("menuitem")
+        expect(items.last).to_have_text("Settings in force")
+        assert until(lambda: page.evaluate(REACHED) == pages), page.evaluate(REACHED)
+        page.keyboard.press("Escape")
+        expect(items).to_have_count(0)
+    strip.get_by_role("button", name="More").click()
+    items.last.click()
+    expect(page).to_have_url(f"{town.url}/settings")
 
 
 class Looker:
