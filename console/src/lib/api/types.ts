@@ -190,6 +190,8 @@ export interface Signal {
   events: SignalEvent[];
   alarm_ids: string[];
   state: 'processed' | 'unprocessed' | 'quarantined';
+  /** What alarm rules did to its events. */
+  rules: { id: string; words_en: string; words_zh: string; what: string; version_no: number; owner: string; until: string | null }[];
 }
 
 export interface Alarm {
