@@ -26,6 +26,7 @@ const PROTOCOL: Record<string, string> = {
   ademco685: 'Ademco 685',
   radionics6500: 'Radionics 6500',
   dc07: 'SIA DC-07',
+  relayed: 'Sur-Gard / 685 / 6500 / DC-07',
   jt808: 'JT/T 808',
   mqtt: 'MQTT',
   webhook: 'Webhook',
