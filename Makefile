@@ -64,7 +64,7 @@ bench: $(STAMPS)/dev
 soak: $(STAMPS)/dev
 	@$(BIN)/python tools/packages.py
 	@$(BIN)/python tools/console.py
-	@$(BIN)/python tools/soak.py
+	@$(BIN)/python tools/soak.py $(ARGS)
 
 fuzz: export TOCSIN_FUZZ_SECONDS ?= 300
 fuzz: $(STAMPS)/dev

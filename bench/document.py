@@ -54,9 +54,13 @@ def _soak(kept: dict[str, Any]) -> str:
     word = "everything passed" if kept["passed"] else "**not everything passed**"
     rows = [
         f"## soak\n\nCommand: `make soak`, {kept['day']}, {kept['minutes']} minutes on {kept['machine']}: {word}. "
-        "Lost: acknowledged and not stored. Doubled: stored twice.\n",
+        "Lost: acknowledged and not stored. Doubled: stored twice. "
+        "A day beside a seed is that of a later run of that test.\n",
         "| test | times | acknowledged | lost | doubled | seed |\n|---|---:|---:|---:|---:|---|",
     ]
+    for test in kept["tests"]:
+        if test.get("day", kept["day"]) != kept["day"]:
+            test["seed"] = f"{test['seed']}, {test['day']}"
     crashes = [test for test in kept["tests"] if "acknowledged" in test]
     others = [test for test in kept["tests"] if "times" in test and "acknowledged" not in test]
     rows += [
@@ -72,7 +76,7 @@ def _soak(kept: dict[str, Any]) -> str:
 
 
 def _found(test: dict[str, Any]) -> str:
-    found = [(name, value) for name, value in test.items() if name not in ("test", "times", "seed")]
+    found = [(name, value) for name, value in test.items() if name not in ("test", "times", "seed", "day")]
     return ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in found)
 
 

@@ -1,6 +1,7 @@
 """The full numbers: each crash test with 50 kills, each parser fuzzed for a minute; kept in bench/soak.json.
 
 TOCSIN_TEST_CRASHES and TOCSIN_FUZZ_SECONDS change the numbers. The table in docs/performance.md is written anew.
+With tests named (`make soak ARGS=tests/crash/test_tiers.py`) only those run, and what the others found stays as it was.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / ".cache" / "soak.jsonl"
+KEPT = ROOT / "bench" / "soak.json"
+ALL = (["tests/crash"], ["-n", "2", "--dist", "worksteal", "tests/fuzz"])  # parsers side by side, one a core
 KILLS, FUZZ_SECONDS = "50", "60"
 
 
 def main() -> int:
-    """Run both; the exit status is 0 only when all passed."""
+    """Run both, or what the arguments name; the exit status is 0 only when all passed."""
     sys.path.insert(0, str(ROOT))
     from bench import document
     from bench.harness import machine
@@ -28,27 +32,29 @@ def main() -> int:
     RECORD.unlink(missing_ok=True)
     environment = {"TOCSIN_TEST_CRASHES": KILLS, "TOCSIN_FUZZ_SECONDS": FUZZ_SECONDS, **os.environ}
     environment["TOCSIN_TEST_RECORD"] = str(RECORD)
+    named = sys.argv[1:]
     started_s = time.monotonic()
     statuses = [
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *arguments], cwd=ROOT, env=environment, check=False
         ).returncode
-        for arguments in (
-            ["tests/crash"],
-            ["-n", "2", "--dist", "worksteal", "tests/fuzz"],
-        )  # parsers side by side, one a core
+        for arguments in ([named] if named else ALL)
     ]
+    today = datetime.now(UTC).date().isoformat()
     lines = RECORD.read_text().splitlines() if RECORD.exists() else []
-    kept = {
+    tests = [{**json.loads(line), "day": today} for line in lines]
+    kept: dict[str, Any] = json.loads(KEPT.read_text()) if named else {"tests": [], "passed": True}
+    again = {test["test"] for test in tests}
+    kept |= {
         "machine": machine(),
-        "day": datetime.now(UTC).date().isoformat(),
-        "passed": not any(statuses),
-        "minutes": round((time.monotonic() - started_s) / 60, 1),
-        "tests": [json.loads(line) for line in lines],
+        "passed": kept["passed"] and not any(statuses),
+        "tests": [test for test in kept["tests"] if test["test"] not in again] + tests,
     }
-    (ROOT / "bench" / "soak.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    if not named:
+        kept |= {"day": today, "minutes": round((time.monotonic() - started_s) / 60, 1)}
+    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     document.write()
-    print(f"bench/soak.json and docs/performance.md are written, {kept['minutes']} minutes")
+    print(f"bench/soak.json and docs/performance.md are written, {(time.monotonic() - started_s) / 60:.1f} minutes")
     return 1 if any(statuses) else 0
 
 
