@@ -16,6 +16,7 @@ from PIL import Image
 
 from tocsin.base.errors import TocsinError
 from tocsin.domain.picture_rules import FEWEST_PICTURES
+from tocsin.media import picture_measures
 from tocsin.media.examiner import Examiner
 from tocsin.media.picture_decoding import NotDecodable, decode
 from tocsin.media.picture_examination import Wish, examine
@@ -157,11 +158,22 @@ def test_a_damaged_memory_is_an_empty_or_a_usable_one(learned: bytes, tmp_path: 
         memory = Memory.read(_written(tmp_path, content))
         memory.last()
         for name in memory.kept.slots:
-            memory.grey(name)
+            grey = memory.grey(name)
+            assert grey is None or grey.shape == (picture_measures.HEIGHT, picture_measures.WIDTH)
             memory.baseline(name)
     bomb = Memory(tmp_path / "none")
     bomb.kept.last = zlib.compress(bytes(50_000_000))
     assert bomb.last() is None
+
+
+def test_a_reference_that_claims_to_be_huge_is_none(learned: bytes, tmp_path: Path) -> None:
+    memory = Memory.read(_written(tmp_path, learned))
+    [(name, slot)] = memory.kept.slots.items()
+    assert memory.grey(name) is not None
+    huge = io.BytesIO()
+    Image.new("1", (19_000, 19_000)).save(huge, "PNG")
+    slot.grey = huge.getvalue()
+    assert memory.grey(name) is None
 
 
 @settings(max_examples=60, deadline=None)

@@ -112,14 +112,16 @@ class Memory:
         return Baseline(found.pictures, found.means, found.spreads, is_grey and name.endswith("c"))
 
     def grey(self, name: str) -> Plane | None:
-        """Return the reference picture under a name; None when there is none or it cannot be read."""
+        """Return the reference picture under a name; None when there is none, or none that we wrote."""
         found = self.kept.slots.get(name)
         if found is None:
             return None
         try:
             with Image.open(io.BytesIO(found.grey)) as image:
+                if image.size != (WIDTH, HEIGHT):  # read from its head: a damaged one may claim to be huge
+                    return None
                 made: Plane = np.asarray(image.convert("L"), np.float32)
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return None
         return made
 
