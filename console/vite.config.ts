@@ -44,7 +44,7 @@ export default defineConfig({
           includeDependenciesRecursively: false,
           groups: [
             { name: 'frame', test: /node_modules[\\/](?!maplibre)|src[\\/]lib[\\/](api|feed|i18n|keys|state|ui|[a-z.]+\.ts$)/, minShareCount: 3, priority: 4 },
-            { name: 'words', test: /src[\\/]paraglide/, minShareCount: 7, priority: 3 },
+            { name: 'words', test: /src[\\/]paraglide/, minShareCount: 10, priority: 3 },
             { name: 'desk-words', test: /paraglide[\\/]messages[\\/](registry|recordings)_/, minShareCount: 2, priority: 1 },
             { name: 'desk', test: /src[\\/]lib[\\/]registry[\\/](?!protocol)/, minShareCount: 2, priority: 1 },
             { name: 'picture', test: /src[\\/]lib[\\/](player|speech)[\\/]/, minShareCount: 2, priority: 2 },
