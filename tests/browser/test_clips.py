@@ -33,11 +33,9 @@ WORDS = {
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """A quiet town whose clips are short, and its minutes; nobody's looking leaves pictures in memory for the next."""
+    """A quiet town whose clips are short; nobody's looking leaves pictures in memory for the next."""
     data = tmp_path_factory.mktemp("clips") / "data"
-    settings = {"TOCSIN_CLIPS__POST_S": "4", "TOCSIN_EDGE__BEFORE_S": "12", "TOCSIN_EDGE__AFTER_S": "6"}
-    settings["TOCSIN_MEDIA__STOP_AFTER_S"] = "0"
-    with running_town(data, **settings) as running:
+    with running_town(data, TOCSIN_CLIPS__POST_S="4", TOCSIN_MEDIA__STOP_AFTER_S="0") as running:
         yield running
 
 

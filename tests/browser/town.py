@@ -186,8 +186,9 @@ def running_town(data: Path, **settings: str) -> Iterator[Town]:
         TOCSIN_SIP__PORT=str(free_port(socket.SOCK_DGRAM)),
         TOCSIN_MEDIA__PORT=str(free_port()),
         TOCSIN_TIERS__COLD=str(data.parent / "far"),
-        **settings,
     )
+    # Four minutes of each alarm's cameras, drawn and fetched at once, would keep the machine busy for other tests.
+    environment.update({"TOCSIN_EDGE__BEFORE_S": "12", "TOCSIN_EDGE__AFTER_S": "6", **settings})
     log = (data.parent / "demo.out").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "tocsin", "demo", "--data", str(data), "--port", str(free_port()), "--quiet-town"],
