@@ -96,7 +96,7 @@ def test_every_page_fits_a_phone(town: Town, open_seat: OpenSeat) -> None:
 
 
 def test_no_page_is_cut_off_the_strip(town: Town, open_seat: OpenSeat) -> None:
-    seat = open_seat("en", "light", width=1700)
+    seat = open_seat("en", "light", width=1920)
     seat.sign_in()
     page = seat.page
     strip = page.get_by_role("navigation", name="Pages")
