@@ -37,6 +37,7 @@ export interface RecordingOptions {
 }
 
 const BEHIND_S = 20;
+const EDGE_S = 0.05;
 const KEPT_CLOCKS = 200;
 
 export class RecordingPlayer {
@@ -197,7 +198,7 @@ export class RecordingPlayer {
     if (!this.#isPlaced || !this.#buffer) return;
     const ranges = this.#buffer.buffered;
     for (let n = 0; n < ranges.length; n++) {
-      if (ranges.start(n) > video.currentTime + 0.05 && !this.#isInside(video.currentTime)) {
+      if (ranges.start(n) > video.currentTime + EDGE_S && !this.#isInside(video.currentTime)) {
         video.currentTime = ranges.start(n) + 0.001;
         break;
       }
@@ -207,9 +208,10 @@ export class RecordingPlayer {
     if (!this.#isPaused && video.paused && video.readyState >= 2) video.play().catch(() => undefined);
   }
 
+  /** Whether there is more to show here; a browser stops a little before the end of what it has. */
   #isInside(at_s: number): boolean {
     const ranges = this.#buffer?.buffered;
-    for (let n = 0; ranges && n < ranges.length; n++) if (at_s >= ranges.start(n) && at_s < ranges.end(n)) return true;
+    for (let n = 0; ranges && n < ranges.length; n++) if (at_s >= ranges.start(n) && at_s < ranges.end(n) - EDGE_S) return true;
     return false;
   }
 }
