@@ -7,6 +7,7 @@ A volume that is not there, or is another house's, is named and left as it is.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -304,11 +305,9 @@ class _VolumeWork:
         other = self._places.get(known.volume_no) if known is not None else None
         if known is None or other is None or known.sha256 is None:
             return ""
-        try:
+        with contextlib.suppress(OSError):  # not there, or not to be read: then this one counts
             if other.digest(path, known.size_bytes) == known.sha256:
                 return "removed" if self._place.remove(path) else ""
-        except OSError:
-            pass  # it is not there, or cannot be read
         if self._digest(path, known.size_bytes) != known.sha256:
             return ""
         tx.segments.move([known.key], self._volume.no)
