@@ -69,6 +69,7 @@ from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
@@ -237,6 +238,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     # domain
     intake = Intake(store)
+    stack.push_async_callback(intake.ledger.stop)
     directory = Directory(store, vault)
     supervision = Supervision(
         store,
@@ -448,6 +450,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         plans=PlanService(store),
         rules=RuleService(store),
         load=LoadService(store, clock),
+        deliveries=DeliveryService(store, intake.ledger),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=rule_trials,
         recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,

@@ -162,7 +162,7 @@ async def test_a_retry_of_the_last_frame_is_counted_and_raises_nothing(intake: I
     (first,) = await take(intake, signal_of(burglary(), key="7"))
     (again,) = await take(intake, signal_of(burglary(), key="7", after_s=20))
 
-    assert again == Receipt(first.signal_id, is_duplicate=True)
+    assert (again.signal_id, again.is_duplicate) == (first.signal_id, True)
     assert len(await alarms_of(store)) == 1
     stored = await store.read(lambda tx: tx.signals.get(first.signal_id, visible_to=EVERYWHERE))
     assert stored.copies == 2

@@ -41,6 +41,7 @@ from tocsin.domain.ingest import Arrivals
 from tocsin.domain.intake import Intake
 from tocsin.domain.keys import KeyRollover
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
@@ -275,6 +276,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         ),
         rules=RuleService(store),
         load=LoadService(store, clock),
+        deliveries=DeliveryService(store, intake.ledger),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=RuleTrials(store, clock),
         cascade=CascadeService(store, vault),

@@ -115,6 +115,7 @@ def signal_form(stored: StoredSignal, alarm_ids: Sequence[str]) -> dict[str, obj
         "token": signal.token,
         "received_at": iso(signal.received_at),
         "sent_at": optional_iso(signal.sent_at),
+        "committed_at": optional_iso(stored.committed_at),
         "raw": b64encode(signal.raw).decode(),
         "encrypted": signal.encrypted,
         "copies": stored.copies,

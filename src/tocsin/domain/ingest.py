@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tocsin.domain.intake import Intake
-from tocsin.domain.signals import Receipt, Signal
+from tocsin.domain.ledger import copy_of
+from tocsin.domain.signals import Copy, Receipt, Signal
 from tocsin.domain.store import Store
 
 KEPT_FOR: Final = timedelta(days=3)
@@ -67,6 +69,10 @@ class Arrivals:
         """Return a future that resolves after the COMMIT and raises when nothing was committed."""
         return self._store.submit(_BATCH, arrival)
 
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
+        """Note when the answer to an arrival left."""
+        self._intake.acknowledged(arrival_id, at)
+
     def _accept_many(self, tx: Any, arrivals: Sequence[Arrival]) -> list[Receipt]:
         wanted = {(_owner(one), mark) for one in arrivals for mark in one.known_by}
         known: dict[tuple[str, str], str] = tx.marks.known(wanted)
@@ -98,14 +104,18 @@ class Arrivals:
         if self._swept_at is None or tx.now - self._swept_at > SWEEP_EVERY:
             tx.marks.forget_before(tx.now - KEPT_FOR)
             self._swept_at = tx.now
-        found = []
-        for place in places:
-            if isinstance(place, str):
-                found.append(Receipt(place, is_duplicate=True))
-            elif place < 0:
+        found: list[Receipt] = []
+        copies: list[Copy] = []
+        for one, place in zip(arrivals, places, strict=True):
+            if isinstance(place, int) and place < 0:
                 found.append(receipts[-1 - place])
-            else:
-                found.append(Receipt(receipts[place].signal_id, is_duplicate=True))
+                continue
+            signal_id = place if isinstance(place, str) else receipts[place].signal_id
+            copies.append(copy_of(signal_id, one.signal, tx.now))
+            found.append(Receipt(signal_id, is_duplicate=True, copy_id=copies[-1].id))
+        if copies:
+            tx.signals.add_copies(Counter(copy.signal_id for copy in copies))
+            tx.ledger.add_copies(copies)
         return found
 
 

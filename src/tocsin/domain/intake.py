@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,9 +31,10 @@ from tocsin.domain.intake_rules import (
     read_events,
     source_of,
 )
+from tocsin.domain.ledger import Ledger, copy_of
 from tocsin.domain.quarantine import UNKNOWN_CODE, meanings_of, read_with
 from tocsin.domain.rule_intake import Ruled
-from tocsin.domain.signals import Receipt, Signal, SignalState, StoredSignal
+from tocsin.domain.signals import Copy, Receipt, Signal, SignalState, StoredSignal
 from tocsin.domain.store import Store
 from tocsin.domain.zone_faults import UnknownZones
 
@@ -51,6 +53,7 @@ class Intake:
         self._acks: list[tuple[str, datetime]] = []
         self._memory = IntakeMemory()
         self.unknown_zones = UnknownZones()
+        self.ledger = Ledger(store)
         store.batch("intake", self.accept_many)
         store.batch("intake.ack", self.note_acks)
 
@@ -58,9 +61,10 @@ class Intake:
         """Hand in one signal; the future resolves after the COMMIT and raises when nothing was committed."""
         return self._store.submit("intake", signal)
 
-    def acknowledged(self, signal_id: str, at: datetime) -> None:
-        """Note when the acknowledgement of a signal left (t3); it is kept for the signals that opened an incident."""
-        incident_id = self._awaited_acks.pop(signal_id, None)
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
+        """Note when the acknowledgement of an arrival left (t3), in the ledger and on the incident it opened."""
+        self.ledger.answered(arrival_id, at)
+        incident_id = self._awaited_acks.pop(arrival_id, None)
         if incident_id is not None:
             if not self._acks:  # nobody waits for it: it must not make signals wait behind a commit of its own
                 asyncio.get_running_loop().call_later(ACKS_KEPT_AFTER_S, self.keep_acks)
@@ -257,27 +261,29 @@ def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[lis
     sources = [source_of(signal) for signal in signals]
     known = memory.last_of(tx, set(sources))
     last = dict(known)
-    copies: dict[str, int] = {}
+    copies: list[Copy] = []
     receipts: list[Receipt] = []
     fresh: list[StoredSignal] = []
     place_of: dict[str, int] = {}
     for signal, source in zip(signals, sources, strict=True):
         previous = last.get(source)
         if previous is not None and is_duplicate(signal, previous):
-            receipts.append(Receipt(previous.signal_id, is_duplicate=True))
+            copy = copy_of(previous.signal_id, signal, tx.now)
+            receipts.append(Receipt(previous.signal_id, is_duplicate=True, copy_id=copy.id))
+            copies.append(copy)
             place = place_of.get(previous.signal_id)
-            if place is None:
-                copies[previous.signal_id] = copies.get(previous.signal_id, 0) + 1
-            else:
+            if place is not None:
                 fresh[place] = replace(fresh[place], copies=fresh[place].copies + 1)
             continue
         signal_id = new_id()
         place_of[signal_id] = len(fresh)
         state = SignalState.QUARANTINED if signal.quarantine else SignalState.PROCESSED
-        fresh.append(StoredSignal(signal_id, signal, state))
+        fresh.append(StoredSignal(signal_id, signal, state, committed_at=tx.now))
         last[source] = LastSignal(source, signal.dedup_key, signal_id, signal.received_at, signal.sent_at)
         receipts.append(Receipt(signal_id))
-    tx.signals.add_copies(copies)
+    if copies:
+        tx.signals.add_copies(Counter(copy.signal_id for copy in copies if copy.signal_id not in place_of))
+        tx.ledger.add_copies(copies)
     new = [entry for source, entry in last.items() if source not in known]
     changed = [entry for source, entry in last.items() if source in known and entry is not known[source]]
     tx.signals.save_last(new, changed)

@@ -12,6 +12,9 @@ from tocsin.base.normal import NormalEvent
 LATE: Final = "late"
 """A flag: what the signal tells was over before it came (a refill, a stored event, a signal read again)."""
 
+NO_ANSWER: Final = "no_answer"
+"""A flag: the way it came asks for no acknowledgement (MQTT at QoS 0)."""
+
 LATE_AFTER: Final = timedelta(minutes=10)
 
 
@@ -49,6 +52,24 @@ class Receipt:
 
     signal_id: str
     is_duplicate: bool = False
+    copy_id: str = ""
+
+    @property
+    def arrival_id(self) -> str:
+        """What an acknowledgement answers: the signal, or the repetition of it that came."""
+        return self.copy_id or self.signal_id
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A signal that came once more: when, and by which way."""
+
+    id: str
+    signal_id: str
+    received_at: datetime
+    committed_at: datetime
+    transport: str
+    peer: str
 
 
 class SignalState(StrEnum):
@@ -61,9 +82,10 @@ class SignalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredSignal:
-    """A signal as kept; `copies` counts how often it was received."""
+    """A signal as kept; `copies` counts how often it was received, `committed_at` is t2."""
 
     id: str
     signal: Signal
     state: SignalState
     copies: int = 1
+    committed_at: datetime | None = None

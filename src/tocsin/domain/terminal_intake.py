@@ -77,7 +77,7 @@ class TerminalIntake:
     # --- reports ---
 
     def accept(self, report: Report) -> asyncio.Future[str]:
-        """Hand in a report; the future resolves after the COMMIT with the id of its signal, empty when it has none."""
+        """Hand in a report; return after the COMMIT what its answer answers; empty without a signal."""
         return self._store.submit("terminal.reports", report)
 
     def take_many(self, tx: Any, reports: Sequence[Report]) -> list[str]:
@@ -101,7 +101,7 @@ class TerminalIntake:
         for device_id, one in now_known.items():
             if one.pressed_at is not None and one.pressed_at != known[device_id].pressed_at:
                 self._pressed.add(device_id)
-        return [receipts[place_of[place]].signal_id if place in place_of else "" for place in range(len(reports))]
+        return [receipts[place_of[place]].arrival_id if place in place_of else "" for place in range(len(reports))]
 
     def _keep_positions(self, tx: Any, reports: Sequence[Report]) -> None:
         units: dict[str, Unit] = tx.units.load({report.unit_id for report in reports if report.unit_id})

@@ -61,8 +61,8 @@ class Intake(Protocol):
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Return a future that resolves after the commit and raises when nothing was committed."""
 
-    def acknowledged(self, signal_id: str, at: datetime) -> None:
-        """Note when the acknowledgement of a signal left."""
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
+        """Note when the acknowledgement of an arrival left."""
 
 
 class Accounts(Protocol):
@@ -294,8 +294,8 @@ class Dc09Gateway:
             answer.settle(reply)
             if receipt.is_duplicate:
                 self.counters["duplicates"] += 1
-            elif reply is not None:
-                self._intake.acknowledged(receipt.signal_id, now)
+            if reply is not None and not isinstance(answer, NoAnswer):
+                self._intake.acknowledged(receipt.arrival_id, now)
         if self.is_stalled:
             self.is_stalled = False
             log.info("dc09 store answers again")

@@ -52,7 +52,7 @@ class Intake(Protocol):
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Return a future that resolves after the commit and raises when nothing was committed."""
 
-    def acknowledged(self, signal_id: str, at: datetime) -> None:
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
         """Note when the answer to a signal left."""
 
 
@@ -257,7 +257,7 @@ class AlarmKeeper:
             return
         answer(200)
         receipt = future.result()
-        self._intake.acknowledged(receipt.signal_id, self._clock.now())
+        self._intake.acknowledged(receipt.arrival_id, self._clock.now())
         self.counts["repeated" if receipt.is_duplicate else "kept"] += 1
         if confirmation is not None:
             self._learn_way(device, way)

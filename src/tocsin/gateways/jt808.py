@@ -86,8 +86,8 @@ class Intake(Protocol):
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Return a future that resolves after the commit."""
 
-    def acknowledged(self, signal_id: str, at: datetime) -> None:
-        """Note when the acknowledgement of a signal left."""
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
+        """Note when the acknowledgement of an arrival left."""
 
 
 class Devices(Protocol):

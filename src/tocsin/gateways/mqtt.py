@@ -31,7 +31,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.directory import Source
 from tocsin.domain.ingest import Arrival, Arrivals, mark
 from tocsin.domain.message_sources import covers, form_of
-from tocsin.domain.signals import Signal
+from tocsin.domain.signals import NO_ANSWER, Receipt, Signal
 from tocsin.gateways.message_reading import Reading, try_message
 
 log = structlog.get_logger(__name__)
@@ -283,7 +283,10 @@ class MqttGateway:
         if not reading.kept:
             self.counters["dropped"] += 1
         else:
-            await self._keep(source_of, arrived, reading)
+            receipt = await self._keep(source_of, arrived, reading)
+            if self._acknowledge(arrived):
+                self._arrivals.acknowledged(receipt.arrival_id, self._clock.now())
+            return
         self._acknowledge(arrived)
 
     def _source_of(self, topic: str) -> Source | None:
@@ -291,7 +294,7 @@ class MqttGateway:
         found = [one for one in self._sources.sources("mqtt") if covers(str(one.settings.get("topic", "")), topic)]
         return max(found, key=lambda one: len(str(one.settings["topic"])), default=None)
 
-    async def _keep(self, source: Source, arrived: _Arrived, reading: Reading) -> None:
+    async def _keep(self, source: Source, arrived: _Arrived, reading: Reading) -> Receipt:
         """Return after the commit; what cannot be committed is tried again."""
         marks = [mark("packet", str(arrived.mid), arrived.topic, reading.kept)] if arrived.qos else []
         known_by = list(marks) if arrived.is_again else []  # the same packet once more, after a lost acknowledgement
@@ -310,6 +313,7 @@ class MqttGateway:
             token="message",  # noqa: S106  what kind of message it is
             events=reading.events,
             quarantine=reading.quarantine,
+            flags=() if arrived.qos else (NO_ANSWER,),
         )
         pause_s = FIRST_PAUSE_S
         while True:
@@ -322,11 +326,14 @@ class MqttGateway:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 continue
             self.counters["duplicates" if receipt.is_duplicate else "kept"] += 1
-            return
+            return receipt
 
-    def _acknowledge(self, arrived: _Arrived) -> None:
+    def _acknowledge(self, arrived: _Arrived) -> bool:
+        """Acknowledge on the connection it came by; say whether that was asked for and still there."""
         if arrived.qos and self._client is not None and arrived.connection == self._connection:
             self._client.ack(arrived.mid, arrived.qos)
+            return True
+        return False
 
     def _note_state(self, source: Source, body: bytes) -> None:
         word = _state_word(body)

@@ -51,8 +51,8 @@ class Intake(Protocol):
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Return a future that resolves after the commit and raises when nothing was committed."""
 
-    def acknowledged(self, signal_id: str, at: datetime) -> None:
-        """Note when the acknowledgement of a signal left."""
+    def acknowledged(self, arrival_id: str, at: datetime) -> None:
+        """Note when the acknowledgement of an arrival left."""
 
 
 class Accounts(Protocol):
@@ -386,8 +386,7 @@ class Link(asyncio.Protocol):
                 self._gateway.counters["duplicates"] += 1
             if item.reply:
                 self._write(item.reply)
-                if not receipt.is_duplicate:
-                    self._gateway.intake.acknowledged(receipt.signal_id, self._gateway.clock.now())
+                self._gateway.intake.acknowledged(receipt.arrival_id, self._gateway.clock.now())
         while self._queue and self._pending is None:
             self._take(self._queue.popleft())
         self._follow()

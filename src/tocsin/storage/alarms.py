@@ -44,7 +44,7 @@ class AlarmRepository:
             )
             .order_by(alarms.c.id)
         )
-        return [_alarm(row) for row in rows if (row.device_id, row.zone) in wanted]
+        return [alarm_of(row) for row in rows if (row.device_id, row.zone) in wanted]
 
     def id_of_signal(self, signal_id: str) -> str | None:
         """Return the first alarm of a signal; None when it raised none."""
@@ -80,7 +80,7 @@ class AlarmRepository:
         rows = self._connection.execute(
             select(alarms).where(alarms.c.incident_id == incident_id).order_by(alarms.c.id).limit(limit)
         )
-        return [_alarm(row) for row in rows]
+        return [alarm_of(row) for row in rows]
 
     def get(self, alarm_id: str, *, visible_to: Scope) -> Alarm:
         """Return one alarm. Errors: NOT_FOUND when absent or outside the scope."""
@@ -91,7 +91,7 @@ class AlarmRepository:
         ).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no alarm {alarm_id}")
-        return _alarm(row)
+        return alarm_of(row)
 
     def find(self, wanted: AlarmFilter, *, visible_to: Scope, limit: int = 100) -> list[Alarm]:
         """Return alarms newest first."""
@@ -110,7 +110,7 @@ class AlarmRepository:
             query = query.where(column.received_at_us < to_us(wanted.received_to))
         if wanted.before:
             query = query.where(column.id < wanted.before)
-        return [_alarm(row) for row in self._connection.execute(query.order_by(column.id.desc()).limit(limit))]
+        return [alarm_of(row) for row in self._connection.execute(query.order_by(column.id.desc()).limit(limit))]
 
     def of_channel(self, channel_id: str, from_ms: int, to_ms: int, *, visible_to: Scope, limit: int) -> list[Alarm]:
         """Return the newest alarms of a period that a camera raised or whose zones it is linked to, by time."""
@@ -126,7 +126,7 @@ class AlarmRepository:
             .order_by(alarms.c.received_at_us.desc())
             .limit(limit)
         )
-        return [_alarm(row) for row in rows][::-1]
+        return [alarm_of(row) for row in rows][::-1]
 
     def count_since(self, since: datetime, *, visible_to: Scope) -> int:
         """Return how many alarms came in since a time (the rate meter)."""
@@ -178,7 +178,7 @@ def _values(alarm: Alarm) -> tuple[Any, ...]:
     )
 
 
-def _alarm(row: Row[Any]) -> Alarm:
+def alarm_of(row: Row[Any]) -> Alarm:
     return Alarm(
         id=row.id,
         number=row.number,

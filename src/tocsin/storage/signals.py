@@ -64,8 +64,8 @@ _ZONES = select(
 )
 # No event of duress in it: those on the premises must not read that somebody asked for help.
 _EVENTS = func.coalesce(signal_readings.c.events, signals.c.events)
-_DEVICE = func.coalesce(signal_readings.c.device_id, signals.c.device_id)
-_IS_LOUD = _EVENTS.not_like(f'%"category":"{Category.DURESS.value}"%')
+signal_device = func.coalesce(signal_readings.c.device_id, signals.c.device_id)
+is_loud = _EVENTS.not_like(f'%"category":"{Category.DURESS.value}"%')
 _LISTED = select(
     signals,
     devices.c.jurisdiction_code,
@@ -74,7 +74,7 @@ _LISTED = select(
     signal_readings.c.is_late,
 ).select_from(
     signals.outerjoin(signal_readings, signal_readings.c.signal_id == signals.c.id).outerjoin(
-        devices, devices.c.id == _DEVICE
+        devices, devices.c.id == signal_device
     )
 )
 
@@ -198,7 +198,7 @@ class SignalRepository:
     def get(self, signal_id: str, *, visible_to: Scope, without_silent: bool = False) -> StoredSignal:
         """Return one signal. Errors: NOT_FOUND when absent, outside the scope, or silent and those are left out."""
         query = _LISTED.where(signals.c.id == signal_id).where(self._within(visible_to))
-        row = self._connection.execute(query.where(_IS_LOUD) if without_silent else query).one_or_none()
+        row = self._connection.execute(query.where(is_loud) if without_silent else query).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no signal {signal_id}")
         return stored_signal(row)
@@ -227,7 +227,7 @@ class SignalRepository:
             if wanted.state != SignalState.PROCESSED:  # as the partial index on states has it
                 query = query.where(column.state != literal_column("'processed'"))
         if wanted.without_silent:
-            query = query.where(_IS_LOUD)
+            query = query.where(is_loud)
         if wanted.received_from is not None:
             query = query.where(column.received_at_us >= to_us(wanted.received_from))
         if wanted.received_to is not None:
@@ -258,7 +258,8 @@ class SignalRepository:
 _INSERT = Bulk.into(
     signals,
     (
-        "id", "protocol", "transport", "peer", "account", "device_id", "token", "received_at_us", "sent_at_us", "raw",
+        "id", "protocol", "transport", "peer", "account", "device_id", "token", "received_at_us", "sent_at_us",
+        "committed_at_us", "raw",
         "encrypted", "copies", "quarantine", "flags", "events", "state",
     ),
 )  # fmt: skip
@@ -314,6 +315,7 @@ def _values(stored: StoredSignal) -> tuple[Any, ...]:
         signal.token,
         to_us(signal.received_at),
         optional_us(signal.sent_at),
+        optional_us(stored.committed_at),
         signal.raw,
         signal.encrypted,
         stored.copies,
@@ -345,4 +347,4 @@ def stored_signal(row: Row[Any]) -> StoredSignal:
         flags=flags,
         encrypted=bool(row.encrypted),
     )
-    return StoredSignal(row.id, signal, SignalState(row.state), row.copies)
+    return StoredSignal(row.id, signal, SignalState(row.state), row.copies, optional_from_us(row.committed_at_us))

@@ -18,6 +18,7 @@ signals = Table(
     Column("token", String(16), nullable=False, server_default=""),
     Column("received_at_us", Micros, nullable=False, comment="first byte, t1"),
     Column("sent_at_us", Micros, comment="the device's own transmission time"),
+    Column("committed_at_us", Micros, comment="t2, the clock of its group; empty before the ledger was kept"),
     Column("raw", LargeBinary, nullable=False, comment="the frame; keys redacted"),
     Column("encrypted", Boolean, nullable=False),
     Column("copies", Integer, nullable=False, server_default="1", comment="times received; retries add one"),
@@ -40,6 +41,8 @@ Index(
     sqlite_where=signals.c.state != "processed",
     postgresql_where=signals.c.state != "processed",
 )
+
+Index("ix_signals_received", signals.c.received_at_us)
 
 last_signals = Table(
     "last_signals",

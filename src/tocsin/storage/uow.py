@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tocsin.storage.incidents import IncidentRepository
     from tocsin.storage.kept_segments import KeptRepository
     from tocsin.storage.layouts import LayoutRepository
+    from tocsin.storage.ledger import LedgerRepository
     from tocsin.storage.load import LoadRepository
     from tocsin.storage.message_marks import MarkRepository
     from tocsin.storage.notices import NoticeRepository
@@ -265,6 +266,13 @@ class Transaction:
         from tocsin.storage.load import LoadRepository
 
         return LoadRepository(self.connection)
+
+    @cached_property
+    def ledger(self) -> LedgerRepository:
+        """The way of signals: answers, repetitions, pushes."""
+        from tocsin.storage.ledger import LedgerRepository
+
+        return LedgerRepository(self.connection)
 
     @cached_property
     def rules(self) -> RuleRepository:

@@ -135,6 +135,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         services.clock,
         feed_route.ConsoleReports(services),
         on_left=partial(_left, services),
+        on_told=services.deliveries.ledger.pushed if services.deliveries is not None else None,
     )
     requests = metrics.RequestMetrics()
     services.users.on_ended(feed.end_sessions)

@@ -22,6 +22,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.times import iso
 from tocsin.domain.access import Actor, Permission, Scope, scope
+from tocsin.domain.incident_events import AlarmRaised
 from tocsin.domain.notices import Notice
 from tocsin.web.frames import text_frame
 from tocsin.web.metrics import counter, gauge
@@ -40,6 +41,7 @@ PAGE_ENTRIES = 500
 MAX_CLIENTS = 2_000
 REMEMBERED_REPORTS = 20_000
 SESSION_ENDED = 4401
+ALARM_RAISED = AlarmRaised.FEED_TYPE
 
 Recheck = Callable[[], Awaitable[Actor | None]]
 
@@ -241,6 +243,7 @@ class Feed:
         tick_s: float = TICK_S,
         recheck_s: float = RECHECK_S,
         on_left: Callable[[str], Awaitable[None]] | None = None,
+        on_told: Callable[[Sequence[tuple[str, int]], datetime], None] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -248,6 +251,7 @@ class Feed:
         self._tick_s = tick_s
         self._recheck_s = recheck_s
         self._on_left = on_left
+        self._on_told = on_told
         self._head: int | None = None
         self._audit_head = 0
         self._told_s = clock.monotonic()
@@ -301,6 +305,7 @@ class Feed:
         head, self._head = self._head, last
         self.figures.changes += len(announcements)
         if not self._classes:
+            self._note_told(announcements)
             return
         if head is not None and first > head + 1:
             self._admit_missed(head + 1, first - 1)
@@ -320,6 +325,16 @@ class Feed:
                     self._offer_rest(client, group, announcements, payloads, now_s)
                 else:
                     self._offer(client, batch, first, now_s)
+        self._note_told(announcements)
+
+    def _note_told(self, announcements: Sequence[Announcement]) -> None:
+        """Say of each alarm to how many consoles it was told."""
+        alarms = [item for item in announcements if item.type == ALARM_RAISED]
+        if self._on_told is None or not alarms:
+            return
+        groups = self._classes.values()
+        told = [(item.subject_id, sum(len(one.clients) for one in groups if one.hears(item))) for item in alarms]
+        self._on_told(told, self._clock.now())
 
     def _admit_missed(self, first: int, last: int) -> None:
         """Tell everybody to read again: another process of ours (the command line) committed these changes."""

@@ -33,6 +33,7 @@ from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.ingest import Taken
 from tocsin.domain.layouts import LayoutService
+from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.picture_desk import PictureDesk
@@ -194,6 +195,7 @@ class Services:
     retention: RetentionDesk | None = None
     rules: RuleService | None = None
     load: LoadService | None = None
+    deliveries: DeliveryService | None = None
     quarantine: QuarantineService | None = None
     rule_trials: RuleTrials | None = None
     snapshots: SnapshotService | None = None

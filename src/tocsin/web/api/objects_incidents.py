@@ -42,6 +42,7 @@ class Signal(Out):
     token: str
     received_at: Time
     sent_at: Time | None
+    committed_at: Time | None
     raw: str
     encrypted: bool
     copies: int
