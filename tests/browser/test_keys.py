@@ -85,8 +85,11 @@ def test_a_unit_is_sent_and_a_step_written_with_keys_alone(
     keys.press("g")
     expect(seat.toast("已判定：属实。")).to_be_visible()
     expect(seat.card).to_contain_text("由您接警")
-    second = page.locator(".dispatch button[data-unit]").nth(1).get_attribute("data-unit")
-    page.wait_for_timeout(700)  # the order on screen has to have stood still for the eye
+    second = seen = None
+    while second is None or seen != second:  # the order on screen has to have stood still for the eye
+        second = page.locator(".dispatch button[data-unit]").nth(1).get_attribute("data-unit")
+        page.wait_for_timeout(700)
+        seen = page.locator(".dispatch button[data-unit]").nth(1).get_attribute("data-unit")
     keys.press("2")
     expect(page.locator("[data-assignment]")).to_have_count(1)
     sent = town.incident(incident_id)["assignments"][0]

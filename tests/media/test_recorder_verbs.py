@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.crash.recordings import Index, Sender, differences
-from tests.support.clocks import FixedClock
+from tests.support.clocks import FixedClock, MidMinuteClock
 from tests.support.gb28181 import eventually
 from tests.support.media import running_link
 from tests.support.recorders import Desk, Pictures
 from tests.support.segments import CHANNEL, START_MS, segment_bytes
-from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.recorder_told import RecordOrder, SegmentClosed, VolumeOrder
 from tocsin.domain.segments import segment_path
@@ -130,7 +129,7 @@ async def test_files_of_a_disk_that_failed_are_seen_again_when_it_is_back(
 ) -> None:
     """A disk that is pulled out may have kept less than was written: the rows are made anew from the files."""
     said: list[Message] = []
-    clock = SystemClock()
+    clock = MidMinuteClock()
     stages = Stages(200, said.append)
     verbs = RecorderVerbs(stages, clock, said.append, look_every_s=0.05)
     table = verbs.table()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from tocsin.base.clock import SystemClock
+
 START = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
 
 
@@ -36,3 +38,14 @@ class FixedClock:
         for _, future in due:
             if not future.done():
                 future.set_result(None)
+
+
+class MidMinuteClock(SystemClock):
+    """This machine's clock, its wall moved to the middle of a minute: what is cut at each minute is not cut soon."""
+
+    def __init__(self) -> None:
+        now = super().now()
+        self._ahead = now.replace(second=15, microsecond=0) - now
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
