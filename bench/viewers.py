@@ -8,8 +8,8 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from bench.feeds import FeedClient
 from bench.harness import percentile
+from tocsin.sim.feed_client import FeedClient
 from tocsin.sim.picture import STAMP_DIGITS, STAMP_MARK
 
 
@@ -42,11 +42,6 @@ class Viewer(FeedClient):
             kind == 1 and frame.startswith(b"{") and json.loads(frame).get("type", json.loads(frame).get("t")) == "gap"
         ):
             self.skipped += 1
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
-            self._transport.close()
 
 
 async def watch(url: str) -> Viewer:

@@ -125,11 +125,12 @@ class SimPanel:
         self.transmit(event, settle)
         return await future
 
-    def transmit(self, event: SimEvent, done: Done | None = None) -> None:
-        """Report an event without waiting; `done` hears how that ended."""
+    def transmit(self, event: SimEvent, done: Done | None = None) -> str:
+        """Report an event without waiting; `done` hears how that ended. Return the number it has on the wire."""
         token, data = write_event(event, self.spec.account, self.profile, self.spec.form)
         frame = self._sender.send(token, data, self._clock.now(), self.profile.xdata)
         self._send(frame, done)
+        return self._sender.last_sequence
 
     def poll(self, done: Done | None = None) -> None:
         """Send a link test."""

@@ -1,4 +1,4 @@
-"""A small HTTP client for simulated crews: JSON in, JSON out, one connection, on loopback."""
+"""A small HTTP client for the simulators: JSON in, JSON out, or a file up; one connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 TIMEOUT_S: Final = 5.0
-MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
+MAX_REPLY_BYTES: Final = 16 * 1024 * 1024
 
 
 class RadioError(Exception):
@@ -23,10 +23,11 @@ class RadioError(Exception):
 class Radio:
     """Calls the API with a bearer token."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError("the simulators speak plain HTTP to loopback")
+        self._timeout_s = timeout_s
         self._host, self._port = parts.hostname, parts.port or 80
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._connection: http.client.HTTPConnection | None = None
@@ -37,12 +38,15 @@ class Radio:
 
     async def post(self, path: str, body: object) -> Any:
         """Send something. Errors: RadioError."""
-        return await asyncio.to_thread(self._ask, "POST", path, body)
+        return await asyncio.to_thread(self._ask, "POST", path, json.dumps(body).encode())
 
-    def _ask(self, method: str, path: str, body: object) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+    async def upload(self, path: str, octets: bytes) -> Any:
+        """Send a file as it is. Errors: RadioError."""
+        return await asyncio.to_thread(self._ask, "POST", path, octets)
+
+    def _ask(self, method: str, path: str, data: bytes | None) -> Any:
         for is_last in (False, True):
-            connection = self._connection or http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+            connection = self._connection or http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
             self._connection = connection
             try:
                 connection.request(method, path, data, self._headers)

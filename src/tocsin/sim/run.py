@@ -21,7 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim import ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
+from tocsin.sim import city_run, ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -454,17 +454,22 @@ def _terminal(arguments: argparse.Namespace) -> int:
 
 
 def _add_town(kinds: Any) -> None:
-    parser = kinds.add_parser("town", help="the demo town of Hewan, beside a server started by `tocsin demo`")
+    parser = kinds.add_parser(
+        "town", help="the demo town of Hewan, beside a server started by `tocsin demo`, or a city"
+    )
     parser.add_argument(
         "--data", type=Path, default=Path("demo-data"), metavar="DIR", help="folder that holds town.json"
     )
     parser.add_argument("--quiet", action="store_true", help="connect the devices, raise no alarm by itself")
     parser.add_argument("--seconds", type=float, metavar="S", help="end after so many seconds (default: Ctrl-C)")
     parser.add_argument("--seed", type=int, default=1)
+    city_run.add_arguments(parser, _address)
     parser.set_defaults(run=_town)
 
 
 def _town(arguments: argparse.Namespace) -> int:
+    if arguments.city:
+        return city_run.run(arguments)
     town = Town(read_town(arguments.data / "town.json"), SystemClock(), seed=arguments.seed, is_quiet=arguments.quiet)
     asyncio.run(until_told(town.run, arguments.seconds))
     _report(town.report.to_json())

@@ -1,0 +1,242 @@
+"""The simulated city: which devices there are, and what happens when. Numbers and a seed decide everything.
+
+A device is the same in every run, whatever the seed and the share: a share of the city is its first devices. Only what
+happens depends on the seed, and the same seed gives the same schedule to the millisecond.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tocsin.protocols.jt808.messages import Edition
+from tocsin.sim.panel_profiles import CodeForm, SimEvent
+
+PANELS: Final = 3_786
+INFRARED_ZONES: Final = 5_635
+INTERCOMS: Final = 21_631
+TERMINALS: Final = 1_200
+
+MAINS_PANELS: Final = 3_000
+MAINS_S: Final = 60.0
+MAINS_BACK_AFTER_S: Final = 90.0
+EVERYTHING_S: Final = 60.0
+BURST_SIGNALS: Final = 10_000
+BURST_S: Final = 10.0
+BETWEEN_STORMS_S: Final = 2.0
+
+LIFE: Final = ("FA", "PA", "HA", "MA", "GA")
+LIFE_SHARE: Final = 0.1
+EVERYDAY: Final = ("OP", "CL", "RP", "BA", "BR")
+WITH_USER: Final = frozenset({"OP", "CL"})
+
+CARRIERS: Final = ((0, 0.5), (1, 0.3), (2, 0.2))
+"""Numbers of the carriers and their share of the devices; an outage of a carrier is one of the first."""
+
+ODD_SHARE: Final = 0.35
+ODD: Final = (
+    *("old_pad", "lower_case", "g90b", "trikdis", "dahua", "text_block", "no_prefix", "eldes", "focus"),
+    *("pyronix", "event_time", "xsia", "dribbling"),
+)
+KEYED: Final = frozenset({"standard", "old_pad", "lower_case", "trikdis", "dribbling"})
+POLLS_S: Final = (60.0, 120.0, 300.0)
+FIRST_PHONE: Final = 14_400_000_000
+EDITIONS: Final = (Edition.Y2011, Edition.Y2013, Edition.Y2019)
+
+
+class StormKind(StrEnum):
+    """What befalls the city."""
+
+    MAINS = "mains-district"
+    EVERYTHING = "everything"
+    BURST = "burst"
+
+
+class OutageKind(StrEnum):
+    """Whose way to the server is cut: the devices of one carrier, or all."""
+
+    CARRIER = "carrier"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class CityPanel:
+    """One panel of the city; `zones` are its infrared zones, `carrier` a number of `CARRIERS`."""
+
+    number: int
+    account: str
+    key: bytes
+    form: CodeForm
+    profile: str
+    transport: str
+    poll_interval_s: float
+    carrier: int
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CityTerminal:
+    """One terminal of the city."""
+
+    number: int
+    phone: str
+    edition: Edition
+    carrier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happens at a panel, `at_s` into the run; `is_life` when it is about somebody's life."""
+
+    at_s: float
+    panel: int
+    event: SimEvent
+    is_life: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A terminal's SOS button is pressed, `at_s` into the run, and held."""
+
+    at_s: float
+    terminal: int
+
+
+@dataclass(frozen=True, slots=True)
+class CityPlan:
+    """What the city does.
+
+    `share` of the devices take part (0 to 1). Storms follow one another from `storm_at_s` on. `rate_per_s` is what
+    happens every day, in all. An outage cuts lines at `outage_at_s` for `outage_s`. `retry_after_s` is how long a panel
+    or terminal waits for its acknowledgement. The run ends when all of it has happened and `seconds` are over.
+    """
+
+    share: float = 1.0
+    seed: int = 1
+    seconds: float = 60.0
+    storms: tuple[StormKind, ...] = ()
+    storm_at_s: float = 5.0
+    rate_per_s: float = 0.5
+    presses: int = 0
+    outage: OutageKind | None = None
+    outage_at_s: float = 10.0
+    outage_s: float = 30.0
+    retry_after_s: float = 5.0
+    patience_s: float = 60.0
+
+    def count(self, of: int) -> int:
+        """Return how many of so many devices, or signals, a share of the city has; at least one."""
+        return max(1, round(of * self.share))
+
+
+def city_panels(plan: CityPlan) -> list[CityPanel]:
+    """Return the panels that take part, each with its one or two infrared zones."""
+    return [_panel(number) for number in range(plan.count(PANELS))]
+
+
+def _panel(number: int) -> CityPanel:
+    dice = random.Random(f"tocsin city panel {number}")
+    profile = dice.choice(ODD) if dice.random() < ODD_SHARE else "standard"
+    account = f"C{number + 1:05X}"
+    is_keyed = dice.random() < 0.5 and profile in KEYED
+    first, after = (n * INFRARED_ZONES // PANELS for n in (number, number + 1))
+    return CityPanel(
+        number,
+        account,
+        key_of(account) if is_keyed else b"",
+        CodeForm.CID if dice.random() < 0.3 else CodeForm.SIA,
+        profile,
+        "udp" if dice.random() < 0.25 and profile != "dribbling" else "tcp",
+        dice.choice(POLLS_S),
+        _carrier(dice),
+        tuple(f"{zone:03d}" for zone in range(1, after - first + 1)),
+    )
+
+
+def city_terminals(plan: CityPlan) -> list[CityTerminal]:
+    """Return the terminals that take part."""
+    found = []
+    for number in range(plan.count(TERMINALS)):
+        dice = random.Random(f"tocsin city terminal {number}")
+        found.append(CityTerminal(number, str(FIRST_PHONE + number), EDITIONS[number % len(EDITIONS)], _carrier(dice)))
+    return found
+
+
+def key_of(account: str) -> bytes:
+    """Return the AES key of a panel of the city: anybody can work it out, so it protects nothing."""
+    return hashlib.sha256(f"tocsin city key {account}".encode()).digest()[:16]
+
+
+def _carrier(dice: random.Random) -> int:
+    at = dice.random()
+    for number, share in CARRIERS:
+        at -= share
+        if at < 0:
+            return number
+    return CARRIERS[-1][0]
+
+
+# --- what happens -----------------------------------------------------------------------------------------------------
+
+
+def happenings(plan: CityPlan, panels: Sequence[CityPanel]) -> list[Happening]:
+    """Return everything that happens at the panels, in the order of time."""
+    dice = random.Random(plan.seed)
+    found: list[Happening] = []
+    begins_s = plan.storm_at_s
+    for kind in plan.storms:
+        made = storm(kind, plan, panels, dice, begins_s)
+        found += made
+        begins_s = max(one.at_s for one in made) + BETWEEN_STORMS_S
+    for _ in range(round(plan.rate_per_s * plan.seconds)):
+        code = dice.choice(EVERYDAY)
+        panel = dice.choice(panels)
+        event = SimEvent(code, user="001") if code in WITH_USER else SimEvent(code, zone=dice.choice(panel.zones))
+        found.append(Happening(dice.uniform(0, plan.seconds), panel.number, event))
+    return sorted(found, key=lambda one: one.at_s)
+
+
+def storm(
+    kind: StormKind, plan: CityPlan, panels: Sequence[CityPanel], dice: random.Random, begins_s: float
+) -> list[Happening]:
+    """Return what a storm that begins then does."""
+    points = [(panel.number, "") for panel in panels]
+    if kind is StormKind.MAINS:
+        first = dice.randrange(len(points))
+        count = min(len(points), plan.count(MAINS_PANELS))
+        district = [points[(first + n) % len(points)] for n in range(count)]
+        return [
+            Happening(begins_s + after_s + MAINS_S * n / count, panel, SimEvent(code))
+            for code, after_s in (("AT", 0.0), ("AR", MAINS_BACK_AFTER_S))
+            for n, (panel, _) in enumerate(dice.sample(district, count))
+        ]
+    points += [(panel.number, zone) for panel in panels for zone in panel.zones]
+    if kind is StormKind.EVERYTHING:
+        dice.shuffle(points)
+        lasts_s = EVERYTHING_S
+    else:
+        points = dice.choices(points, k=plan.count(BURST_SIGNALS))
+        lasts_s = BURST_S
+    found = []
+    for n, (panel, zone) in enumerate(points):
+        is_life = not zone and dice.random() < LIFE_SHARE * len(points) / max(1, len(panels))
+        code = dice.choice(LIFE) if is_life else "BA" if zone else "AT"
+        found.append(Happening(begins_s + lasts_s * n / len(points), panel, SimEvent(code, zone=zone), is_life))
+    return found
+
+
+def presses(plan: CityPlan, terminals: Sequence[CityTerminal]) -> list[Press]:
+    """Return who presses the SOS button and when; nobody twice."""
+    dice = random.Random(f"{plan.seed} presses")
+    chosen = dice.sample(terminals, min(plan.presses, len(terminals)))
+    return sorted((Press(dice.uniform(0, plan.seconds), one.number) for one in chosen), key=lambda one: one.at_s)
+
+
+def fingerprint(happened: Sequence[Happening]) -> str:
+    """Return 16 hex digits that are the same for the same schedule."""
+    text = "\n".join(f"{one.at_s:.3f} {one.panel} {one.event.code} {one.event.zone}" for one in happened)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
