@@ -64,7 +64,7 @@ class Ledger:
 
 @dataclass(slots=True)
 class Reckoning:
-    """How it adds up. `lost`, `doubled` and `unseen` name the first of what is wrong."""
+    """How it adds up. `unanswered`, `lost`, `doubled` and `unseen` name what is wrong."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -76,6 +76,7 @@ class Reckoning:
     alarms: int = 0
     shown: int = 0
     shown_after_gap: int = 0
+    unanswered: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
@@ -89,7 +90,7 @@ class Reckoning:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able values; of what is wrong the count, and the first few by name."""
-        named = {f"first_{name}": getattr(self, name)[:NAMED] for name in ("lost", "doubled", "unseen")}
+        named = {f"first_{name}": getattr(self, name)[:NAMED] for name in ("unanswered", "lost", "doubled", "unseen")}
         return {
             "sent": self.sent,
             "acknowledged": self.acknowledged,
@@ -123,6 +124,11 @@ def reckon(
     """
     found = Reckoning(ledger.sent, ledger.acknowledged, ledger.refused)
     found.no_reply = found.sent - found.acknowledged - found.refused
+    found.unanswered = [
+        " ".join([*key, entry.code])
+        for key, entry in [*ledger.events.items(), *(((phone,), entry) for phone, entry in ledger.presses.items())]
+        if entry.acked_ms is None and not entry.is_refused
+    ]
     stored: Counter[Key] = Counter()
     pressed: Counter[str] = Counter()
     times: list[float] = []

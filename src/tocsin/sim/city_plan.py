@@ -40,8 +40,9 @@ CARRIERS: Final = ((0, 0.5), (1, 0.3), (2, 0.2))
 ODD_SHARE: Final = 0.35
 ODD: Final = (
     *("old_pad", "lower_case", "g90b", "trikdis", "dahua", "text_block", "no_prefix", "eldes", "focus"),
-    *("pyronix", "event_time", "xsia", "dribbling"),
+    *("pyronix", "event_time", "dribbling"),
 )
+"""Makes with habits of their own; `xsia` is not among them: its polls name no account, so nobody can supervise it."""
 KEYED: Final = frozenset({"standard", "old_pad", "lower_case", "trikdis", "dribbling"})
 POLLS_S: Final = (60.0, 120.0, 300.0)
 FIRST_PHONE: Final = 14_400_000_000

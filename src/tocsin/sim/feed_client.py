@@ -61,8 +61,9 @@ class FeedClient(asyncio.Protocol):
                 size_bytes, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
             if start > len(buffer) or len(buffer) - start < size_bytes:
                 break
-            if kind == 9 and self._transport is not None:  # ping: answer with an empty masked pong
-                self._transport.write(b"\x8a\x80\0\0\0\0")
+            if kind == 9 and self._transport is not None:  # ping: answered with what it holds, masked with zeros
+                held = buffer[start : start + size_bytes]
+                self._transport.write(b"\x8a" + bytes((0x80 | size_bytes,)) + b"\0\0\0\0" + held)
             elif kind in (1, 2):
                 self.frames += 1
                 self.heard(kind, buffer[start : start + size_bytes])

@@ -202,7 +202,8 @@ class Line(asyncio.Protocol, asyncio.DatagramProtocol):
         self._panels: dict[bytes, SimPanel] = {}
         self._wire: asyncio.Transport | asyncio.DatagramTransport | None = None
         self._unsent: list[bytes] = []
-        self._dribbling: set[asyncio.Task[None]] = set()
+        self._drops = bytearray()
+        self._dribbling: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
 
     @property
@@ -259,9 +260,9 @@ class Line(asyncio.Protocol, asyncio.DatagramProtocol):
         if self._is_udp:
             cast(asyncio.DatagramTransport, wire).sendto(octets)
         elif is_dribbling:
-            task = asyncio.get_running_loop().create_task(self._dribble(octets))
-            self._dribbling.add(task)
-            task.add_done_callback(self._dribbling.discard)
+            self._drops += octets  # one frame after the other, or they would come out mixed
+            if self._dribbling is None or self._dribbling.done():
+                self._dribbling = asyncio.get_running_loop().create_task(self._dribble())
         else:
             if not self._unsent:
                 asyncio.get_running_loop().call_soon(self._flush)
@@ -277,6 +278,7 @@ class Line(asyncio.Protocol, asyncio.DatagramProtocol):
         """Note that the line is gone."""
         self._wire = None
         self._unsent.clear()
+        self._drops.clear()
         self.lost.set()
 
     def data_received(self, data: bytes) -> None:
@@ -307,9 +309,11 @@ class Line(asyncio.Protocol, asyncio.DatagramProtocol):
         if self._wire is not None and octets:
             cast(asyncio.Transport, self._wire).write(octets)
 
-    async def _dribble(self, octets: bytes) -> None:
-        for octet in octets:
+    async def _dribble(self) -> None:
+        while self._drops:
+            octet = bytes(self._drops[:1])
+            del self._drops[:1]
             with contextlib.suppress(OSError):
                 if self._wire is not None:
-                    cast(asyncio.Transport, self._wire).write(bytes([octet]))
+                    cast(asyncio.Transport, self._wire).write(octet)
             await asyncio.sleep(0)
