@@ -1,4 +1,4 @@
-"""The simulated city: the same from the same seed, and nothing it sent is lost, doubled or unseen without being named."""
+"""The simulated city: the same from the same seed; what is lost, doubled or unseen is named."""
 
 from __future__ import annotations
 
