@@ -39,3 +39,13 @@ def iso(moment: datetime) -> str:
 def iso_us(value_us: int) -> str:
     """Return RFC 3339 text of microseconds since 1970."""
     return iso(from_us(value_us))
+
+
+def delayed(due: datetime, since: datetime, down_from: datetime, down_to: datetime) -> datetime:
+    """Return a deadline moved by that part of our own silence that lies after `since`, from when it was waited for.
+
+    Silence that ended before, or began after the deadline, moves nothing.
+    """
+    if down_to <= since or down_from >= due:
+        return due
+    return due + (down_to - max(since, down_from))
