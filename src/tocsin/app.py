@@ -72,6 +72,8 @@ from tocsin.domain.layouts import LayoutService
 from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.permit_service import WORDS as PERMIT_WORDS
+from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.picture_rounds import PictureRounds
 from tocsin.domain.plan_service import PlanService
@@ -91,6 +93,7 @@ from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.retention_service import RetentionEngine
 from tocsin.domain.rule_service import RuleService
 from tocsin.domain.rule_trials import RuleTrials
+from tocsin.domain.schedule_service import ScheduleClock, ScheduleService
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
@@ -237,7 +240,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     vault = await open_vault(settings.secret_key_path, store)
 
     # domain
-    intake = Intake(store)
+    zone = recording.house_zone(settings)
+    intake = Intake(store, zone=zone)
     stack.push_async_callback(intake.ledger.stop)
     directory = Directory(store, vault)
     supervision = Supervision(
@@ -253,9 +257,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         ),
     )
     reports = StoredReports(store, supervision, directory)
-    notices = NoticeBoard(store, clock, RETENTION_WORDS.merged(VOLUME_WORDS).merged(TIER_WORDS))
+    notices = NoticeBoard(store, clock, RETENTION_WORDS.merged(VOLUME_WORDS, TIER_WORDS, PERMIT_WORDS))
     await directory.load()
     await supervision.start()
+    schedule_clock, permits = ScheduleClock(store, clock, intake, zone), PermitService(store, intake, notices)
+    await schedule_clock.start()
 
     # media and gateways
     sip = SipGateway(sip_config(settings), clock, new_token)
@@ -449,6 +455,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         units=UnitService(store),
         plans=PlanService(store),
         rules=RuleService(store),
+        schedules=ScheduleService(store, zone),
+        permits=permits,
         load=LoadService(store, clock),
         deliveries=DeliveryService(store, intake.ledger),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
@@ -491,6 +499,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
 
     def on_store_health(health: StoreHealth) -> None:
         supervision.note_store(health.is_ok)
+        schedule_clock.note_store(health.is_ok)
         notices.note_store(health.is_ok, health.reason)
 
     store.on_committed(directory.note)
@@ -578,6 +587,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         recorder=recorder,
         clips=clip_maker,
     )
+    workers.spawn_watch(supervisor, clock, schedule_clock, permits)
     workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)

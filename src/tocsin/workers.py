@@ -22,10 +22,12 @@ from tocsin.domain.downloads import DownloadService
 from tocsin.domain.holds import HoldService
 from tocsin.domain.intake import Intake
 from tocsin.domain.notices import ClockWatch, NoticeBoard
+from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_rounds import PictureRounds
 from tocsin.domain.recorder_service import RecorderService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.retention_service import PASS_S, SPACE_S, RetentionEngine
+from tocsin.domain.schedule_service import ScheduleClock
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.storage_service import StorageService
@@ -130,6 +132,16 @@ def spawn_all(
         supervisor.spawn(f"alarm snapshots {number + 1}", alarm_snapshots.run)
     supervisor.spawn("control ends", control.pass_ends)
     supervisor.spawn("speech ends", speaking.pass_ends)
+
+
+def spawn_watch(supervisor: Supervisor, clock: Clock, schedules: ScheduleClock, permits: PermitService) -> None:
+    """Start what judges hours of premises and ends tests by the clock."""
+    for job in (
+        Timed("hours of premises", TIMED_S, schedules.check),
+        Timed("permits", TIMED_S, permits.check),
+        Timed("telephones of permits", DAYS_S, permits.forget_phones),
+    ):
+        supervisor.spawn(job.name, _loop(clock, job))
 
 
 def spawn_retention(

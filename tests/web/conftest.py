@@ -45,6 +45,7 @@ from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.people import SessionRow
+from tocsin.domain.permit_service import PermitService
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.quarantine_service import QuarantineService
@@ -57,6 +58,7 @@ from tocsin.domain.retention_policies import PolicyService
 from tocsin.domain.retention_proof import ProofService
 from tocsin.domain.rule_service import RuleService
 from tocsin.domain.rule_trials import RuleTrials
+from tocsin.domain.schedule_service import ScheduleService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.streams import stream_id_of
@@ -232,7 +234,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
     devices = DeviceService(store, clock, vault, directory)
     imports = ImportService(store, clock, places, devices, cameras)
-    intake = Intake(store)
+    intake = Intake(store, zone=UTC)
     supervision = Supervision(store, directory, clock, intake)
     webhooks = WebhookGateway(
         WebhookConfig(per_s=1, burst=20),
@@ -275,6 +277,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
             StorageService(store, clock, volume_files),
         ),
         rules=RuleService(store),
+        schedules=ScheduleService(store, UTC),
+        permits=PermitService(store, intake, NoticeBoard(store, clock)),
         load=LoadService(store, clock),
         deliveries=DeliveryService(store, intake.ledger),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),

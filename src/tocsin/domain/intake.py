@@ -11,7 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from tocsin.base.errors import TocsinError
@@ -32,8 +32,11 @@ from tocsin.domain.intake_rules import (
     source_of,
 )
 from tocsin.domain.ledger import Ledger, copy_of
+from tocsin.domain.permit_intake import held_facts, on_test
+from tocsin.domain.permits import covered
 from tocsin.domain.quarantine import UNKNOWN_CODE, meanings_of, read_with
-from tocsin.domain.rule_intake import Ruled
+from tocsin.domain.rule_intake import NO_EVENTS, Ruled
+from tocsin.domain.schedule_watch import take_moves
 from tocsin.domain.signals import Copy, Receipt, Signal, SignalState, StoredSignal
 from tocsin.domain.store import Store
 from tocsin.domain.zone_faults import UnknownZones
@@ -44,10 +47,11 @@ ACKS_KEPT_AFTER_S = 0.2
 
 
 class Intake:
-    """Where gateways hand in what devices sent."""
+    """Where gateways hand in what devices sent. `zone` is the house's own, hours of premises are of it."""
 
-    def __init__(self, store: Store, rules: Rules = read_events) -> None:
+    def __init__(self, store: Store, rules: Rules = read_events, zone: tzinfo | None = None) -> None:
         self._store = store
+        self._zone = zone
         self._rules = rules
         self._awaited_acks: dict[str, str] = {}
         self._acks: list[tuple[str, datetime]] = []
@@ -83,7 +87,9 @@ class Intake:
         memory = self._memory
         memory.begin(tx)
         receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory)
-        opened = self._apply(tx, fresh, [], memory, is_new=True)
+        facts: list[Fact] = []
+        fresh.extend(take_moves(tx, memory.schedules(tx), self._zone, fresh, facts))
+        opened = self._apply(tx, fresh, facts, memory, is_new=True)
         memory.end(fresh[-1].id if fresh else "")
         if len(self._awaited_acks) > MAX_AWAITED_ACKS:
             self._awaited_acks.clear()
@@ -122,6 +128,11 @@ class Intake:
         self._memory.clear()  # incidents were opened and joined beside it
         return len(tx.signals.alarm_ids([stored.id for stored in explained]))
 
+    def keep_own(self, tx: Any, own: Sequence[StoredSignal], facts: list[Fact]) -> None:
+        """Store signals of the house itself in the transaction of what found them."""
+        self._apply(tx, list(own), facts, IntakeMemory(), is_new=True)
+        self._memory.clear()  # incidents were opened and joined beside it
+
     async def release_due(self) -> int:
         """Let go what rules held until now; return how many events. Cheap while nothing is due."""
         if not await self._store.read(lambda tx: tx.rules.has_due(tx.now)):
@@ -159,6 +170,8 @@ class Intake:
     ) -> dict[str, str]:
         """Apply the rules to signals and write the result; return signal id -> incident id where one was opened."""
         origins = memory.origins(tx, {s.signal.device_id for s in stored if s.signal.device_id})
+        permits = memory.permits(tx)
+        tested: dict[str, frozenset[int]] = {}
         readings: list[tuple[StoredSignal, Origin, Reading | None]] = []
         for place, item in enumerate(stored):
             origin = origins.get(item.signal.device_id or "")
@@ -166,6 +179,10 @@ class Intake:
                 if not item.signal.quarantine:
                     item = stored[place] = _aside(item, "retired_device" if origin else "unknown_device")
             elif item.signal.events:
+                if held := covered(permits.of(origin.device_id), item.signal.events, item.signal.received_at):
+                    item = stored[place] = on_test(item)
+                    tested[item.id] = frozenset(held)
+                    facts.extend(held_facts(item, held, origin.jurisdiction_code, tx.now) if is_new else ())
                 readings.append((item, origin, self._read(item.signal)))
             if item.signal.quarantine and is_new:
                 code = origin.jurisdiction_code if origin else ""
@@ -198,8 +215,11 @@ class Intake:
                 failed[item.id] = origin
                 drafts.append(draft_of(item.id, item.signal, origin, None, None))
                 continue
-            hidden = ruled.take(item, origin)
-            for place_no, event in _numbered(item.signal, reading):
+            alarms = list(_numbered(item.signal, reading))
+            on_hold = tested.get(item.id, NO_EVENTS)
+            is_all_test = bool(alarms) and all(place_no in on_hold for place_no, _ in alarms)
+            hidden = on_hold if is_all_test else ruled.take(item, origin) | on_hold
+            for place_no, event in alarms:
                 if place_no not in hidden:
                     zone = zones.get((origin.device_id, names_zone(event)))
                     said = ruled.said(item.id, place_no, event)

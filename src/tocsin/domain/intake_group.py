@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tocsin.base.ids import new_id
-from tocsin.base.normal import NormalEvent
+from tocsin.base.normal import Category, NormalEvent
 from tocsin.domain.alarms import Alarm, AlarmState
 from tocsin.domain.events import AlarmRaised, AlarmRestored, Fact, IncidentGrew, IncidentOpened
 from tocsin.domain.forms import alarm_form, incident_form
@@ -256,7 +256,7 @@ class IncidentGroup:
             key = (origin.device_id, event.zone)
             kept = []
             for alarm in waiting.get(key, ()):
-                if alarm.kind == event.category.value:
+                if _is_restored_by(alarm, event):
                     self._restored.append((signal_id, alarm.moved_to(AlarmState.RESTORED, signal.received_at)))
                 else:
                     kept.append(alarm)
@@ -264,7 +264,7 @@ class IncidentGroup:
             for place in fresh.get(key, ()):
                 alarm = self._alarms[place]
                 is_earlier = alarm.signal_id <= signal_id
-                if is_earlier and alarm.state is AlarmState.OPEN and alarm.kind == event.category.value:
+                if is_earlier and alarm.state is AlarmState.OPEN and _is_restored_by(alarm, event):
                     self._alarms[place] = alarm.moved_to(AlarmState.RESTORED, signal.received_at)
                     self._restored_fresh.append((signal_id, place))
 
@@ -372,6 +372,13 @@ class IncidentGroup:
             self._memory.set_incident(growing.key, incident)
         self._tx.incidents.insert_steps(steps)
         return opened
+
+
+def _is_restored_by(alarm: Alarm, event: NormalEvent) -> bool:
+    """Say whether an event of the same device and zone ends an alarm; hours are those of an area."""
+    if alarm.kind != event.category.value:
+        return False
+    return event.category is not Category.OPENCLOSE or alarm.area == event.area
 
 
 def _home(draft: Draft) -> tuple[str, str, str]:

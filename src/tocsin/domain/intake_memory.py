@@ -15,9 +15,11 @@ from tocsin.base.times import to_us
 from tocsin.domain.alarm_rules import RuleBook
 from tocsin.domain.incidents import Incident
 from tocsin.domain.intake_rules import LastSignal, Origin, ZoneInfo
+from tocsin.domain.permits import PermitBook
 from tocsin.domain.plans import Plan
 from tocsin.domain.quarantine import Repair
 from tocsin.domain.rule_engine import DeviceState
+from tocsin.domain.schedule_watch import ScheduleBook, book_of
 
 MAX_ENTRIES = 50_000
 _REGISTRY = frozenset({"device", "place", "jurisdiction"})  # facts of zones have their device as subject
@@ -43,6 +45,8 @@ class IntakeMemory:
         self._plans: list[Plan] | None = None
         self._meanings: list[Repair] | None = None
         self._book: RuleBook | None = None
+        self._schedules: ScheduleBook | None = None
+        self._permits: PermitBook | None = None
         self._rule_states: dict[str, DeviceState] = {}
         self.stored_rule_states: set[str] = set()  # devices whose state has a row
 
@@ -57,6 +61,8 @@ class IntakeMemory:
         self._meanings = None
         self._plans = None
         self._book = None
+        self._schedules = None
+        self._permits = None
         self._last_signal_id = ""
         self._audit_seq = None
 
@@ -95,6 +101,10 @@ class IntakeMemory:
             self._forget_incidents()
         elif kind == "rule":
             self._book = None
+        elif action.startswith("permit."):
+            self._permits = None
+        elif action.startswith(("schedule.", "holiday.")) and action != "schedule.found":
+            self._schedules = None
 
     def end(self, last_signal_id: str) -> None:
         """Note that a group was handled to its end; whether it was committed, the next `begin` sees."""
@@ -168,6 +178,18 @@ class IntakeMemory:
         if self._book is None or (self._book.rules and to_us(tx.now) >= self._book.ends_us):
             self._book = RuleBook(tx.rules.all(), to_us(tx.now))
         return self._book
+
+    def schedules(self, tx: Any) -> ScheduleBook:
+        """Return the hours of premises."""
+        if self._schedules is None:
+            self._schedules = book_of(tx)
+        return self._schedules
+
+    def permits(self, tx: Any) -> PermitBook:
+        """Return the permits that have not ended; each says itself until when it counts."""
+        if self._permits is None:
+            self._permits = PermitBook(tx.watch.open_permits())
+        return self._permits
 
     def rule_states(self, tx: Any, device_ids: Collection[str]) -> dict[str, DeviceState]:
         """Return what the rules remember of devices; one they do not know yet has an empty state."""

@@ -49,7 +49,7 @@ def path_signal(
             )
     detail: dict[str, object] = {"since": iso(since), "silent_s": silent_s, "interval_s": interval_s, "path": path}
     event = NormalEvent(PROTOCOL, code, kind, Category.COMMS, priority, *words, area=path)
-    return _signal(device_id, label, at, event, detail)
+    return own_signal(device_id, label, at, event, detail)
 
 
 def group_signal(device_id: str, label: str, at: datetime, late: int, size: int, *, is_over: bool) -> Signal:
@@ -64,7 +64,7 @@ def group_signal(device_id: str, label: str, at: datetime, late: int, size: int,
             f"等 {late} 台设备同时失联（共 {size} 台）",
         )
     event = NormalEvent(PROTOCOL, code, kind, Category.SUPERVISORY, GROUP_PRIORITY, *words)
-    return _signal(device_id, label, at, event, {"late": late, "size": size})
+    return own_signal(device_id, label, at, event, {"late": late, "size": size})
 
 
 def late_test_signal(device_id: str, label: str, at: datetime, late_s: int, misses: int) -> Signal:
@@ -89,10 +89,11 @@ def late_test_signal(device_id: str, label: str, at: datetime, late_s: int, miss
             f"Periodic test overdue by {late_s} s",
             f"定期测试逾期 {late_s} 秒",
         )
-    return _signal(device_id, label, at, event, {"late_s": late_s, "misses": misses})
+    return own_signal(device_id, label, at, event, {"late_s": late_s, "misses": misses})
 
 
-def _signal(device_id: str, label: str, at: datetime, event: NormalEvent, detail: dict[str, object]) -> Signal:
+def own_signal(device_id: str, label: str, at: datetime, event: NormalEvent, detail: dict[str, object]) -> Signal:
+    """Return an event of the house itself about a device as a signal."""
     return Signal(
         protocol=PROTOCOL,
         transport="internal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,17 @@ class NoticeRepository:
             .where(notices.c.cleared_at_us.is_(None), within(notices.c.jurisdiction_code, visible_to))
             .order_by(notices.c.id.desc())
             .limit(500)
+        )
+        return [_notice(row) for row in rows]
+
+    def open_of(self, keys: Collection[str], raised_before: datetime) -> list[Notice]:
+        """Return the notices of these keys that are raised since before a time."""
+        rows = self._connection.execute(
+            select(notices).where(
+                notices.c.key.in_(sorted(keys)),
+                notices.c.since_us < to_us(raised_before),
+                notices.c.cleared_at_us.is_(None),
+            )
         )
         return [_notice(row) for row in rows]
 

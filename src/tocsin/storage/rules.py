@@ -15,6 +15,7 @@ from tocsin.base.normal import EventKind
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
 from tocsin.domain.alarm_rules import Method, Rule, completed
+from tocsin.domain.permits import ON_TEST
 from tocsin.domain.rule_acts import ActFilter, Repair, RuleAct
 from tocsin.domain.rule_engine import DeviceState, decode_state, encode_state
 from tocsin.storage.bulk import Bulk, Question
@@ -56,6 +57,7 @@ class PastEvent(msgspec.Struct, frozen=True):
     is_known: bool = True
 
 
+_ON_TEST = f'"{ON_TEST}"'
 _past_events = msgspec.json.Decoder(tuple[PastEvent, ...]).decode
 
 
@@ -262,7 +264,10 @@ class RuleRepository:
     ) -> Iterator[tuple[str, int, tuple[PastEvent, ...]]]:
         """Yield (signal id, received at in us, events) of a device's past signals after one, oldest first."""
         rows = _PAST.ask(self._connection, device_id, after, to_us(received_from), to_us(received_to), limit)
-        return ((signal_id, at_us, _past_events(events)) for signal_id, at_us, events in rows)
+        return (
+            (signal_id, at_us, () if _ON_TEST in flags else _past_events(events))  # no rule saw what was on test
+            for signal_id, at_us, events, flags in rows
+        )
 
     def names(self, device_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the names of devices, Chinese and English."""
@@ -287,7 +292,7 @@ _ADD_ACTS = Bulk.into(
 _END_ACTS = Bulk.change(rule_acts.c.id, ("what", "cause", "raised_priority", "ended_at_us", "alarm_id"))
 _NEXT_DUE = Question(select(func.min(rule_acts.c.until_us)).where(_IS_HELD))
 _PAST = Question(
-    select(signals.c.id, signals.c.received_at_us, signals.c.events)
+    select(signals.c.id, signals.c.received_at_us, signals.c.events, signals.c.flags)
     .where(
         signals.c.device_id == bindparam("b_device"),
         signals.c.id > bindparam("b_after"),

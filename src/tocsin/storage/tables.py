@@ -65,3 +65,4 @@ from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402
 from tocsin.storage import tables_terminals as tables_terminals  # noqa: E402
 from tocsin.storage import tables_tree as tables_tree  # noqa: E402
 from tocsin.storage import tables_wall as tables_wall  # noqa: E402
+from tocsin.storage import tables_watch as tables_watch  # noqa: E402

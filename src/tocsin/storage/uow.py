@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from tocsin.storage.units import UnitRepository
     from tocsin.storage.users import UserRepository
     from tocsin.storage.views import ViewRepository
+    from tocsin.storage.watch import WatchRepository
 
 _encode = msgspec.json.Encoder().encode
 _AUDIT = Bulk.into(
@@ -280,6 +281,13 @@ class Transaction:
         from tocsin.storage.rules import RuleRepository
 
         return RuleRepository(self.connection)
+
+    @cached_property
+    def watch(self) -> WatchRepository:
+        """Hours of premises and permits to be on test."""
+        from tocsin.storage.watch import WatchRepository
+
+        return WatchRepository(self.connection)
 
     @cached_property
     def moves(self) -> MoveRepository:

@@ -36,6 +36,7 @@ from tocsin.domain.layouts import LayoutService
 from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
+from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
@@ -47,6 +48,7 @@ from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.rule_service import RuleService
 from tocsin.domain.rule_trials import RuleTrials
+from tocsin.domain.schedule_service import ScheduleService
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
 from tocsin.domain.store import Store
@@ -194,6 +196,8 @@ class Services:
     acts: DeviceActs | None = None
     retention: RetentionDesk | None = None
     rules: RuleService | None = None
+    schedules: ScheduleService | None = None
+    permits: PermitService | None = None
     load: LoadService | None = None
     deliveries: DeliveryService | None = None
     quarantine: QuarantineService | None = None

@@ -47,6 +47,7 @@ from tocsin.web.api import (
     users,
     views,
     warnings,
+    watch,
     words,
 )
 
@@ -83,6 +84,7 @@ _MODULES = (
     layouts,
     messages,
     warnings,
+    watch,
     views,
     recorder,
     recordings,
