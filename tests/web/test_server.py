@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from websockets.asyncio.client import connect
+
 from tocsin.web.server import PatientProtocol, listen, make_server
 
 
@@ -75,6 +77,27 @@ async def test_a_kept_connection_outlives_the_deadline_of_one_request() -> None:
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
             await asyncio.sleep(0.3)
         writer.close()
+    finally:
+        made.should_exit = True
+        await serving
+
+
+async def test_a_socket_of_the_feed_outlives_the_deadline_of_its_request() -> None:
+    async def _feed(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": "still here"})
+
+    made = make_server(_feed)
+    made.config.http = _Impatient
+    listener = listen("127.0.0.1", 0)
+    serving = asyncio.create_task(made.serve_on([listener]))
+    try:
+        async with connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/feed") as socket:
+            await asyncio.sleep(0.3)
+            await socket.send("?")
+            assert await asyncio.wait_for(socket.recv(), 10) == "still here"
     finally:
         made.should_exit = True
         await serving

@@ -51,6 +51,9 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.transport.get_protocol() is not self:  # it has become a socket of the feed: nothing is due any more
+            self._rest()
+            return
         state = repr(self.conn.their_state)
         if state == "SEND_BODY" or (state == "IDLE" and self.conn.trailing_data[0]):
             self._wait()
