@@ -20,6 +20,7 @@ from bench import (
     start,
     terminals,
     wall,
+    whole_city,
 )
 from bench.report import Bench
 
@@ -43,5 +44,6 @@ BENCHES: dict[str, Bench] = {
         wall.BENCH,
         picture_health.BENCH,
         rules_dry_run.BENCH,
+        whole_city.BENCH,
     )
 }
