@@ -29,6 +29,7 @@ from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
 from tocsin.configs import (
+    cause_rules,
     clip_rules,
     dc09_config,
     entry_of_camera,
@@ -97,6 +98,7 @@ from tocsin.domain.schedule_service import ScheduleClock, ScheduleService
 from tocsin.domain.snapshot_routes import NoSnapshots, RoutedSnapshots
 from tocsin.domain.snapshots import SnapshotService
 from tocsin.domain.speaking import SpeakingService
+from tocsin.domain.spoken import RECEIVERS
 from tocsin.domain.storage_service import StorageService
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.terminal_intake import TerminalIntake
@@ -254,6 +256,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             factor=settings.supervision.overdue_factor,
             start_grace_s=settings.supervision.start_grace_s,
             keepalive_misses=settings.sip.keepalive_misses,
+            causes=cause_rules(settings),
         ),
     )
     reports = StoredReports(store, supervision, directory)
@@ -533,13 +536,14 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "speaking", speaking.start, speaking.stop)
     await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
-    gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port")
-    gateways.add("hardware receivers", receivers, "the ports of [receivers]")
-    gateways.add("MQTT", messages.mqtt, "mqtt.url")
-    gateways.add(f"JT/T 808 port {settings.jt808.port}", jt808, "jt808.port")
+    gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port", serves=("dc09",))
+    gateways.add("hardware receivers", receivers, "the ports of [receivers]", serves=(*RECEIVERS, "relayed"))
+    gateways.add("MQTT", messages.mqtt, "mqtt.url", serves=("mqtt",))
+    gateways.add(f"JT/T 808 port {settings.jt808.port}", jt808, "jt808.port", serves=("jt808",))
     await terminals.start()
-    gateways.add("feeds of public warnings", messages.feeds)
+    gateways.add("feeds of public warnings", messages.feeds, serves=("cap",))
     gateways.on_change = notices.note_gateway
+    gateways.on_listening = supervision.note_listening
     stack.push_async_callback(gateways.stop)
     await gateways.start()
 

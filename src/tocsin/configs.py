@@ -13,6 +13,7 @@ from tocsin.domain.channel_health import Bounds
 from tocsin.domain.clips import ClipRules
 from tocsin.domain.picture_rounds import PictureSchedule
 from tocsin.domain.snapshot_reach import Reach, Uploaders
+from tocsin.domain.supervision_causes import CauseRules
 from tocsin.gateways.dc09 import Dc09Config
 from tocsin.gateways.gb28181 import GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
@@ -199,6 +200,12 @@ def picture_schedule(settings: Settings) -> PictureSchedule:
         settings.picture_health.open_every_hours * 3600,
         settings.picture_health.opens_per_minute,
     )
+
+
+def cause_rules(settings: Settings) -> CauseRules:
+    """Return when many silent devices are one outage."""
+    rules = settings.supervision
+    return CauseRules(rules.cause_least, rules.cause_share, rules.cause_window_s)
 
 
 def clip_rules(settings: Settings) -> ClipRules:

@@ -100,6 +100,23 @@ class SupervisionSettings(Section):
         description="After our own start or outage nobody is overdue before this time: our silence is not theirs.",
         unit="seconds",
     )
+    cause_least: int = setting(
+        20,
+        ge=2,
+        description="So many devices of one carrier, uplink, receiver, power district or part of the town that fall "
+        "silent together are one incident.",
+        unit="devices",
+    )
+    cause_share: float = setting(
+        0.2, gt=0, le=1, description="And so great a part of that cause's devices.", unit="0 to 1"
+    )
+    cause_window_s: float = setting(
+        300.0,
+        ge=10,
+        description="Devices lost within this time count as lost together; the last fifth of them may return as much "
+        "later than the others.",
+        unit="seconds",
+    )
 
 
 class LogSettings(Section):

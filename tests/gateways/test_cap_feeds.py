@@ -55,7 +55,7 @@ class Kept:
     def sources(self, *protocols: str) -> list[Source]:
         return self.feeds
 
-    def touch(self, device_id: str, at: object, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: object, way: object = None, skew_s: float | None = None) -> None:
         self.told.append("heard")
 
     def lost(self, device_id: str, at: object, reason: str) -> None:

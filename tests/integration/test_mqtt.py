@@ -119,7 +119,7 @@ class Watch:
     def __init__(self) -> None:
         self.told = asyncio.Queue[tuple[str, str]]()
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: datetime, way: object = None, skew_s: float | None = None) -> None:
         self.told.put_nowait((device_id, "heard"))
 
     def lost(self, device_id: str, at: datetime, reason: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 
 from tocsin.domain.directory import Dc09Account
+from tocsin.domain.paths import Way
 from tocsin.domain.signals import Receipt, Signal
 
 
@@ -61,11 +62,13 @@ class NotedTouches:
 
     def __init__(self) -> None:
         self.touches: list[tuple[str, str]] = []
+        self.ways: list[Way | None] = []
         self.skews: list[float | None] = []
         self.faults: list[tuple[str, str, float | None]] = []
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
-        self.touches.append((device_id, path))
+    def touch(self, device_id: str, at: datetime, way: Way | None = None, skew_s: float | None = None) -> None:
+        self.touches.append((device_id, way.number if way is not None else ""))
+        self.ways.append(way)
         self.skews.append(skew_s)
 
     def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:

@@ -19,6 +19,7 @@ from tocsin.domain.attempts import Attempt
 from tocsin.domain.camera_tree import CatalogNode
 from tocsin.domain.fields import refuse
 from tocsin.domain.message_sources import TOPICS, check_source, inputs_rule, message_rule, topic_rule
+from tocsin.domain.paths import paths_rule
 from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
 KEY_SIZES: Final = (16, 24, 32)
@@ -33,6 +34,10 @@ WORDS: Final = Words(
         "comms.one_path_failed": (
             "The path {path} has been silent for {silent_s} s; another path still works.",
             "线路 {path} 已 {silent_s} 秒没有信号，其他线路正常。",
+        ),
+        "comms.all_paths_failed": (
+            "None of its paths has brought a signal for {silent_s} s; one is expected every {interval_s} s.",
+            "各条线路均已 {silent_s} 秒没有信号，应每 {interval_s} 秒上报一次。",
         ),
         "comms.keepalive_missed": (
             "No keepalive for {silent_s} s; one is expected every {interval_s} s.",
@@ -191,6 +196,8 @@ class Device:
     model: str = ""
     firmware: str = ""
     line: str = ""
+    network: str = ""
+    feeder: str = ""
     state: str = DeviceState.NEVER
     state_since: datetime | None = None
     last_seen_at: datetime | None = None
@@ -243,6 +250,8 @@ class Device:
             "model": self.model,
             "firmware": self.firmware,
             "line": self.line,
+            "network": self.network,
+            "feeder": self.feeder,
             "state": str(self.state),
             "state_since": _optional_iso(self.state_since),
             "last_seen_at": _optional_iso(self.last_seen_at),
@@ -381,6 +390,7 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "channel_status": fields.choice("believe", "check", "ignore"),
     "datum": fields.choice("wgs84", "gcj02"),
     "unit_id": fields.optional_id,
+    "paths": paths_rule,
     "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
     "message": message_rule,
@@ -419,6 +429,8 @@ _DEVICE_RULES: Final[Mapping[str, fields.Rule]] = {
     "model": fields.text(100),
     "firmware": fields.text(100),
     "line": fields.text(80),
+    "network": fields.text(80),
+    "feeder": fields.text(80),
     "poll_interval_s": fields.number(0, 604_800, optional=False),
     "test_interval_s": fields.number(0, 5_184_000, optional=False),
     "clock_offset_s": fields.number(-86_400, 86_400, optional=False),

@@ -8,7 +8,7 @@ from typing import Final
 PLACE: Final = ("jurisdiction", "name", "name_en", "class", "address", "owner", "lon", "lat", "notes")
 DEVICE: Final = (
     "jurisdiction", "place", "kind", "name", "name_en", "account", "gb_id", "prefix", "receiver", "key_hex", "key_text",
-    "password", "poll_interval_s", "maker", "model",
+    "password", "poll_interval_s", "maker", "model", "line", "network", "feeder",
 )  # fmt: skip
 CAMERA: Final = (
     "camera", "jurisdiction", "place", "name", "name_en", "owner", "purpose", "lon", "lat", "bearing_deg", "fov_deg",
@@ -46,6 +46,9 @@ CHINESE: Final[Mapping[str, str]] = {
     "poll_interval_s": "巡检间隔（秒）",
     "maker": "厂商",
     "model": "型号",
+    "line": "上联线路",
+    "network": "运营商",
+    "feeder": "供电台区",
     "camera": "摄像机编号",
     "purpose": "用途",
     "bearing_deg": "朝向（度）",

@@ -187,7 +187,7 @@ class Importer:
             "jurisdiction_id": home.id,
             "address": {key: values[key] for key in ("account", "prefix", "receiver", "gb_id") if key in values},
         }
-        kept = ("name", "name_en", "maker", "model", "poll_interval_s")
+        kept = ("name", "name_en", "maker", "model", "poll_interval_s", "line", "network", "feeder")
         given.update({key: values[key] for key in kept if key in values})
         if "place" in values:
             given["place_id"] = self._place_id(home.code, row.values["place"])

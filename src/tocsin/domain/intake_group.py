@@ -59,6 +59,10 @@ def draft_of(
     """Return a draft at the zone's place, else the device's; a system matter has none."""
     if event is None:
         return Draft(signal_id, signal, origin, None, None, None, ("system", origin.device_id))
+    if (home := signal.home) is not None:
+        origin = replace(
+            origin, jurisdiction_id=home.jurisdiction_id, jurisdiction_code=home.code, short=home.short, place=None
+        )
     place = zone.place if zone is not None and zone.place is not None else origin.place
     key = ("place", place.id) if place is not None else ("device", origin.device_id)
     return Draft(signal_id, signal, origin, event, zone, place, key, event_no)

@@ -22,6 +22,8 @@ from tocsin.domain.devices import Device, DeviceState, Zone, taken
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
+from tocsin.domain.paths import forms as path_forms
+from tocsin.domain.paths import rules_of as path_rules
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.prohibited import refuse_class, refuse_device
 from tocsin.domain.refusals import UseCases
@@ -143,6 +145,11 @@ def _change_jurisdiction(
         )
     )
     return saved
+
+
+def _paths(tx: Any, actor: Actor, device_id: str) -> list[dict[str, object]]:
+    device: Device = tx.devices.get(device_id, visible_to=scope(actor, READ))
+    return path_forms(path_rules(device.settings), tx.supervision.paths(device_id).get(device_id, ()))
 
 
 def subtree_code(tx: Any, actor: Actor, jurisdiction_id: str) -> str:
@@ -305,6 +312,10 @@ class DeviceService(UseCases):
         """Return one device. Errors: NOT_FOUND."""
         found: Device = await self._store.read(lambda tx: tx.devices.get(device_id, visible_to=scope(actor, READ)))
         return found
+
+    async def paths(self, device_id: str, *, actor: Actor) -> list[dict[str, object]]:
+        """Return the ways a device reports by, and how each stands. Errors: NOT_FOUND."""
+        return await self._store.read(_paths, actor, device_id)
 
     async def propose_gb_id(self, center: str, *, actor: Actor, jurisdiction_id: str = "", place_id: str = "") -> str:
         """Return a free 20-digit id for a camera: of its place or jurisdiction, else of `center` (8 digits).

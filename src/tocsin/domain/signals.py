@@ -19,6 +19,15 @@ LATE_AFTER: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """The jurisdiction something belongs to; `short` begins incident numbers."""
+
+    jurisdiction_id: str
+    code: str
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """What a device sent: the bytes kept for evidence, and what they mean.
 
@@ -26,6 +35,7 @@ class Signal:
     a reason word when the signal is kept aside; `dedup_key` is empty when it can never be a duplicate.
     `repeat_scope` names what of the device the key counts for; empty: only the device's very last frame can repeat.
     `repeat_within_s` is how long after the first a repetition is one: short where messages carry no number.
+    With a `home` it is about more than its device: its incident belongs there, and to no place.
     """
 
     protocol: str
@@ -44,6 +54,7 @@ class Signal:
     encrypted: bool = False
     repeat_scope: str = ""
     repeat_within_s: float = 60.0
+    home: Home | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Supervision: silence becomes an event, once, and only when the silence is not our own.
 
-`touch` and `seen` are dictionary accesses; deadlines are looked at by `check`, a few seconds apart. A deadline is the
-last sign of life plus a grace; our own downtime, a stalled loop, a failing store and a stepped clock move every
-deadline by as much. When a good part of a group falls silent together, that is one event, not hundreds.
+`touch` and `seen` are dictionary accesses; deadlines are looked at by `check`, a few seconds apart, and only those that
+are due. A deadline is the last sign of life plus a grace; our own downtime, a stalled loop, a failing store and a
+stepped clock move every deadline by as much, a gateway that was away those of its own devices. Many that fall silent by
+one cause are one event, not hundreds (docs/design/0030-supervision-at-scale.md).
 
 Source: alarm reference, Supervision (NULL), and Test timers and schedules; GB reference, Keepalive.
 """
@@ -10,34 +11,44 @@ Source: alarm reference, Supervision (NULL), and Test timers and schedules; GB r
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from tocsin.base.clock import Clock
 from tocsin.base.times import from_us, to_us
 from tocsin.domain.device_states import Transition, apply_transitions
 from tocsin.domain.devices import DeviceState
-from tocsin.domain.directory import Directory, DirectoryDevice, Heard, keepalive_s
+from tocsin.domain.directory import Directory, DirectoryDevice, Heard
+from tocsin.domain.due_index import DueIndex
+from tocsin.domain.listening import Listening
+from tocsin.domain.own_silence import LEAST, Silence, about, since_alive
+from tocsin.domain.paths import Path, PathState, Way
 from tocsin.domain.signals import Receipt, Signal
-from tocsin.domain.spoken import SPOKEN, VIDEO
 from tocsin.domain.store import Store
+from tocsin.domain.supervision_causes import Causes, Outage
 from tocsin.domain.supervision_signals import group_signal, late_test_signal, path_signal
+from tocsin.domain.supervision_store import (
+    Started,
+    keep_alive,
+    keep_paths,
+    late_tests,
+    note_signals,
+    read_start,
+    write_outages,
+)
+from tocsin.domain.supervision_watch import SupervisionRules, Watch
 
-LAST_ALIVE: Final = "last_alive"
+__all__ = ["Supervision", "SupervisionRules"]
+
 CHUNK: Final = 200  # devices in one transaction: no alarm waits long behind a storm of registrations
-MAX_LABEL: Final = 64
-MAX_PATHS: Final = 4
-PATH_SIGNS: Final = 3  # a path counts as in use after so many signs of life: one frame by a detour is not a path
-STEP_S: Final = 2.0
-LONG_INTERVAL_S: Final = 600.0
+STEP_S: Final = LEAST.total_seconds()
 TEST_CHECK_S: Final = 60.0
-STILL_FAILED_SHARE: Final = 0.2
 SKEW_TOLD_AGAIN_S: Final = 60.0  # a drifting clock is told anew only when it has moved this far
 
 CLOCK_SKEW: Final = "clock.skew"
+ONE_PATH: Final = "comms.one_path_failed"
+ALL_PATHS: Final = "comms.all_paths_failed"
 FRAME_FAULTS: Final = ("security.", "clock.")  # opened by what a frame showed, closed by the next good one
 
 _FAULT_OF_REASON: Final = {
@@ -61,135 +72,6 @@ class SignalSink(Protocol):
         """Return a future that resolves after the commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisionRules:
-    """How patient supervision is. A panel's grace is the longer of `misses` intervals and `factor` of them + 10 s."""
-
-    check_s: float = 5.0
-    misses: float = 2.0
-    factor: float = 1.5
-    start_grace_s: float = 120.0
-    keepalive_misses: int = 3
-    group_share: float = 0.2
-    group_least: int = 20
-
-    def grace_s(self, interval_s: float) -> float:
-        """Return how long a panel may be silent."""
-        return max(self.misses * interval_s, self.factor * interval_s + 10.0)
-
-
-class _Watch:
-    """One device as supervision sees it. `base` is where its deadline counts from: the last sign of life, shifted."""
-
-    __slots__ = (
-        "base",
-        "code",
-        "device_id",
-        "dropped_at",
-        "fault_key",
-        "frame_faults",
-        "grace_s",
-        "group",
-        "interval_s",
-        "is_online",
-        "is_quiet",
-        "is_raised",
-        "is_receiver",
-        "is_sip",
-        "label",
-        "paths",
-        "registered_until",
-        "silent_since",
-        "test_base",
-        "test_interval_s",
-        "test_misses",
-        "token",
-    )
-
-    def __init__(self, device: DirectoryDevice, rules: SupervisionRules, now: datetime) -> None:
-        self.device_id = device.id
-        self.code = device.jurisdiction_code
-        self.is_receiver = device.kind == "receiver"
-        self.label = device.account or device.gb_id or device.name[:MAX_LABEL]
-        self.is_sip = device.protocol in VIDEO  # a camera, registered or called
-        spoken = SPOKEN[device.protocol]
-        self.is_quiet = self.is_sip or spoken.is_mobile  # its silence alone is no alarm
-        usual_s = device.poll_interval_s or spoken.poll_interval_s
-        self.interval_s = float(keepalive_s(device)) if self.is_sip else usual_s
-        usual_grace_s = max(rules.grace_s(self.interval_s), spoken.misses * self.interval_s + spoken.spare_s)
-        self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else usual_grace_s
-        speed = "slow" if self.interval_s > LONG_INTERVAL_S else "fast"
-        self.group = f"{device.protocol}:{device.jurisdiction_code[:6]}:{speed}"
-        self.base = device.last_seen_at
-        self.is_online = device.state == DeviceState.ONLINE
-        self.silent_since = device.last_seen_at
-        self.dropped_at: datetime | None = None
-        self.registered_until = device.registered_until if self.is_sip else None
-        self.is_raised = False
-        self.fault_key = ""
-        self.frame_faults: dict[str, float] | None = None  # open ones with the figure last told
-        self.paths: dict[str, list[Any]] | None = None
-        self.test_interval_s = device.test_interval_s
-        self.test_base = device.last_test_at or now
-        self.test_misses = 0
-        self.token = 0
-
-    def deadline(self) -> datetime | None:
-        """Return when silence becomes an event; None when the device is not supervised, or is known to be silent."""
-        if not self.is_online or self.base is None or self.interval_s <= 0:
-            return None
-        silent = self.base + timedelta(seconds=self.grace_s)
-        return silent if self.registered_until is None else min(silent, self.registered_until)
-
-    def is_late(self, now: datetime) -> bool:
-        """Say whether the device has missed a sign of life, or was dropped for it within one interval."""
-        if self.interval_s <= 0:
-            return False
-        if not self.is_online:
-            return self.dropped_at is not None and (now - self.dropped_at).total_seconds() <= self.interval_s
-        return self.base is not None and (now - self.base).total_seconds() > 1.1 * self.interval_s + 2.0
-
-    def shift(self, by: timedelta, now: datetime) -> None:
-        """Move every deadline by our own silence."""
-        if self.base is not None:
-            self.base = min(now, self.base + by)
-        if self.registered_until is not None:
-            self.registered_until += by
-        self.test_base = min(now, self.test_base + by)
-        for sign in (self.paths or {}).values():
-            sign[0] = min(now, sign[0] + by)
-
-    def keep(self, old: _Watch) -> None:
-        """Take over what is known of the same device from before a change of its settings."""
-        for name in (
-            "base",
-            "is_online",
-            "silent_since",
-            "dropped_at",
-            "is_raised",
-            "fault_key",
-            "frame_faults",
-            "paths",
-            "test_misses",
-        ):
-            setattr(self, name, getattr(old, name))
-        self.token = old.token + 1
-        if self.is_sip:
-            self.registered_until = old.registered_until
-        if self.test_interval_s == old.test_interval_s:
-            self.test_base = old.test_base
-
-
-@dataclass(slots=True)
-class _GroupFailure:
-    """A group that fell silent together: the device that stands for it, and those its event covers."""
-
-    watch: _Watch
-    covered: set[str]
-    late: int
-    size: int
-
-
 class Supervision:
     """Watches over devices. Register it with the directory before the directory loads, then `start` it."""
 
@@ -205,16 +87,17 @@ class Supervision:
         self._clock = clock
         self._intake = intake
         self._rules = rules or SupervisionRules()
-        self._watches: dict[str, _Watch] = {}
-        self._groups: dict[str, dict[str, _Watch]] = {}
-        self._heap: list[tuple[float, int, int, _Watch]] = []
-        self._count = 0
+        self._watches: dict[str, Watch] = {}
+        self._due: DueIndex[Watch | Path] = DueIndex()
+        self._causes = Causes(self._rules.causes)
         self._heard: dict[str, tuple[datetime, str, str]] = {}
+        self._heard_paths: dict[tuple[str, str], Path] = {}
+        self._has_path_states = False
         self._transitions: dict[str, Transition] = {}
-        self._signals: list[Signal] = []
-        self._failures: dict[str, _GroupFailure] = {}
-        self._dropped: dict[str, _Watch] = {}
-        self._quiet_until: datetime | None = None
+        self._signals: list[tuple[Signal, Outage | None]] = []
+        self._over: list[Outage] = []
+        self._dropped: dict[str, Watch] = {}
+        self._listening = Listening(self._rules.start_grace_s)
         self._seen_now = clock.now()
         self._seen_monotonic = clock.monotonic()
         self._store_down_since: datetime | None = None
@@ -226,9 +109,9 @@ class Supervision:
 
     # --- signs of life: called for every frame ---
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
-        """Note a good frame of a panel: `path` names the way it came when the panel says so, `skew_s` how far ahead
-        its clock is when that is too far. Faults that an earlier frame showed are over.
+    def touch(self, device_id: str, at: datetime, way: Way | None = None, skew_s: float | None = None) -> None:
+        """Note a good frame of a panel: `way` is how it came, `skew_s` how far ahead its clock is when that is too far.
+        Faults that an earlier frame showed are over.
         """
         watch = self._watches.get(device_id)
         if watch is None:
@@ -237,10 +120,10 @@ class Supervision:
         watch.base = at
         if watch.frame_faults or skew_s is not None:
             self._note_good_frame(watch, at, skew_s)
-        if path:
-            self._touch_path(watch, at, path)
         if not watch.is_online:
             self._rise(watch, at)
+        if way is not None:
+            self._touch_path(watch, at, way)
 
     def seen(self, device_id: str, at: datetime, peer: str, transport: str) -> None:
         """Note a sign of life with the address it came from."""
@@ -251,6 +134,8 @@ class Supervision:
         watch.base = at
         if not watch.is_online:
             self._rise(watch, at)
+        if watch.path_rules:
+            self._touch_path(watch, at, Way(host=peer.rpartition(":")[0].strip("[]"), transport=transport))
 
     def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:
         """Note what a refused frame showed of a device: a fault of `FRAME_FAULTS`, until its next good frame."""
@@ -264,7 +149,7 @@ class Supervision:
             watch.frame_faults[key] = skew_s or 0.0
             self._fault(watch, at, key, {} if skew_s is None else {"skew_s": round(skew_s)})
 
-    def _note_good_frame(self, watch: _Watch, at: datetime, skew_s: float | None) -> None:
+    def _note_good_frame(self, watch: Watch, at: datetime, skew_s: float | None) -> None:
         for key in list(watch.frame_faults or ()):
             if (key != CLOCK_SKEW or skew_s is None) and watch.frame_faults is not None:
                 del watch.frame_faults[key]
@@ -276,11 +161,13 @@ class Supervision:
         """Note a granted SIP registration."""
         watch = self._watches.get(device_id)
         if watch is not None:
-            watch.registered_until = at + timedelta(seconds=expires_s)
+            before, watch.registered_until = watch.registered_until, at + timedelta(seconds=expires_s)
             self.seen(device_id, at, peer, transport)
+            if before is not None and watch.registered_until < before:
+                self._put(watch)
 
     def lost(self, device_id: str, at: datetime, reason: str) -> None:
-        """Note that a SIP device signed off or was dropped by the gateway, for a reason in its words."""
+        """Note that a device signed off or was dropped by its gateway, for a reason in its words."""
         watch = self._watches.get(device_id)
         if watch is None:
             return
@@ -288,7 +175,7 @@ class Supervision:
         if watch.is_online:
             if reason != "register.removed":
                 watch.dropped_at = at
-                self._dropped.setdefault(watch.group, watch)
+            self._dropped[device_id] = watch
             self._fall(watch, at, _FAULT_OF_REASON.get(reason, "comms.keepalive_missed"))
 
     def tested(self, device_id: str, at: datetime) -> None:
@@ -308,6 +195,11 @@ class Supervision:
         of_protocol = [watch.is_online for watch in self._watches.values() if watch.is_sip == wanted]
         return sum(of_protocol), len(of_protocol)
 
+    @property
+    def watched(self) -> int:
+        """How many deadlines are kept, of devices and their paths."""
+        return len(self._due)
+
     def take_heard(self) -> list[Heard]:
         """Return what was heard since the last call, for storing in one write."""
         heard, self._heard = self._heard, {}
@@ -324,24 +216,49 @@ class Supervision:
         """Return the time of the house's clock."""
         return self._clock.now()
 
+    def silences(self) -> list[Silence]:
+        """Return our own silences that are remembered, the oldest first: whoever waits for something counts them."""
+        return list(self._listening.known)
+
     async def start(self) -> None:
-        """Read when this installation last worked, and move every deadline by the time it did not."""
+        """Read when this installation last worked, and move every deadline by the times it did not."""
         now = self._clock.now()
-        last_alive_us, faults = await self._store.read(_read_start)
-        for fault in faults:
+        kept: Started = await self._store.read(read_start, now)
+        self._take_up(kept)
+        self._seen_now, self._seen_monotonic = now, self._clock.monotonic()
+        silence = since_alive(kept.last_alive, now)
+        if silence is not None:
+            self._listening.note(silence)
+        self._listening.recall(kept.silences)
+        by_protocol: dict[str, list[Silence]] = {}
+        self._due.clear()
+        for watch in self._watches.values():
+            known = by_protocol.get(watch.protocol)
+            if known is None:
+                known = by_protocol[watch.protocol] = about(watch.protocol, self._listening.known)
+            if known:
+                watch.take_silences(known, silence.length if silence is not None else timedelta(), now)
+            self._put(watch)
+
+    def _take_up(self, kept: Started) -> None:
+        for fault in kept.faults:
             watch = self._watches.get(fault.device_id)
             if watch is None:
                 continue
             if fault.key == "test.late":
-                watch.test_misses = int(fault.params.get("misses", 1))
+                watch.test_misses = int(str(fault.params.get("misses", 1)))
             elif fault.key.startswith(FRAME_FAULTS):
-                watch.frame_faults = {**(watch.frame_faults or {}), fault.key: float(fault.params.get("skew_s", 0))}
-            elif not watch.is_online:
+                skew_s = float(str(fault.params.get("skew_s", 0)))
+                watch.frame_faults = {**(watch.frame_faults or {}), fault.key: skew_s}
+            elif not watch.is_online and fault.key != ONE_PATH:
                 watch.fault_key = fault.key
                 watch.is_raised = bool(fault.params.get("raised"))
-        self._seen_now, self._seen_monotonic = now, self._clock.monotonic()
-        if last_alive_us is not None:
-            self._note_own_silence(max(timedelta(), now - from_us(last_alive_us)), now)
+        for device_id, paths in kept.paths.items():
+            watch = self._watches.get(device_id)
+            if watch is not None:
+                watch.take_paths(paths)
+        for outage in kept.outages:
+            self._causes.restore(outage)
 
     def note_store(self, is_ok: bool) -> None:
         """Hear that commits fail, or succeed again: while they fail no panel gets its answer."""
@@ -349,8 +266,20 @@ class Supervision:
         if not is_ok:
             self._store_down_since = self._store_down_since or now
         elif self._store_down_since is not None:
-            down, self._store_down_since = now - self._store_down_since, None
-            self._note_own_silence(down, now)
+            silence, self._store_down_since = Silence(self._store_down_since, now), None
+            self._shift_all(silence.length, now)
+            self._listening.note(silence)
+
+    def note_listening(self, protocols: Collection[str], *, is_listening: bool) -> None:
+        """Hear that the gateway of some protocols is away, or back: its own devices' deadlines move, nobody else's."""
+        now = self._clock.now()
+        if not is_listening:
+            self._listening.went_away(protocols, now)
+            return
+        for silence in self._listening.came_back(protocols, now):
+            for protocol in silence.protocols:
+                self._shift_all(silence.length, now, protocol)
+            self._listening.note(silence)
 
     def _note_time(self, now: datetime) -> None:
         """Find a stalled loop and a stepped clock by comparing both clocks with the last look."""
@@ -363,19 +292,18 @@ class Supervision:
             self._shift_all(timedelta(seconds=step_s), now)
         stalled_s = elapsed_s - self._rules.check_s
         if stalled_s > max(STEP_S, self._rules.check_s):
-            self._note_own_silence(timedelta(seconds=stalled_s), now)
+            silence = Silence(now - timedelta(seconds=stalled_s), now)
+            self._shift_all(silence.length, now)
+            self._listening.note(silence)
 
-    def _note_own_silence(self, length: timedelta, now: datetime) -> None:
-        if length.total_seconds() > STEP_S:
-            self._quiet_until = now + timedelta(seconds=self._rules.start_grace_s)
-        self._shift_all(length, now)
-
-    def _shift_all(self, by: timedelta, now: datetime) -> None:
+    def _shift_all(self, by: timedelta, now: datetime, protocol: str = "") -> None:
+        """Move the deadlines of all, or of one protocol."""
+        if not protocol:
+            self._due.clear()
         for watch in self._watches.values():
-            watch.shift(by, now)
-        self._heap.clear()
-        for watch in self._watches.values():
-            self._queue(watch)
+            if not protocol or watch.protocol == protocol:
+                watch.shift(by, now)
+                self._put(watch)
 
     # --- the regular look ---
 
@@ -385,19 +313,26 @@ class Supervision:
         self._note_time(now)
         if self._store_down_since is not None:
             return
-        if self._quiet_until is None or now >= self._quiet_until:
+        if not self._listening.is_quiet(now):
             self._expire(now)
-            self._check_paths(now)
             if now >= self._next_test_check:
                 self._next_test_check = now + timedelta(seconds=TEST_CHECK_S)
                 await self._check_tests(now)
-        self._check_groups(now)
+        self._check_outages(now)
         await self.settle()
-        await self._store.run(_mark_alive, now)
+        paths, self._heard_paths = self._heard_paths, {}
+        silences = self._listening.take_new()
+        try:
+            await self._store.run(keep_alive, now, [path.stored() for path in paths.values()], silences)
+        except BaseException:
+            self._heard_paths = {**paths, **self._heard_paths}
+            self._listening.give_back(silences)
+            raise
 
     async def settle(self) -> None:
         """Store the states that changed, with their faults and announcements, then hand in the events."""
         self.has_changes.clear()
+        self._judge_dropped()
         while self._transitions:
             chunk = dict(list(self._transitions.items())[:CHUNK])
             for device_id in chunk:
@@ -407,91 +342,156 @@ class Supervision:
             except BaseException:
                 self._transitions = {**chunk, **self._transitions}
                 raise
+        if self._has_path_states:
+            await self._store.run(keep_paths, [path.stored() for path in self._heard_paths.values()])
+            self._has_path_states = False
+        await self._settle_outages()
         while self._signals:
-            signals, self._signals = self._signals[:CHUNK], self._signals[CHUNK:]
-            results = await asyncio.gather(*(self._intake.accept(s) for s in signals), return_exceptions=True)
-            failed = [s for s, result in zip(signals, results, strict=True) if isinstance(result, BaseException)]
+            sent, self._signals = self._signals[:CHUNK], self._signals[CHUNK:]
+            results = await asyncio.gather(*(self._intake.accept(s) for s, _ in sent), return_exceptions=True)
+            told: list[tuple[str, str]] = []
+            failed: list[tuple[Signal, Outage | None]] = []
+            for one, result in zip(sent, results, strict=True):
+                if isinstance(result, BaseException):
+                    failed.append(one)
+                elif (outage := one[1]) is not None and not outage.signal_id:
+                    outage.signal_id = result.signal_id
+                    told.append((outage.id, result.signal_id))
+            if told:
+                await self._store.run(note_signals, told)
             if failed:
                 self._signals = failed + self._signals
                 raise next(result for result in results if isinstance(result, BaseException))
 
-    def _expire(self, now: datetime) -> None:
-        due: dict[str, list[_Watch]] = {}
-        now_s = now.timestamp()
-        while self._heap and self._heap[0][0] <= now_s:
-            _, _, token, watch = heapq.heappop(self._heap)
-            if token != watch.token or self._watches.get(watch.device_id) is not watch:
-                continue
-            deadline = watch.deadline()
-            if deadline is not None and deadline > now:
-                self._queue(watch)
-            elif deadline is not None:
-                due.setdefault(watch.group, []).append(watch)
-        for group, watches in due.items():
-            self._find_group_failure(group, watches[0], now)
-            for watch in watches:
-                is_expired = watch.registered_until is not None and watch.registered_until <= now
-                key = "comms.registration_expired" if is_expired else "comms.keepalive_missed"
-                self._fall(watch, now, key if watch.is_quiet else "comms.path_failed")
-
-    def _find_group_failure(self, group: str, watch: _Watch, now: datetime) -> None:
-        """Raise one event when a good part of the group misses its signs of life together."""
-        if group in self._failures:
+    async def _settle_outages(self) -> None:
+        """Store the outages that changed; then those that began and ended are told."""
+        over, self._over = self._over, []
+        changed = [one for one in (*self._causes.outages.values(), *over) if one.is_new or one.changed or one.ended_at]
+        if not changed:
             return
-        members = [w for w in self._groups.get(group, {}).values() if w.base is not None and w.interval_s > 0]
-        late = {w.device_id for w in members if w.is_late(now)}
-        size = sum(w.is_online or w.device_id in late for w in members)
-        if len(late) >= max(self._rules.group_least, self._rules.group_share * size):
-            self._failures[group] = _GroupFailure(watch, late, len(late), size)
-            self._signals.append(group_signal(watch.device_id, watch.label, now, len(late), size, is_over=False))
+        try:
+            homes = await self._store.run(write_outages, changed)
+        except BaseException:
+            self._over = over + self._over
+            raise
+        now = self._clock.now()
+        for outage in changed:
+            outage.changed.clear()
+            outage.is_stored = True
+            if outage.is_new:
+                outage.is_new = False
+                self._signals.append((group_signal(outage, now, homes.get(outage.id), is_over=False), outage))
+            if outage.ended_at is not None:
+                self._signals.append((group_signal(outage, now, homes.get(outage.id), is_over=True), None))
 
-    def _check_groups(self, now: datetime) -> None:
-        """Notice groups dropped by a gateway, and end the failures of groups that are back."""
-        dropped, self._dropped = self._dropped, {}
-        for group, watch in dropped.items():
-            self._find_group_failure(group, watch, now)
-        for group, failure in list(self._failures.items()):
-            members = [w for device_id in failure.covered if (w := self._watches.get(device_id)) is not None]
-            missing = [watch for watch in members if not watch.is_online or watch.is_late(now)]
-            if len(missing) > STILL_FAILED_SHARE * len(members):
+    def _expire(self, now: datetime) -> None:
+        fallen: list[Watch] = []
+        for item in self._due.take(now.timestamp()):
+            if isinstance(item, Path):
+                self._expire_path(item, now)
                 continue
-            del self._failures[group]
-            stands = failure.watch
-            self._signals.append(
-                group_signal(stands.device_id, stands.label, now, failure.late, failure.size, is_over=True)
-            )
-            for watch in missing:  # those that did not come back with the others are failures of their own
-                if not watch.is_online and not watch.is_quiet:
+            deadline = item.deadline()
+            if deadline is None or self._listening.is_deaf(item.protocol):
+                continue  # it is put when it is heard, or when its gateway is back
+            quiet_until = self._listening.quiet_until(item.protocol, now)
+            if deadline > now or quiet_until is not None:
+                self._due.put(item, max(deadline, quiet_until or deadline).timestamp())
+            else:
+                fallen.append(item)
+        self._causes.look(fallen, now)
+        for watch in fallen:
+            is_expired = watch.registered_until is not None and watch.registered_until <= now
+            key = "comms.registration_expired" if is_expired else "comms.keepalive_missed"
+            whole = ALL_PATHS if watch.paths_in_use() else "comms.path_failed"
+            watch.dropped_at = now
+            self._fall(watch, now, key if watch.is_quiet else whole)
+            if self._causes.fallen(watch, now) is None and not watch.is_quiet:
+                self._raise_path(watch, now)
+                self._change(watch, now, watch.fault_key)
+
+    def _judge_dropped(self) -> None:
+        """Tell of those a gateway dropped, unless many were by one cause."""
+        if not self._dropped:
+            return
+        now = self._clock.now()
+        dropped = [watch for watch in self._dropped.values() if not watch.is_online]
+        self._dropped = {}
+        self._causes.look(dropped, now)
+        for watch in dropped:
+            if self._causes.fallen(watch, now) is None and not watch.is_quiet and not watch.is_raised:
+                self._raise_path(watch, now)
+                self._change(watch, now, watch.fault_key)
+
+    def _check_outages(self, now: datetime) -> None:
+        """End the outages that are over."""
+        for outage, away in self._causes.settle(self._watches, now):
+            self._over.append(outage)
+            for watch in away:  # those that did not come back with the others are failures of their own
+                if not watch.is_online and not watch.is_quiet and not watch.is_raised:
                     self._raise_path(watch, now)
                     self._change(watch, now, watch.fault_key)
 
-    def _check_paths(self, now: datetime) -> None:
-        """Report a path that fell silent while another of the same panel still works; and its return."""
-        for watch in self._watches.values():
-            if not watch.paths or not watch.is_online or watch.interval_s <= 0:
-                continue
-            in_use = {path: sign for path, sign in watch.paths.items() if sign[1] >= PATH_SIGNS}
-            if len(in_use) < 2:
-                continue
-            for path, sign in in_use.items():
-                silent_s = (now - sign[0]).total_seconds()
-                if sign[2] != (silent_s > watch.grace_s):
-                    sign[2] = not sign[2]
-                    since = sign[0] if sign[2] else sign[3]
-                    sign[3] = sign[0]
-                    self._signals.append(
-                        path_signal(
-                            watch.device_id,
-                            watch.label,
-                            now,
-                            since,
-                            watch.interval_s,
-                            is_over=not sign[2],
-                            path=path,
-                        )
-                    )
-                    params: dict[str, object] = {"path": path, "silent_s": round(silent_s)}
-                    self._fault(watch, now, "comms.one_path_failed", params if sign[2] else None)
+    # --- paths ---
+
+    def _touch_path(self, watch: Watch, at: datetime, way: Way) -> None:
+        path = watch.path_of(way, at)
+        if path is None:
+            return
+        heard_before, path.base, path.last_seen_at = path.last_seen_at, at, at
+        path.count += 1
+        self._heard_paths[watch.device_id, path.name] = path
+        if path.state is not PathState.OK:
+            was_raised, path.is_raised = path.is_raised, False
+            path.state, path.since = PathState.OK, at
+            self._has_path_states = True
+            if was_raised:
+                self._tell_path(watch, path, at, heard_before or at, is_over=True)
+            self.has_changes.set()
+            self._put_path(watch, path)
+        elif path not in self._due:
+            self._put_path(watch, path)
+
+    def _put_path(self, watch: Watch, path: Path) -> None:
+        interval_s = path.interval_s(watch.interval_s)
+        if path.base is not None and interval_s > 0:
+            self._due.put(path, path.base.timestamp() + self._rules.grace_s(interval_s))
+
+    def _expire_path(self, path: Path, now: datetime) -> None:
+        """Report a path that fell silent while another of the same device still works."""
+        watch = self._watches.get(path.device_id)
+        if watch is None or watch.paths.get(path.name) is not path or not watch.is_online or path.base is None:
+            return
+        grace_s = self._rules.grace_s(path.interval_s(watch.interval_s))
+        due_s = path.base.timestamp() + grace_s
+        if self._listening.is_deaf(watch.protocol) or self._listening.quiet_until(watch.protocol, now) is not None:
+            due_s = max(due_s, now.timestamp() + self._rules.check_s)
+        if due_s > now.timestamp():
+            self._due.put(path, due_s)
+        elif path.is_raised:
+            return
+        elif path in watch.paths_in_use():
+            path.is_raised = True
+            path.state, path.since = PathState.FAILED, now
+            self._heard_paths[watch.device_id, path.name] = path
+            self._has_path_states = True
+            self._tell_path(watch, path, now, path.last_seen_at or path.base, is_over=False)
+        else:
+            self._due.put(path, now.timestamp() + grace_s)
+
+    def _tell_path(self, watch: Watch, path: Path, at: datetime, since: datetime, *, is_over: bool) -> None:
+        interval_s = path.interval_s(watch.interval_s)
+        signal = path_signal(watch.device_id, watch.label, at, since, interval_s, is_over=is_over, path=path.name)
+        self._signals.append((signal, None))
+        self._fault_paths(watch, at)
+
+    def _fault_paths(self, watch: Watch, at: datetime) -> None:
+        """Open or close the fault that names the paths which have failed."""
+        failed = [path for path in watch.paths_in_use() if path.is_raised]
+        if not failed:
+            self._fault(watch, at, ONE_PATH, None)
+            return
+        silent_s = max(round((at - (path.last_seen_at or at)).total_seconds()) for path in failed)
+        self._fault(watch, at, ONE_PATH, {"path": ", ".join(path.name for path in failed), "silent_s": silent_s})
 
     async def _check_tests(self, now: datetime) -> None:
         """Look for periodic tests that are overdue, and for those that came after all."""
@@ -505,7 +505,7 @@ class Supervision:
         for start in range(0, len(suspects), CHUNK):
             chunk = suspects[start : start + CHUNK]
             asked = [(watch.device_id, to_us(watch.test_base)) for watch, _, _ in chunk]
-            found = await self._store.read(_read_tests, asked)
+            found = await self._store.read(late_tests, asked)
             for watch, waited_s, tolerance_s in chunk:
                 if watch.device_id in found:
                     self._note_test(watch, from_us(found[watch.device_id]))
@@ -514,64 +514,61 @@ class Supervision:
                 if misses > watch.test_misses and watch.test_misses < 2:
                     watch.test_misses = misses
                     late_s = round(waited_s - watch.test_interval_s)
-                    self._signals.append(late_test_signal(watch.device_id, watch.label, now, late_s, misses))
+                    signal = late_test_signal(watch.device_id, watch.label, now, late_s, misses)
+                    self._signals.append((signal, None))
                     self._fault(watch, now, "test.late", {"late_s": late_s, "misses": misses})
 
     # --- inside ---
 
-    def _rise(self, watch: _Watch, at: datetime) -> None:
-        """Take a device as heard again."""
+    def _rise(self, watch: Watch, at: datetime) -> None:
+        """Take a device as heard again; its other paths get one more interval before they are told."""
         was_silent_since, watch.silent_since = watch.silent_since, None
         watch.is_online = True
         watch.dropped_at = None
+        self._causes.risen(watch, at)
         if watch.is_raised and was_silent_since is not None:
-            self._signals.append(
-                path_signal(
-                    watch.device_id,
-                    watch.label,
-                    at,
-                    was_silent_since,
-                    watch.interval_s,
-                    is_over=True,
-                    path="",
-                    is_receiver=watch.is_receiver,
-                )
-            )
+            self._tell_device(watch, at, was_silent_since, is_over=True)
         watch.is_raised = False
         watch.fault_key = ""
-        watch.token += 1
-        self._queue(watch)
+        for path in watch.paths.values():
+            if not path.is_raised and path.base is not None:
+                path.base = at
+        self._put(watch)
         self._change(watch, at, "")
+        if any(path.is_raised for path in watch.paths.values()):
+            self._fault_paths(watch, at)
 
-    def _fall(self, watch: _Watch, at: datetime, fault_key: str) -> None:
+    def _fall(self, watch: Watch, at: datetime, fault_key: str) -> None:
         """Take a device as silent."""
         watch.is_online = False
         watch.silent_since = watch.base
         watch.fault_key = fault_key
-        failure = self._failures.get(watch.group)
-        if failure is not None:
-            failure.covered.add(watch.device_id)
-        elif not watch.is_quiet:
-            self._raise_path(watch, at)
+        for path in watch.paths_in_use():
+            if path.state is not PathState.FAILED:
+                path.state, path.since = PathState.FAILED, at
+                self._heard_paths[watch.device_id, path.name] = path
+                self._has_path_states = True
         self._change(watch, at, fault_key)
 
-    def _raise_path(self, watch: _Watch, at: datetime) -> None:
+    def _raise_path(self, watch: Watch, at: datetime) -> None:
         watch.is_raised = True
-        since = watch.silent_since or at
-        self._signals.append(
-            path_signal(
-                watch.device_id,
-                watch.label,
-                at,
-                since,
-                watch.interval_s,
-                is_over=False,
-                path="",
-                is_receiver=watch.is_receiver,
-            )
-        )
+        self._tell_device(watch, at, watch.silent_since or at, is_over=False)
 
-    def _change(self, watch: _Watch, at: datetime, fault_key: str) -> None:
+    def _tell_device(self, watch: Watch, at: datetime, since: datetime, *, is_over: bool) -> None:
+        signal = path_signal(
+            watch.device_id,
+            watch.label,
+            at,
+            since,
+            watch.interval_s,
+            is_over=is_over,
+            path="",
+            is_receiver=watch.is_receiver,
+            is_all=watch.fault_key == ALL_PATHS,
+        )
+        self._signals.append((signal, None))
+
+    def _change(self, watch: Watch, at: datetime, fault_key: str) -> None:
         """Queue the new state for storing; of several only the last one counts."""
         state = DeviceState.ONLINE if watch.is_online else DeviceState.OFFLINE
         silent_s = round((at - watch.silent_since).total_seconds()) if watch.silent_since is not None else 0
@@ -584,7 +581,7 @@ class Supervision:
         self._transitions[watch.device_id] = Transition(watch.device_id, at, state, fault_key, params, opened, closed)
         self.has_changes.set()
 
-    def _fault(self, watch: _Watch, at: datetime, key: str, params: dict[str, object] | None) -> None:
+    def _fault(self, watch: Watch, at: datetime, key: str, params: dict[str, object] | None) -> None:
         """Queue a fault beside the state: opened with `params`, closed with None."""
         earlier = self._transitions.get(watch.device_id)
         opened = dict(earlier.opened) if earlier is not None else {}
@@ -602,12 +599,12 @@ class Supervision:
         )
         self.has_changes.set()
 
-    def _note_test(self, watch: _Watch, at: datetime) -> None:
+    def _note_test(self, watch: Watch, at: datetime) -> None:
         watch.test_base = max(watch.test_base, at)
         self._tests[watch.device_id] = at
         if watch.test_misses:
             watch.test_misses = 0
-            self._signals.append(late_test_signal(watch.device_id, watch.label, at, 0, 0))
+            self._signals.append((late_test_signal(watch.device_id, watch.label, at, 0, 0), None))
             self._fault(watch, at, "test.late", None)
 
     def take_tests(self) -> dict[str, int]:
@@ -615,54 +612,34 @@ class Supervision:
         tests, self._tests = self._tests, {}
         return {device_id: to_us(at) for device_id, at in tests.items()}
 
-    def _touch_path(self, watch: _Watch, at: datetime, path: str) -> None:
-        paths = watch.paths
-        if paths is None:
-            paths = watch.paths = {}
-        sign = paths.get(path)
-        if sign is not None:
-            sign[0] = at
-            sign[1] += 1
-        elif len(paths) < MAX_PATHS:
-            paths[path] = [at, 1, False, at]  # last sign, how many, whether it failed, silent since
-
-    def _queue(self, watch: _Watch) -> None:
+    def _put(self, watch: Watch) -> None:
+        """Put a device and its paths where they are due."""
         deadline = watch.deadline()
-        if deadline is not None:
-            self._count += 1
-            heapq.heappush(self._heap, (deadline.timestamp(), self._count, watch.token, watch))
+        if deadline is None:
+            self._due.drop(watch)
+            return
+        self._due.put(watch, deadline.timestamp())
+        for path in watch.paths.values():
+            self._put_path(watch, path)
+
+    def _drop(self, watch: Watch) -> None:
+        self._causes.drop(watch)
+        self._due.drop(watch)
+        for path in watch.paths.values():
+            self._due.drop(path)
 
     def _on_directory(self, devices: Sequence[DirectoryDevice], gone: Collection[str]) -> None:
         now = self._clock.now()
         for device_id in gone:
             old = self._watches.pop(device_id, None)
             if old is not None:
-                self._groups[old.group].pop(device_id, None)
+                self._drop(old)
         for device in devices:
-            watch = _Watch(device, self._rules, now)
+            watch = Watch(device, self._rules, now)
             old = self._watches.get(device.id)
             if old is not None:
-                self._groups[old.group].pop(device.id, None)
+                self._drop(old)
                 watch.keep(old)
             self._watches[device.id] = watch
-            self._groups.setdefault(watch.group, {})[device.id] = watch
-            self._queue(watch)
-
-
-def _read_start(tx: Any) -> tuple[int | None, list[Any]]:
-    return tx.devices.mark(LAST_ALIVE), [
-        fault for prefix in ("comms.", "test.", *FRAME_FAULTS) for fault in tx.devices.open_faults(prefix)
-    ]
-
-
-def _mark_alive(tx: Any, now: datetime) -> None:
-    tx.devices.set_mark(LAST_ALIVE, to_us(now))
-
-
-def _read_tests(tx: Any, asked: Sequence[tuple[str, int]]) -> dict[str, int]:
-    found = {}
-    for device_id, after_us in asked:
-        at_us = tx.devices.last_test_us(device_id, after_us)
-        if at_us is not None:
-            found[device_id] = at_us
-    return found
+            self._causes.add(watch)
+            self._put(watch)

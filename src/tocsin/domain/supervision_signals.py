@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -9,10 +10,13 @@ import msgspec
 
 from tocsin.base.normal import Category, EventKind, NormalEvent
 from tocsin.base.times import iso
-from tocsin.domain.signals import Signal
+from tocsin.domain.signals import Home, Signal
+from tocsin.domain.supervision_causes import Cause, CauseKind, Outage
 
 PROTOCOL: Final = "tocsin"
 PATH_PRIORITY: Final = 4
+ONE_PATH_PRIORITY: Final = 5
+ALL_PATHS_PRIORITY: Final = 3
 RECEIVER_PRIORITY: Final = 2
 GROUP_PRIORITY: Final = 3
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -28,21 +32,28 @@ def path_signal(
     is_over: bool,
     path: str,
     is_receiver: bool = False,
+    is_all: bool = False,
 ) -> Signal:
     """Return `comms.path_failed`, or `comms.path_restored` with the length of the outage.
 
-    Of a hardware receiver it is `receiver.link_failed` and graver: every panel behind it has fallen silent.
+    With a `path` another one still works, and it is less grave; `is_all` says that several were lost, and it is graver.
+    Of a hardware receiver it is `receiver.link_failed`, gravest: every panel behind it has fallen silent.
     """
     silent_s = max(0, round((at - since).total_seconds()))
     which_en, which_zh = (f" on path {path}", f"（线路 {path}）") if path else ("", "")
-    prefix, priority = ("receiver.link", RECEIVER_PRIORITY) if is_receiver else ("comms.path", PATH_PRIORITY)
+    prefix, priority = "comms.path", ONE_PATH_PRIORITY if path else PATH_PRIORITY
+    if is_receiver and not path:
+        prefix, priority = "receiver.link", RECEIVER_PRIORITY
+    elif is_all:
+        prefix, priority = "comms.all_paths", ALL_PATHS_PRIORITY
+        which_en, which_zh = " on any path", "（全部线路）"
     if is_over:
         code, kind = f"{prefix}_restored", EventKind.RESTORE
         words = (f"Signals again{which_en} after {silent_s} s", f"通信恢复{which_zh}，中断 {silent_s} 秒")
     else:
         code, kind = f"{prefix}_failed", EventKind.TROUBLE
         words = (f"No signals{which_en} for {silent_s} s", f"通信中断{which_zh}，已 {silent_s} 秒无信号")
-        if is_receiver:
+        if prefix.startswith("receiver"):
             words = (
                 f"The receiver has been silent for {silent_s} s: nothing comes from the panels behind it",
                 f"接收机已 {silent_s} 秒无信号，其下主机的报警均无法收到",
@@ -52,19 +63,48 @@ def path_signal(
     return own_signal(device_id, label, at, event, detail)
 
 
-def group_signal(device_id: str, label: str, at: datetime, late: int, size: int, *, is_over: bool) -> Signal:
+def group_signal(outage: Outage, at: datetime, home: Home | None, *, is_over: bool) -> Signal:
     """Return `comms.group_failed` or its end; the device named stands for those that fell silent with it."""
+    cause_en, cause_zh = _cause_words(outage.cause)
+    lost, away = len(outage.lost), len(outage.lost) - len(outage.back)
     if is_over:
         code, kind = "comms.group_restored", EventKind.RESTORE
-        words = ("The devices that fell silent together are heard again", "集中失联的设备已恢复通信")
+        words = (
+            f"{cause_en}: {lost - away} of {lost} devices are heard again",
+            f"{cause_zh}：{lost} 台失联设备中 {lost - away} 台已恢复通信",
+        )
     else:
         code, kind = "comms.group_failed", EventKind.TROUBLE
         words = (
-            f"{late} of {size} devices fell silent together; the first",
-            f"等 {late} 台设备同时失联（共 {size} 台）",
+            f"{cause_en}: {lost} of {outage.size} devices fell silent together; the first",
+            f"等 {lost} 台设备同时失联（{cause_zh}，共 {outage.size} 台）",
         )
     event = NormalEvent(PROTOCOL, code, kind, Category.SUPERVISORY, GROUP_PRIORITY, *words)
-    return own_signal(device_id, label, at, event, {"late": late, "size": size})
+    detail: dict[str, object] = {
+        "outage_id": outage.id,
+        "cause": outage.cause.kind.value,
+        "value": outage.cause.value,
+        "late": lost,
+        "size": outage.size,
+        "away": away,
+    }
+    return replace(own_signal(outage.stands, outage.label, at, event, detail), home=home)
+
+
+def _cause_words(cause: Cause) -> tuple[str, str]:
+    """Name a cause in English and Chinese."""
+    english, chinese = _CAUSES[cause.kind]
+    return f"{english} {cause.value}", f"{chinese} {cause.value}"
+
+
+_CAUSES: Final = {
+    CauseKind.RECEIVER: ("Receiver", "接收机"),
+    CauseKind.LINE: ("Uplink", "上联线路"),
+    CauseKind.NETWORK: ("Carrier", "运营商"),
+    CauseKind.FEEDER: ("Power district", "供电台区"),
+    CauseKind.TOWN: ("Town", "乡镇"),
+    CauseKind.COUNTY: ("County", "县区"),
+}
 
 
 def late_test_signal(device_id: str, label: str, at: datetime, late_s: int, misses: int) -> Signal:

@@ -47,7 +47,7 @@ class Sources(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: datetime) -> None:
         """Note that the feed answered."""
 
     def lost(self, device_id: str, at: datetime, reason: str) -> None:

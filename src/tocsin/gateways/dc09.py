@@ -22,6 +22,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.base.tasks import Supervisor
 from tocsin.domain.directory import Dc09Account
+from tocsin.domain.paths import Way
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.gateways.dc09_links import (
     BACKLOG,
@@ -75,8 +76,8 @@ class Accounts(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
-        """Note a good frame of the device; `skew_s` is how far ahead its clock is when that is too far."""
+    def touch(self, device_id: str, at: datetime, way: Way | None = None, skew_s: float | None = None) -> None:
+        """Note a good frame and how it came; `skew_s` is how far ahead the clock is when that is too far."""
 
     def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:
         """Note what is wrong with the device, until its next good frame."""
@@ -236,10 +237,10 @@ class Dc09Gateway:
         verdict = received.verdict
         counters[verdict.value] += 1
         if verdict is Verdict.SIGNAL:
-            self._touch(received, now)
+            self._touch(received, answer, now)
             self._commit(received, answer, now)
         elif verdict is Verdict.LINK_TEST:
-            self._touch(received, now)
+            self._touch(received, answer, now)
             answer.settle(self._receiver.acknowledge(received, now))
         elif verdict is Verdict.IGNORED:
             answer.settle(None)
@@ -336,11 +337,19 @@ class Dc09Gateway:
             header is not None and header.is_encrypted,
         )
 
-    def _touch(self, received: Received, now: datetime) -> None:
+    def _touch(self, received: Received, answer: Answer, now: datetime) -> None:
         message = received.message
-        path = xdata.first(message.xdata, xdata.Letter.PATH) if message is not None and message.xdata else None
+        number = xdata.first(message.xdata, xdata.Letter.PATH) if message is not None and message.xdata else None
+        header = received.header
+        way = Way(
+            number.text if number is not None else "",
+            (header.receiver or "") if header is not None else "",
+            (header.prefix or "") if header is not None else "",
+            answer.peer.rpartition(":")[0],
+            answer.transport,
+        )
         skew_s = self._skew_s(received, now) if Flag.CLOCK_SKEW in received.flags else None
-        self._supervision.touch(received.owner, now, path.text if path is not None else "", skew_s)
+        self._supervision.touch(received.owner, now, way, skew_s)
         if received.key is not None and received.key_index == 0:
             self._confirm_key(received.owner)
 

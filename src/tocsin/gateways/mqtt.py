@@ -57,7 +57,7 @@ class Sources(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: Any, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: Any) -> None:
         """Note a good message of the device."""
 
     def lost(self, device_id: str, at: Any, reason: str) -> None:

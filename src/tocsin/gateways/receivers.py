@@ -25,6 +25,7 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.directory import DirectoryDevice, Source
+from tocsin.domain.paths import Way
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.domain.spoken import RECEIVERS
 from tocsin.protocols.receiver_lines.line import Heartbeat, Item, Report
@@ -68,7 +69,7 @@ class Accounts(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: datetime, way: Way | None = None) -> None:
         """Note a good frame of the device."""
 
 
@@ -218,7 +219,8 @@ class ReceiverGateway:
         elif not device_id:
             quarantine = "unknown_account" if report.account else report.reason
         if device_id and not report.is_own:
-            self._supervision.touch(device_id, now)
+            way = Way(receiver=report.receiver, line=report.line, host=link.host, transport=link.protocol)
+            self._supervision.touch(device_id, now, way)
         if link.source is None:
             flags = (*flags, UNKNOWN_RECEIVER)
         return Signal(

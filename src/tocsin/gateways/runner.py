@@ -38,6 +38,17 @@ class Gateway(Protocol):
         """Raise when it cannot do its work any more, saying why."""
 
 
+class Listener(Protocol):
+    """Who hears which protocols cannot be heard."""
+
+    def __call__(self, protocols: tuple[str, ...], *, is_listening: bool) -> None:
+        """Take that devices of these protocols are heard, or not."""
+
+
+def _nobody(protocols: tuple[str, ...], *, is_listening: bool) -> None:
+    """Nobody asked."""
+
+
 @dataclass(slots=True)
 class Standing:
     """How one gateway stands."""
@@ -45,6 +56,7 @@ class Standing:
     name: str
     gateway: Gateway
     setting: str = ""
+    serves: tuple[str, ...] = ()
     is_up: bool = False
     restarts: int = 0
     last_error: str = ""
@@ -54,17 +66,19 @@ class Gateways:
     """Starts gateways in the order given, watches each, ends them in reverse.
 
     `on_change` is told the name and, while the gateway is down, why; an empty reason says that it works again.
+    `on_listening` is told which protocols are not heard meanwhile.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.standings: list[Standing] = []
         self.on_change: Callable[[str, str], None] = lambda name, reason: None
+        self.on_listening: Listener = _nobody
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
-    def add(self, name: str, gateway: Gateway, setting: str = "") -> None:
-        """Add one; `setting` is named when its port is not free."""
-        self.standings.append(Standing(name, gateway, setting))
+    def add(self, name: str, gateway: Gateway, setting: str = "", serves: tuple[str, ...] = ()) -> None:
+        """Add one; `setting` is named when its port is not free, `serves` are the protocols heard through it."""
+        self.standings.append(Standing(name, gateway, setting, serves))
 
     async def start(self) -> None:
         """Start all. Errors: UNAVAILABLE, with the gateway named, when one cannot start; those before it are ended."""
@@ -108,6 +122,7 @@ class Gateways:
             standing.last_error = str(error) or type(error).__name__
             log.error("gateway down, starting it again", gateway=standing.name, error=standing.last_error)
             self.on_change(standing.name, standing.last_error)
+            self.on_listening(standing.serves, is_listening=False)
             await _quietly(standing, standing.gateway.stop)
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -121,6 +136,7 @@ class Gateways:
             standing.last_error = ""
             log.info("gateway up again", gateway=standing.name, restarts=standing.restarts)
             self.on_change(standing.name, "")
+            self.on_listening(standing.serves, is_listening=True)
             return
 
 

@@ -36,7 +36,7 @@ class Sources(Protocol):
 class Supervision(Protocol):
     """Who keeps watch over silent devices."""
 
-    def touch(self, device_id: str, at: datetime, path: str = "", skew_s: float | None = None) -> None:
+    def touch(self, device_id: str, at: datetime) -> None:
         """Note a good message of the device."""
 
     def note_fault(self, device_id: str, at: datetime, key: str, skew_s: float | None = None) -> None:

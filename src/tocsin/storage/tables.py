@@ -62,6 +62,7 @@ from tocsin.storage import tables_registry as tables_registry  # noqa: E402
 from tocsin.storage import tables_retention as tables_retention  # noqa: E402
 from tocsin.storage import tables_rules as tables_rules  # noqa: E402
 from tocsin.storage import tables_snapshots as tables_snapshots  # noqa: E402
+from tocsin.storage import tables_supervision as tables_supervision  # noqa: E402
 from tocsin.storage import tables_terminals as tables_terminals  # noqa: E402
 from tocsin.storage import tables_tree as tables_tree  # noqa: E402
 from tocsin.storage import tables_wall as tables_wall  # noqa: E402

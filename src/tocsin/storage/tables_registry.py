@@ -103,6 +103,8 @@ devices = Table(
     Column(
         "line", String(80), nullable=False, server_default="", comment="the network line it hangs on, as people say"
     ),
+    Column("network", String(80), nullable=False, server_default="", comment="the carrier it reports through"),
+    Column("feeder", String(80), nullable=False, server_default="", comment="the power district it hangs on"),
     Column("state", String(12), nullable=False, server_default="never", comment="never | online | offline"),
     Column("state_since_us", Micros),
     Column("last_seen_at_us", Micros),

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from tocsin.storage.signals import SignalRepository
     from tocsin.storage.snapshots import SnapshotRepository
     from tocsin.storage.speeches import SpeechRepository
+    from tocsin.storage.supervision import SupervisionRepository
     from tocsin.storage.terminals import TerminalRepository
     from tocsin.storage.units import UnitRepository
     from tocsin.storage.users import UserRepository
@@ -214,6 +215,13 @@ class Transaction:
         from tocsin.storage.units import UnitRepository
 
         return UnitRepository(self.connection)
+
+    @cached_property
+    def supervision(self) -> SupervisionRepository:
+        """Paths of devices, our own silences, outages."""
+        from tocsin.storage.supervision import SupervisionRepository
+
+        return SupervisionRepository(self.connection)
 
     @cached_property
     def terminals(self) -> TerminalRepository:

@@ -84,6 +84,8 @@ export interface Device {
   maker: string;
   model: string;
   line: string;
+  network: string;
+  feeder: string;
   firmware: string;
   state: DeviceState;
   state_since: string | null;

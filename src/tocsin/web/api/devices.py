@@ -57,6 +57,8 @@ class DeviceIn(In):
     model: Text = ""
     firmware: Text = ""
     line: Text = ""
+    network: Text = ""
+    feeder: Text = ""
     poll_interval_s: Annotated[float, Field(ge=0)] = 0.0
     test_interval_s: Annotated[float, Field(ge=0)] = 0.0
     clock_offset_s: float = 0.0
@@ -77,6 +79,8 @@ class DevicePatch(In):
     model: Text = ""
     firmware: Text = ""
     line: Text = ""
+    network: Text = ""
+    feeder: Text = ""
     poll_interval_s: Annotated[float, Field(ge=0)] = 0.0
     test_interval_s: Annotated[float, Field(ge=0)] = 0.0
     clock_offset_s: float = 0.0
@@ -187,6 +191,12 @@ async def discover_cameras(house: House, actor: Keeper) -> Response:
 async def read_device(device_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read one device. Errors: not_found."""
     return reply(_form(await house.devices.device(device_id, actor=actor), language))
+
+
+@router.get("/{device_id}/paths", response_model=Page[objects_registry.DevicePath])
+async def list_paths(device_id: str, house: House, actor: Reader) -> Response:
+    """List the ways a device reports by, those entered first, and how each stands. Errors: not_found."""
+    return listed(await house.devices.paths(device_id, actor=actor), None)
 
 
 @router.patch("/{device_id}", response_model=objects_registry.Device)

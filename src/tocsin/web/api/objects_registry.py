@@ -82,6 +82,8 @@ class Device(Out):
     model: str
     firmware: str
     line: str
+    network: str
+    feeder: str
     state: Literal["never", "online", "offline", "pending"]
     state_since: Time | None
     last_seen_at: Time | None
@@ -93,6 +95,19 @@ class Device(Out):
     profile: dict[str, Any]
     version: int
     retired: bool
+
+
+class DevicePath(Out):
+    """A way a device reports by; `entered` is false for one the device has named itself."""
+
+    name: str = Field(examples=["LAN"])
+    by: Literal["number", "receiver", "line", "address", "transport"]
+    value: str = Field(examples=["10.8.0.0/16"])
+    interval_s: float | None
+    entered: bool
+    state: Literal["never", "ok", "failed"]
+    since: Time | None
+    last_seen_at: Time | None
 
 
 class Trait(Out):
