@@ -45,11 +45,12 @@ async def passing(clock: FixedClock, seconds: float) -> None:
 
 
 async def test_a_gateway_that_dies_is_started_again_alone_and_people_are_told():
-    clock, told = FixedClock(), []
+    clock, told, heard = FixedClock(), [], []
     first, second = Part(fails_to_start=1), Part()
     gateways = Gateways(clock)
     gateways.on_change = lambda name, reason: told.append((name, reason))
-    gateways.add("one", first)
+    gateways.on_listening = lambda protocols, *, is_listening: heard.append((protocols, is_listening))
+    gateways.add("one", first, serves=("dc09",))
     gateways.add("two", second)
     await gateways.start()
     await passing(clock, 0)
@@ -60,6 +61,7 @@ async def test_a_gateway_that_dies_is_started_again_alone_and_people_are_told():
     await passing(clock, FIRST_PAUSE_S)  # its port is taken
     await passing(clock, 2 * FIRST_PAUSE_S)
     assert told[1:] == [("one", "[Errno 98] Address already in use"), ("one", "")]
+    assert heard == [(("dc09",), False), (("dc09",), False), (("dc09",), True)]  # its devices are not overdue meanwhile
     assert (first.starts, first.stops) == (3, 2)
     assert (second.starts, second.stops) == (1, 0)
     assert [standing.restarts for standing in gateways.standings] == [2, 0]
