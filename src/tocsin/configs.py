@@ -204,8 +204,9 @@ def picture_schedule(settings: Settings) -> PictureSchedule:
 
 def cause_rules(settings: Settings) -> CauseRules:
     """Return when many silent devices are one outage."""
-    rules = settings.supervision
-    return CauseRules(rules.cause_least, rules.cause_share, rules.cause_window_s)
+    return CauseRules(
+        settings.supervision.cause_least, settings.supervision.cause_share, settings.supervision.cause_window_s
+    )
 
 
 def clip_rules(settings: Settings) -> ClipRules:
