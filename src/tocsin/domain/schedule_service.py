@@ -33,7 +33,7 @@ from tocsin.domain.schedules import (
     local_day,
 )
 from tocsin.domain.store import Store
-from tocsin.domain.supervision import LAST_ALIVE
+from tocsin.domain.supervision_store import LAST_ALIVE
 from tocsin.domain.watch_events import (
     HolidayRemoved,
     HolidaySaved,
