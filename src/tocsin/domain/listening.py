@@ -60,7 +60,7 @@ class Listening:
         return until if until is not None and until > now else None
 
     def is_quiet(self, now: datetime) -> bool:
-        """Say whether nobody is overdue for now."""
+        """Say whether nobody counts as overdue yet."""
         return self._quiet_until is not None and now < self._quiet_until
 
     def take_new(self) -> list[Silence]:
