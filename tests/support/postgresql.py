@@ -6,10 +6,13 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -33,9 +36,41 @@ def as_server_user() -> list[str]:
     raise RuntimeError("neither user postgres nor nobody exists")
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that may be killed and started again on its port."""
+
+    url: str
+    _start: tuple[str, ...]
+    _data: Path
+    _environment: dict[str, str]
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        subprocess.run(self._start, check=True, capture_output=True, env=self._environment, cwd=self._data.parent)
+
+    def kill(self) -> None:
+        """Kill the postmaster and every process of its own, as a machine short of memory does."""
+        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        for pid in (postmaster, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(Path(f"/proc/{pid}/exe").exists() for pid in (postmaster, *children)):
+            time.sleep(0.01)
+        (self._data / "postmaster.pid").unlink()  # where nobody waits for orphans, its number would look alive
+
+
 @contextlib.contextmanager
 def cluster() -> Iterator[str]:
     """Run a cluster and yield the URL of its database `postgres`."""
+    with own_cluster() as running:
+        yield running.url
+
+
+@contextlib.contextmanager
+def own_cluster() -> Iterator[Cluster]:
+    """Run a cluster and yield it."""
     folder = Path(tempfile.mkdtemp(prefix="tocsin-pg-"))
     prefix = as_server_user()
     data = folder / "data"
@@ -57,18 +92,15 @@ def cluster() -> Iterator[str]:
         options = (
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c max_connections=60"
         )
-        subprocess.run(
-            [*prefix, find_binary("pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"],
-            check=True,
-            capture_output=True,
-            env=environment,
-            cwd=folder,
-        )
+        control = (*prefix, find_binary("pg_ctl"), "-D", str(data), "-w")
+        start = (*control, "-l", str(folder / "log"), "-o", options, "start")
+        running = Cluster(f"postgresql://tocsin@127.0.0.1:{port}/postgres", start, data, environment)
+        running.start()
         try:
-            yield f"postgresql://tocsin@127.0.0.1:{port}/postgres"
+            yield running
         finally:
             subprocess.run(
-                [*prefix, find_binary("pg_ctl"), "-D", str(data), "-w", "-m", "immediate", "stop"],
+                [*control, "-m", "immediate", "stop"],
                 check=False,
                 capture_output=True,
                 env=environment,
