@@ -54,9 +54,10 @@ def _soak(kept: dict[str, Any]) -> str:
     word = "everything passed" if kept["passed"] else "**not everything passed**"
     rows = [
         f"## soak\n\nCommand: `make soak`, {kept['day']}, {kept['minutes']} minutes on {kept['machine']}: {word}. "
-        "Lost: acknowledged and not stored. Doubled: stored twice. "
+        "Lost: acknowledged and not stored. Doubled: stored twice. Back after: from the kill to the next "
+        "acknowledgement, median. "
         "A day beside a seed is that of a later run of that test.\n",
-        "| test | times | acknowledged | lost | doubled | seed |\n|---|---:|---:|---:|---:|---|",
+        "| test | times | acknowledged | lost | doubled | back after, s | seed |\n|---|---:|---:|---:|---:|---:|---|",
     ]
     for test in kept["tests"]:
         if test.get("day", kept["day"]) != kept["day"]:
@@ -64,7 +65,8 @@ def _soak(kept: dict[str, Any]) -> str:
     crashes = [test for test in kept["tests"] if "acknowledged" in test]
     others = [test for test in kept["tests"] if "times" in test and "acknowledged" not in test]
     rows += [
-        f"| {t['test']} | {t['times']} | {t['acknowledged']:,} | {t['lost']} | {t['doubled']} | {t['seed']} |"
+        f"| {t['test']} | {t['times']} | {t['acknowledged']:,} | {t['lost']} | {t['doubled']} | {_back(t)} "
+        f"| {t['seed']} |"
         for t in crashes
     ]
     if others:
@@ -73,6 +75,12 @@ def _soak(kept: dict[str, Any]) -> str:
     rows.append("\n| parser | inputs | seed |\n|---|---:|---|")
     rows += [f"| {t['test']} | {t['inputs']:,} | {t['seed']} |" for t in kept["tests"] if "inputs" in t]
     return "\n".join(rows) + "\n"
+
+
+def _back(test: dict[str, Any]) -> str:
+    if "recovery_p50_s" not in test:
+        return ""
+    return f"{test['recovery_p50_s']:.1f}, at worst {test['recovery_worst_s']:.1f}"
 
 
 def _found(test: dict[str, Any]) -> str:

@@ -77,29 +77,6 @@ def assert_audit_holds(running: Server) -> None:
     assert '"holds": true' in tocsin("verify", "audit", "--json", environment=environment).replace('":true', '": true')
 
 
-async def test_killing_the_server_at_random_moments_loses_and_doubles_nothing() -> None:
-    print(f"seed {SEED}, {KILLS} kills")
-    dice = random.Random(SEED)
-    with server() as running:
-        panels = await asyncio.to_thread(enter_panels, running, PANELS, places=4)
-        async with load(panels, running.ports["dc09"]) as senders:
-            for _ in range(KILLS):
-                before = sum(len(sender.acknowledged) for sender in senders)
-                await asyncio.sleep(dice.uniform(0.3, 1.5))
-                await asyncio.to_thread(kill_all, running)
-                await asyncio.to_thread(restart, running)
-                deadline = time.monotonic() + 30
-                while sum(len(sender.acknowledged) for sender in senders) <= before + PANELS:
-                    assert time.monotonic() < deadline, "no signal is acknowledged after the restart"
-                    await asyncio.sleep(0.05)
-        lost, doubled = await asyncio.to_thread(reconcile, running, senders)
-        keep("server killed", senders, lost, doubled)
-        assert lost == []
-        assert doubled == []
-        assert sum(len(sender.acknowledged) for sender in senders) > KILLS * PANELS
-        await asyncio.to_thread(assert_audit_holds, running)
-
-
 async def test_killing_the_media_worker_leaves_alarms_alone_and_it_comes_back() -> None:
     dice = random.Random(SEED + 1)
     with server() as running:
