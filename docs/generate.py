@@ -38,6 +38,7 @@ PERMISSION_WORDS = {
     Permission.COMMISSION_CAMERA: "put a camera into service",
     Permission.SET_UNIT: "set the state of a unit",
     Permission.ARM_DEVICE: "arm and disarm a device",
+    Permission.INVITE_TEST: "send an installer a link to a device's test, and withdraw it",
     Permission.SHARE_CAMERAS: "enter upper platforms, choose what they see, agree on it",
     Permission.STOP_SHARING: "see what upper platforms look at, and stop it at once",
 }

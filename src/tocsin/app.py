@@ -110,6 +110,7 @@ from tocsin.domain.users import UserService
 from tocsin.domain.video import RoutedSource
 from tocsin.domain.view_service import ViewService
 from tocsin.domain.warnings import WarningService
+from tocsin.domain.zone_test_service import ZoneTestService
 from tocsin.gateways import ip_camera_trial, ip_camera_words
 from tocsin.gateways.cap_export import encode_warning
 from tocsin.gateways.dc09 import Dc09Gateway
@@ -431,6 +432,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     key = load_house_key(settings.signing_key_path)
     engine = RetentionEngine(store, clock, volumes, key, notices, recorder)
+    zone_tests = ZoneTestService(store, clock)
     services = Services(
         store=store,
         clock=clock,
@@ -462,6 +464,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         permits=permits,
         load=LoadService(store, clock),
         deliveries=DeliveryService(store, intake.ledger),
+        zone_tests=zone_tests,
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=rule_trials,
         recorder_desk=RecorderDesk(store, directory, recorder.states) if recorder is not None else None,
@@ -591,7 +594,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         recorder=recorder,
         clips=clip_maker,
     )
-    workers.spawn_watch(supervisor, clock, schedule_clock, permits)
+    workers.spawn_watch(supervisor, clock, schedule_clock, permits, zone_tests)
     workers.spawn_retention(supervisor, clock, engine, retention.holds, retention.storage)
     stack.push_async_callback(reports.flush)
     stack.push_async_callback(supervisor.stop)

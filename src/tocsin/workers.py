@@ -36,6 +36,7 @@ from tocsin.domain.supervision import Supervision
 from tocsin.domain.trials import TrialService
 from tocsin.domain.users import UserService
 from tocsin.domain.view_service import ViewService
+from tocsin.domain.zone_test_service import ZoneTestService
 from tocsin.recording import keep_days, sweep_days
 from tocsin.settings import Settings
 
@@ -134,10 +135,17 @@ def spawn_all(
     supervisor.spawn("speech ends", speaking.pass_ends)
 
 
-def spawn_watch(supervisor: Supervisor, clock: Clock, schedules: ScheduleClock, permits: PermitService) -> None:
+def spawn_watch(
+    supervisor: Supervisor,
+    clock: Clock,
+    schedules: ScheduleClock,
+    permits: PermitService,
+    zone_tests: ZoneTestService,
+) -> None:
     """Start what judges hours of premises and ends tests by the clock."""
     for job in (
         Timed("hours of premises", TIMED_S, schedules.check),
+        Timed("zone tests", TIMED_S, zone_tests.end_due),
         Timed("permits", TIMED_S, permits.check),
         Timed("telephones of permits", DAYS_S, permits.forget_phones),
     ):

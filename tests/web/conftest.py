@@ -68,6 +68,7 @@ from tocsin.domain.users import UserService, hash_token
 from tocsin.domain.video import LiveAddress, LiveState
 from tocsin.domain.view_service import ViewService
 from tocsin.domain.warnings import WarningService
+from tocsin.domain.zone_test_service import ZoneTestService
 from tocsin.gateways.cap_export import encode_warning
 from tocsin.gateways.message_reading import preview
 from tocsin.gateways.webhook import WebhookConfig, WebhookGateway
@@ -281,6 +282,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         permits=PermitService(store, intake, NoticeBoard(store, clock)),
         load=LoadService(store, clock),
         deliveries=DeliveryService(store, intake.ledger),
+        zone_tests=ZoneTestService(store, clock),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=RuleTrials(store, clock),
         cascade=CascadeService(store, vault),

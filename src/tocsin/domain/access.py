@@ -33,6 +33,7 @@ class Permission(StrEnum):
     ARM_DEVICE = "arm_device"
     SHARE_CAMERAS = "share_cameras"
     STOP_SHARING = "stop_sharing"
+    INVITE_TEST = "invite_test"
 
 
 class Role(StrEnum):
@@ -64,6 +65,7 @@ _OPERATOR = frozenset(
         Permission.READ_REGISTRY,
         Permission.READ_INCIDENTS,
         Permission.SET_UNIT,
+        Permission.INVITE_TEST,
     }
 )
 
@@ -86,6 +88,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.COMMISSION_CAMERA,
             Permission.SHARE_CAMERAS,
             Permission.STOP_SHARING,
+            Permission.INVITE_TEST,
         }
     ),
     Role.INSTALLER: frozenset(

@@ -21,6 +21,7 @@ from tocsin.domain.incident_detail import HistoryEntry
 from tocsin.domain.incident_events import IncidentPresented
 from tocsin.domain.incidents import Source, Stamp, StampName
 from tocsin.domain.intake_rules import read_events
+from tocsin.domain.permits import ON_TEST
 from tocsin.domain.refusals import require
 from tocsin.domain.rule_acts import ActFilter, RuleAct
 from tocsin.domain.signals import LATE, NO_ANSWER, Copy, Signal, SignalState, StoredSignal
@@ -124,7 +125,7 @@ def asks_answer(signal: Signal) -> bool:
 def outcome_of(stored: StoredSignal, alarms: Sequence[Alarm], acts: Sequence[RuleAct]) -> str:
     """Return in a word what became of a signal.
 
-    alarm, held, rule (kept back), restore, late, quarantined, unprocessed, event (asks nothing of anyone).
+    alarm, held, rule (kept back), on_test, restore, late, quarantined, unprocessed, event (asks nothing of anyone).
     """
     if alarms:
         return "alarm"
@@ -134,6 +135,8 @@ def outcome_of(stored: StoredSignal, alarms: Sequence[Alarm], acts: Sequence[Rul
         return "quarantined"
     if LATE in stored.signal.flags:
         return "late"
+    if ON_TEST in stored.signal.flags:
+        return "on_test"
     if any(act.what == "held" for act in acts):
         return "held"
     if acts:

@@ -201,23 +201,35 @@ def _give(tx: Any, permit: Permit, actor: Actor) -> Form:
         raise TocsinError(ErrorCode.INVALID, f"the device has no zone {strange[0]}", field="zones")
     if any(not one.zones and one.ended_at is None for one in tx.watch.permits_of(device.id)):
         raise TocsinError(ErrorCode.CONFLICT, "the whole account is on test already: extend it", key="permit.on_test")
-    tx.watch.add_permit(made)
+    put_on_test(tx, made, device, actor.ref)
+    return made.form(with_phone=_shows_phone(actor))
+
+
+def put_on_test(tx: Any, permit: Permit, device: Device, who: ActorRef) -> None:
+    """Write a permit that was checked, with its record."""
+    tx.watch.add_permit(permit)
     tx.record(
         PermitGiven(
             subject_id=device.id,
             at=tx.now,
             jurisdiction_code=device.jurisdiction_code,
-            actor=actor.ref,
-            permit_id=made.id,
-            until=made.until,
-            reason=made.reason,
-            zones=made.zones,
-            life_kinds=made.life_kinds,
-            has_second=bool(made.life_kinds),
-            data=made.form(),
+            actor=who,
+            permit_id=permit.id,
+            until=permit.until,
+            reason=permit.reason,
+            zones=permit.zones,
+            life_kinds=permit.life_kinds,
+            has_second=bool(permit.life_kinds),
+            data=permit.form(),
         )
     )
-    return made.form(with_phone=_shows_phone(actor))
+
+
+def take_off_test(tx: Any, permit_id: str, device: Device, who: ActorRef) -> None:
+    """End a permit; one that is over already stays as it is."""
+    known: Permit = tx.watch.permit(permit_id, device.id)
+    if known.ended_at is None:
+        tx.record(_ended(_over(tx, known, "ended", who.id), device, who, tx.now))
 
 
 def _extend(tx: Any, permit_id: str, device_id: str, until: datetime, reason: str, actor: Actor, version: int) -> Form:

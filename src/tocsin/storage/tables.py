@@ -67,3 +67,4 @@ from tocsin.storage import tables_terminals as tables_terminals  # noqa: E402
 from tocsin.storage import tables_tree as tables_tree  # noqa: E402
 from tocsin.storage import tables_wall as tables_wall  # noqa: E402
 from tocsin.storage import tables_watch as tables_watch  # noqa: E402
+from tocsin.storage import tables_zone_tests as tables_zone_tests  # noqa: E402

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from tocsin.storage.users import UserRepository
     from tocsin.storage.views import ViewRepository
     from tocsin.storage.watch import WatchRepository
+    from tocsin.storage.zone_tests import ZoneTestRepository
 
 _encode = msgspec.json.Encoder().encode
 _AUDIT = Bulk.into(
@@ -282,6 +283,13 @@ class Transaction:
         from tocsin.storage.ledger import LedgerRepository
 
         return LedgerRepository(self.connection)
+
+    @cached_property
+    def zone_tests(self) -> ZoneTestRepository:
+        """Installers' tests of zones."""
+        from tocsin.storage.zone_tests import ZoneTestRepository
+
+        return ZoneTestRepository(self.connection)
 
     @cached_property
     def rules(self) -> RuleRepository:

@@ -52,6 +52,7 @@ from tocsin.domain import (
     terminal_service,
     tiers,
     warnings,
+    zone_test_service,
 )
 from tocsin.domain.dispositions import BLOCK_WORDS
 from tocsin.web import api, errors, metrics
@@ -127,6 +128,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
         tiers.WORDS,
         notices.WORDS,
         recorded.WORDS,
+        zone_test_service.WORDS,
         BLOCK_WORDS,
     )
     services.public_url = settings.public_url
@@ -250,6 +252,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
         "signature": {"type": "apiKey", "in": "header", "name": "X-Tocsin-Signature"},
+        "link": {"type": "apiKey", "in": "header", "name": "X-Test-Link"},
     }
     for route in app.routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:

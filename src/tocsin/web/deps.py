@@ -29,6 +29,9 @@ PUBLIC: frozenset[tuple[str, str]] = frozenset(
         ("POST", "/api/v1/session"),
         ("GET", "/api/v1/openapi.json"),
         ("POST", "/api/v1/ingest/{source}"),  # webhooks: the signature is the permission
+        ("GET", "/api/v1/zone-test"),  # installers: the token of the link is the permission
+        ("POST", "/api/v1/zone-test/begin"),
+        ("POST", "/api/v1/zone-test/end"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),

@@ -59,6 +59,7 @@ from tocsin.domain.users import UserService
 from tocsin.domain.video import LiveState
 from tocsin.domain.view_service import ViewService
 from tocsin.domain.warnings import WarningService
+from tocsin.domain.zone_test_service import ZoneTestService
 
 NO_ENTRY: Mapping[str, Any] = {
     "server_id": "", "realm": "", "host": "", "port": 0, "udp": False, "tcp": False, "keepalive_s": 60,
@@ -200,6 +201,7 @@ class Services:
     permits: PermitService | None = None
     load: LoadService | None = None
     deliveries: DeliveryService | None = None
+    zone_tests: ZoneTestService | None = None
     quarantine: QuarantineService | None = None
     rule_trials: RuleTrials | None = None
     snapshots: SnapshotService | None = None

@@ -16,6 +16,7 @@ export type Permission =
   | 'commission_camera'
   | 'set_unit'
   | 'arm_device'
+  | 'invite_test'
   | 'share_cameras'
   | 'stop_sharing';
 

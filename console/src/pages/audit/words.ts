@@ -131,6 +131,11 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'schedule.failed': m.audit_schedule_failed,
   'holiday.saved': m.audit_holiday_saved,
   'holiday.removed': m.audit_holiday_removed,
+  'test_link.made': m.audit_test_link_made,
+  'test_link.revoked': m.audit_test_link_revoked,
+  'zone_test.begun': m.audit_zone_test_begun,
+  'zone_test.asked': m.audit_zone_test_asked,
+  'zone_test.ended': m.audit_zone_test_ended,
   'permit.given': m.audit_permit_given,
   'permit.extended': m.audit_permit_extended,
   'permit.ended': m.audit_permit_ended,
@@ -216,6 +221,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   commission_camera: m.audit_asked_commission_camera,
   set_unit: m.audit_asked_set_unit,
   arm_device: m.audit_asked_arm_device,
+  invite_test: m.audit_asked_invite_test,
   share_cameras: m.audit_asked_share_cameras,
   stop_sharing: m.audit_asked_stop_sharing,
 };
@@ -249,6 +255,8 @@ export const FAMILIES: readonly (readonly [string, () => string])[] = [
   ['signal.', m.audit_family_signal],
   ['rule.', m.audit_family_rule],
   ['schedule.', m.audit_family_schedule],
+  ['test_link.', m.audit_family_test_link],
+  ['zone_test.', m.audit_family_zone_test],
   ['permit.', m.audit_family_permit],
   ['notice.', m.audit_family_notice],
 ];
@@ -273,6 +281,8 @@ const SUBJECT: Readonly<Record<string, () => string>> = {
   rule: m.audit_subject_rule,
   repair: m.audit_subject_repair,
   account: m.audit_subject_account,
+  test_link: m.audit_subject_test_link,
+  zone_test: m.audit_subject_zone_test,
   holiday: m.audit_subject_holiday,
   unit: m.audit_subject_unit,
   signal_repair: m.audit_subject_signal_repair,
@@ -360,6 +370,7 @@ const SYSTEM_ACTORS: Readonly<Record<string, () => string>> = {
   system: m.audit_actor_system,
   command: m.audit_actor_command,
   device: m.audit_actor_device,
+  link: m.audit_actor_link,
 };
 
 export function actorWords(actor: AuditRecord['actor']): string {

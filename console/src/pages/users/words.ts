@@ -21,6 +21,7 @@ export const PERMISSION: readonly (readonly [Permission, () => string])[] = [
   ['supervise_incident', m.users_may_supervise_incident],
   ['set_unit', m.users_may_set_unit],
   ['arm_device', m.users_may_arm_device],
+  ['invite_test', m.users_may_invite_test],
   ['share_cameras', m.users_may_share_cameras],
   ['stop_sharing', m.users_may_stop_sharing],
   ['view_live', m.users_may_view_live],

@@ -49,6 +49,7 @@ from tocsin.web.api import (
     warnings,
     watch,
     words,
+    zone_tests,
 )
 
 _MODULES = (
@@ -73,6 +74,7 @@ _MODULES = (
     uppers,
     signals,
     deliveries,
+    zone_tests,
     speaking,
     alarms,
     incidents,
