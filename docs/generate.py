@@ -40,6 +40,7 @@ PERMISSION_WORDS = {
     Permission.ARM_DEVICE: "arm and disarm a device",
     Permission.INVITE_TEST: "send an installer a link to a device's test, and withdraw it",
     Permission.SHARE_CAMERAS: "enter upper platforms, choose what they see, agree on it",
+    Permission.OPEN_DOOR: "open a door over an intercom's call one has in hand, with a reason",
     Permission.STOP_SHARING: "see what upper platforms look at, and stop it at once",
 }
 

@@ -131,6 +131,7 @@ from tocsin.gateways.receivers import ReceiverGateway
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.runner import Gateways
 from tocsin.gateways.sip import SipGateway
+from tocsin.intercom_parts import IntercomParts
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
 from tocsin.media.delay import BUCKETS_S as DELAY_BUCKETS_S
@@ -320,6 +321,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         subscriptions_path=settings.data / "upper-subscriptions.json",
     )
     link.events.on_forward_ended = cascade.calls.forward_ended
+    intercoms = IntercomParts(
+        settings, store, clock, directory, reports, intake, sip, link, _nonce_secret(vault, settings)
+    )
     gateways = Gateways(clock)
     rollover = KeyRollover(store, vault)
     dc09 = Dc09Gateway(dc09_config(settings), intake, directory, supervision, clock, keys=rollover)
@@ -334,7 +338,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     views = ViewService(store, directory, streams)
     control = ControlService(store, clock, directory, mover)
     speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
-    link.events.on_talk = speaking.talk_event
+    link.events.on_talk = intercoms.heard_beside(speaking.talk_event)
     cascade.control.is_held = control.is_held
     health = ChannelHealthService(
         store,
@@ -452,6 +456,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         clips=ClipService(store, clock, device_clips, own_clips),
         trials=trials,
         terminals=TerminalService(store, Jt808Desk(jt808)),
+        calls=intercoms.service,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
         entry=lambda: entry_of_camera(settings),
@@ -497,6 +502,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             messages.metrics,
             lambda: _gateway_metrics(gateways, receivers),
             lambda: _jt808_metrics(jt808, terminals),
+            intercoms.metrics,
         ),
         warnings=WarningService(store, settings.cap.sender, encode_warning),
         take_webhook=messages.webhook.take,
@@ -532,6 +538,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "downloads", downloads.start, downloads.stop)
     await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
     await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
+    await _start_part(stack, "door intercoms", intercoms.start, intercoms.stop)
     await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
     await _start_part(stack, "ONVIF cameras", onvif.start, onvif.stop)
     stack.push_async_callback(trials.stop)
@@ -571,6 +578,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     supervisor.spawn("directory", directory.keep_fresh)
     supervisor.spawn("presses confirmed", terminals.keep_confirmed)
     supervisor.spawn("positions deleted", terminals.keep_bounded)
+    supervisor.spawn("door calls deleted", intercoms.service.keep_bounded)
+    supervisor.spawn("door calls", lambda: workers.every(clock, workers.TIMED_S, intercoms.service.check))
     workers.spawn_all(
         supervisor,
         downloads=downloads,

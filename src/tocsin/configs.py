@@ -18,6 +18,7 @@ from tocsin.gateways.dc09 import Dc09Config
 from tocsin.gateways.gb28181 import GbConfig
 from tocsin.gateways.gb28181_calls import LiveConfig
 from tocsin.gateways.gb28181_voice import VoiceConfig
+from tocsin.gateways.intercom import IntercomConfig
 from tocsin.gateways.jt808 import Jt808Config
 from tocsin.gateways.receivers import ReceiversConfig
 from tocsin.gateways.sip import SipConfig
@@ -129,6 +130,21 @@ def jt808_config(settings: Settings) -> Jt808Config:
         exempt_networks=jt808.exempt_networks,
         idle_timeout_s=jt808.idle_timeout_s,
         max_waiting=jt808.max_waiting,
+    )
+
+
+def intercom_config(settings: Settings) -> IntercomConfig:
+    """Return how door intercoms are treated."""
+    intercom = settings.intercom
+    return IntercomConfig(
+        server_id=settings.sip.server_id,
+        realm=settings.sip.realm,
+        ping_s=intercom.ping_s,
+        misses=intercom.misses,
+        no_answer_s=intercom.no_answer_s,
+        silent_call_s=intercom.silent_call_s,
+        emergency_numbers=intercom.emergency_numbers,
+        media_ip=settings.sip_media_ip,
     )
 
 

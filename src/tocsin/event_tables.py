@@ -12,6 +12,7 @@ from tocsin.base.normal import Category, EventKind, NormalEvent
 from tocsin.protocols.contact_id import codes as cid_codes
 from tocsin.protocols.contact_id.payload import CidReport
 from tocsin.protocols.contact_id.payload import to_event as cid_event
+from tocsin.protocols.intercom import events as intercom_events
 from tocsin.protocols.onvif.events import TOPICS
 from tocsin.protocols.receiver_lines import high_speed, surgard
 from tocsin.protocols.sia_codes import codes as sia_codes
@@ -30,7 +31,11 @@ def all_events() -> Iterator[NormalEvent]:
         yield NormalEvent(
             "onvif", topic.code, topic.kind, topic.category, topic.priority, topic.label_en, topic.label_zh
         )
-    for system, rows in ((high_speed.SYSTEM, high_speed.ROWS), (surgard.SYSTEM, surgard.ROWS)):
+    for system, rows in (
+        (high_speed.SYSTEM, high_speed.ROWS),
+        (surgard.SYSTEM, surgard.ROWS),
+        (intercom_events.SYSTEM, intercom_events.ROWS),
+    ):
         for row in rows:
             yield NormalEvent(system, *row)
 

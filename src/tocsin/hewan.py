@@ -177,6 +177,7 @@ class _Seeding:
         ip_cameras = [await self._add_ip_camera(camera) for camera in self._hewan["ip_cameras"]]
         panels = list(await asyncio.gather(*(self._add_panel(panel) for panel in self._hewan["panels"])))
         reader = await self._add_panel(self._hewan["reader"])
+        intercoms = [await self._add_intercom(intercom) for intercom in self._hewan["intercoms"]]
         units = [await self._add_unit(unit) for unit in self._hewan["units"]]
         for key, stream in RECORDED.items():
             wanted = {"mode": "continuous", "stream": stream}
@@ -201,6 +202,7 @@ class _Seeding:
                 "camera": self._channels[self._hewan["reader"]["zones"][0]["cameras"][0]],
             },
             "panels": panels,
+            "intercoms": intercoms,
             "cameras": cameras,
             "ip_cameras": ip_cameras,
             "units": units,
@@ -317,6 +319,27 @@ class _Seeding:
                 )
         kept = {name: panel[name] for name in ("key", "account", "transport", "format", "poll_interval_s")}
         return {**kept, "secret": key}
+
+    async def _add_intercom(self, intercom: Mapping[str, Any]) -> dict[str, Any]:
+        """Enter a door intercom with its password, its code, and the camera that shows its door."""
+        password = _word(16)
+        device = await self._devices.create(
+            {
+                "kind": "intercom",
+                "name": intercom["name"],
+                "name_en": intercom["name_en"],
+                "place_id": self._place_ids[intercom["place"]],
+                "protocol": "sip",
+                "address": {"account": intercom["account"]},
+                "settings": {"door_method": "rfc4733", "door_code": intercom["code"]},
+            },
+            actor=self._actor,
+        )
+        await self._devices.set_secret(device.id, actor=self._actor, password=password)
+        zone: Zone = await self._devices.add_zone(device.id, intercom["zone"], actor=self._actor)
+        cameras = [self._channels[key] for key in intercom["cameras"]]
+        await self._devices.link_cameras(device.id, zone.number, cameras, actor=self._actor, version=zone.version)
+        return {"key": intercom["key"], "account": intercom["account"], "secret": password}
 
     async def _add_unit(self, unit: Mapping[str, Any]) -> dict[str, Any]:
         home_id, home_code = self._jurisdictions[unit["jurisdiction"]]

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.settings_fields import Section
-from tocsin.settings_gateways import Dc09Settings, Jt808Settings, ReceiverSettings, SipSettings
+from tocsin.settings_gateways import Dc09Settings, IntercomSettings, Jt808Settings, ReceiverSettings, SipSettings
 from tocsin.settings_house import AuditSettings, LogSettings, ServerSettings, StorageSettings, SupervisionSettings
 from tocsin.settings_messages import CapSettings, MqttSettings, WebhookSettings
 from tocsin.settings_pictures import HealthSettings, MediaSettings, PictureHealthSettings, SnapshotSettings
@@ -46,6 +46,7 @@ class Settings(Section):
     mqtt: MqttSettings = MqttSettings()
     cap: CapSettings = CapSettings()
     sip: SipSettings = SipSettings()
+    intercom: IntercomSettings = IntercomSettings()
     media: MediaSettings = MediaSettings()
     audit: AuditSettings = AuditSettings()
     supervision: SupervisionSettings = SupervisionSettings()

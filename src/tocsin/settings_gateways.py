@@ -150,6 +150,29 @@ class SipSettings(Section):
     )
 
 
+class IntercomSettings(Section):
+    """SIP door intercoms; they register at the address and port of section `sip`."""
+
+    ping_s: float = setting(
+        60.0, ge=10, le=600, description="How often an intercom that says nothing is asked (OPTIONS).", unit="seconds"
+    )
+    misses: int = setting(3, ge=1, le=20, description="It is silent after so many unanswered questions.", unit="count")
+    no_answer_s: float = setting(
+        60.0, ge=5, le=600, description="How long a call rings before it counts as missed.", unit="seconds"
+    )
+    silent_call_s: float = setting(
+        30.0, ge=5, le=600, description="A call without sound from the intercom for this time is ended.", unit="seconds"
+    )
+    emergency_numbers: tuple[str, ...] = setting(
+        ("sos", "110", "119", "120", "112", "911"),
+        description="Numbers that make a call an SOS: it raises an alarm at once, answered or not.",
+        unit="numbers",
+    )
+    calls_keep_days: float = setting(
+        180.0, ge=1, le=3650, description="The list of calls is deleted after this time.", unit="days"
+    )
+
+
 class Jt808Settings(Section):
     """Vehicle and handheld terminals over JT/T 808."""
 

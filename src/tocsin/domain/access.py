@@ -34,6 +34,7 @@ class Permission(StrEnum):
     SHARE_CAMERAS = "share_cameras"
     STOP_SHARING = "stop_sharing"
     INVITE_TEST = "invite_test"
+    OPEN_DOOR = "open_door"
 
 
 class Role(StrEnum):
@@ -53,6 +54,7 @@ class Purpose(StrEnum):
     PATROL = "patrol"
     MAINTENANCE = "maintenance"
     DRILL = "drill"
+    DOOR_CALL = "door_call"
 
 
 _OPERATOR = frozenset(
@@ -66,6 +68,7 @@ _OPERATOR = frozenset(
         Permission.READ_INCIDENTS,
         Permission.SET_UNIT,
         Permission.INVITE_TEST,
+        Permission.OPEN_DOOR,
     }
 )
 
@@ -110,6 +113,7 @@ PURPOSE_LIMIT_MIN: Mapping[Purpose, int] = {
     Purpose.PATROL: 30,
     Purpose.MAINTENANCE: 30,
     Purpose.DRILL: 60,
+    Purpose.DOOR_CALL: 15,
 }
 
 
@@ -130,6 +134,8 @@ class Rule(StrEnum):
     CLAIMED_BY_OTHER = "claimed_by_other"
     OFF_DUTY = "off_duty"
     NO_VIEW = "no_view"
+    CALL_MISSING = "call_missing"
+    CALL_OVER = "call_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +204,24 @@ class IncidentAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class CallAccess:
+    """What the view rules need to know of a door call."""
+
+    id: str
+    jurisdiction_code: str
+    is_live: bool
+    answered_by: str | None
+    channel_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
-    """The stated purpose of a view, its length, and the incident it serves."""
+    """The stated purpose of a view, its length, and the incident or door call it serves."""
 
     purpose: str
     minutes: float = 0.0
     incident: IncidentAccess | None = None
+    call: CallAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +300,8 @@ def _decide_view(actor: Actor, resource: Resource, ticket: Ticket | None) -> Dec
         return Decision(False, Rule.CHANNEL_NOT_IN_SERVICE)
     if purpose is Purpose.ALARM_VERIFICATION:
         return _decide_verification(actor, resource, ticket.incident)
+    if purpose is Purpose.DOOR_CALL:
+        return _decide_door_call(actor, resource, ticket.call)
     if not covered:
         return Decision(False, Rule.OUT_OF_SCOPE)
     if not _may_other_purpose(actor, purpose):
@@ -290,10 +310,11 @@ def _decide_view(actor: Actor, resource: Resource, ticket: Ticket | None) -> Dec
 
 
 def _is_linked(actor: Actor, resource: Resource, ticket: Ticket | None) -> bool:
-    """Say whether the channel belongs to an open incident that the actor handles, wherever the camera stands."""
-    if ticket is None or ticket.incident is None or resource.id not in ticket.incident.channel_ids:
+    """Say whether the channel belongs to an open incident or call that the actor handles, wherever it stands."""
+    served = None if ticket is None else ticket.incident or ticket.call
+    if served is None or resource.id not in served.channel_ids:
         return False
-    return scope(actor, Permission.HANDLE_INCIDENT).covers(ticket.incident.jurisdiction_code, ticket.incident.id)
+    return scope(actor, Permission.HANDLE_INCIDENT).covers(served.jurisdiction_code, served.id)
 
 
 def _may_other_purpose(actor: Actor, purpose: Purpose) -> bool:
@@ -316,6 +337,23 @@ def _decide_verification(actor: Actor, resource: Resource, incident: IncidentAcc
     if is_supervisor_of(actor, incident.jurisdiction_code, incident.id) or incident.owner_id == actor.id:
         return _ALLOWED
     if incident.owner_id is not None:
+        return Decision(False, Rule.CLAIMED_BY_OTHER)
+    return _ALLOWED if actor.is_on_duty else Decision(False, Rule.OFF_DUTY)
+
+
+def _decide_door_call(actor: Actor, resource: Resource, call: CallAccess | None) -> Decision:
+    """A call shows its door to all on duty while it rings, then to who answered and supervisors, until it ends."""
+    if call is None:
+        return Decision(False, Rule.CALL_MISSING)
+    if not scope(actor, Permission.HANDLE_INCIDENT).covers(call.jurisdiction_code, call.id):
+        return Decision(False, Rule.OUT_OF_SCOPE)
+    if not call.is_live:
+        return Decision(False, Rule.CALL_OVER)
+    if resource.id not in call.channel_ids:
+        return Decision(False, Rule.CHANNEL_NOT_LINKED)
+    if is_supervisor_of(actor, call.jurisdiction_code, call.id) or call.answered_by == actor.id:
+        return _ALLOWED
+    if call.answered_by is not None:
         return Decision(False, Rule.CLAIMED_BY_OTHER)
     return _ALLOWED if actor.is_on_duty else Decision(False, Rule.OFF_DUTY)
 

@@ -23,6 +23,7 @@ from tocsin.domain.paths import paths_rule
 from tocsin.domain.spoken import KINDS, SPOKEN, AddressForm, SecretForm
 
 KEY_SIZES: Final = (16, 24, 32)
+_KEYS: Final = re.compile(r"[0-9*#A-D]{0,16}")
 _PHONE: Final = re.compile(r"[1-9][0-9]{0,19}")
 
 WORDS: Final = Words(
@@ -121,6 +122,10 @@ WORDS: Final = Words(
         "registry.phone_form": (
             "The number is that of the terminal's SIM: digits alone, without zeros in front.",
             "请填写终端 SIM 卡号：仅数字，前面不加 0。",
+        ),
+        "registry.door_code": (
+            "A code that opens a door has up to 16 of 0-9, *, # and A-D.",
+            "开门码由 0-9、*、#、A-D 组成，最多 16 位。",
         ),
         "registry.url_with_password": (
             "Leave user name and password out of the address: they have fields of their own and are kept sealed.",
@@ -370,6 +375,14 @@ def _certificate(field_: str, value: Any) -> str:
     return text
 
 
+def _door_code(field_: str, value: Any) -> str:
+    """What opens a door: up to 16 keys of a telephone; empty: it is not opened from here."""
+    text = value.strip().upper() if isinstance(value, str) else ""
+    if not _KEYS.fullmatch(text):
+        raise refuse(field_, "registry.door_code", f"{field_} is no row of keys")
+    return text
+
+
 _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "window_low_s": fields.number(0, 86_400, optional=False),
     "window_high_s": fields.number(0, 86_400, optional=False),
@@ -391,6 +404,9 @@ _SETTING_RULES: Final[Mapping[str, fields.Rule]] = {
     "datum": fields.choice("wgs84", "gcj02"),
     "unit_id": fields.optional_id,
     "paths": paths_rule,
+    "door_method": fields.choice("rfc4733", "info_relay", "info_dtmf"),
+    "door_code": _door_code,
+    "sos_number": _wire_text(64),
     "carrier": fields.choice("", "vehicle", "drone", "robot", "worn"),
     "events": fields.flag,
     "message": message_rule,

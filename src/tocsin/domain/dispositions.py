@@ -65,6 +65,7 @@ PURPOSES: tuple[Choice, ...] = (
     Choice(Purpose.PATROL.value, "Patrol", "视频巡查"),
     Choice(Purpose.MAINTENANCE.value, "Maintenance", "设备维护"),
     Choice(Purpose.DRILL.value, "Drill", "演练"),
+    Choice(Purpose.DOOR_CALL.value, "Door call", "门口呼叫"),
 )
 
 # How long an incident may rest, by priority; 5 stands for all lower ones.

@@ -63,7 +63,8 @@ _ROWS: Final = (
     Spoken("mqtt"),
     Spoken("webhook", secret=SecretForm.PASSWORD),
     Spoken("cap", AddressForm.URL, schemes=("http", "https")),
-    Spoken("sip", secret=SecretForm.PASSWORD),
+    # asked each minute; three questions unanswered and it counts as silent
+    Spoken("sip", secret=SecretForm.PASSWORD, poll_interval_s=60.0, misses=3.0, spare_s=70.0),
 )
 SPOKEN: Final[Mapping[str, Spoken]] = {row.word: row for row in _ROWS}
 """Word of a protocol -> what it needs."""

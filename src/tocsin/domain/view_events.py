@@ -67,6 +67,7 @@ class ViewOpened(Fact):
     channels: tuple[str, ...]
     expires_at: datetime
     incident_id: str = ""
+    call_id: str = ""
     recordings_from: datetime | None = None
     recordings_to: datetime | None = None
 

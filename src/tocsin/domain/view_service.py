@@ -77,6 +77,7 @@ class ViewService(UseCases):
         recordings: tuple[datetime, datetime] | None = None,
         live: bool = True,
         streams: Mapping[str, str] | None = None,
+        call_id: str | None = None,
     ) -> OpenedView:
         """Grant a view and start its pictures (not waited for); one over `recordings`, or not `live`, starts none.
 
@@ -84,7 +85,7 @@ class ViewService(UseCases):
         picture could be asked for at all.
         """
         wanted = _request(actor, session_id, channels, purpose, incident_id)
-        wanted = replace(wanted, subs=_subs(streams, wanted.channel_ids))
+        wanted = replace(wanted, subs=_subs(streams, wanted.channel_ids), call_id=call_id)
         if recordings is not None:
             wanted = replace(wanted, recordings_from=recordings[0], recordings_to=recordings[1])
         view = await self._act("view.opened", "view", wanted.id, actor, grant, wanted, actor, minutes)
@@ -163,7 +164,7 @@ class ViewService(UseCases):
                     expires_at=view.expires_at,
                     codecs=tuple(codecs),
                     audio=audio,
-                    is_alarm=view.purpose == Purpose.ALARM_VERIFICATION,
+                    is_alarm=view.purpose in (Purpose.ALARM_VERIFICATION, Purpose.DOOR_CALL),
                     stream=Stream.SUB if channel_id in view.subs else Stream.MAIN,
                 )
             except TocsinError as error:

@@ -15,6 +15,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import (
     Actor,
     ActorRef,
+    CallAccess,
     IncidentAccess,
     Permission,
     Resource,
@@ -50,6 +51,7 @@ class View:
     recordings_from: datetime | None = None
     recordings_to: datetime | None = None
     subs: frozenset[str] = frozenset()  # channels of which the sub stream was asked for
+    call_id: str | None = None
 
     def is_live(self, now: datetime) -> bool:
         """True while it permits looking."""
@@ -106,11 +108,11 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
     period = view.recordings_to - view.recordings_from if view.recordings_from and view.recordings_to else None
     if period is not None and not timedelta() < period <= LONGEST_RECORDINGS:
         raise TocsinError(ErrorCode.INVALID, "name a period of at most seven days", field="recordings")
-    incident, first = permit(tx, view, view.channel_ids, actor, minutes)
+    served, first = permit(tx, view, view.channel_ids, actor, minutes)
     opened = replace(
         view,
-        jurisdiction_code=incident.jurisdiction_code if incident else first.jurisdiction_code,
-        supervises=incident is not None and is_supervisor_of(actor, incident.jurisdiction_code, incident.id),
+        jurisdiction_code=(served or first).jurisdiction_code,
+        supervises=served is not None and is_supervisor_of(actor, served.jurisdiction_code, served.id),
         opened_at=tx.now,
         expires_at=tx.now + timedelta(minutes=minutes),
     )
@@ -125,6 +127,7 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
             channels=opened.channel_ids,
             expires_at=opened.expires_at,
             incident_id=opened.incident_id or "",
+            call_id=opened.call_id or "",
             recordings_from=opened.recordings_from,
             recordings_to=opened.recordings_to,
         )
@@ -134,8 +137,8 @@ def grant(tx: Any, view: View, actor: Actor, minutes: float) -> View:
 
 def permit(
     tx: Any, view: View, channel_ids: Sequence[str], actor: Actor, minutes: float
-) -> tuple[IncidentAccess | None, ChannelAccess]:
-    """Decide on each channel under the view's purpose; return its incident and the first channel.
+) -> tuple[IncidentAccess | CallAccess | None, ChannelAccess]:
+    """Decide on each channel under the view's purpose; return its incident or call, and the first channel.
 
     Errors: FORBIDDEN with the rule, NOT_FOUND.
     """
@@ -143,8 +146,11 @@ def permit(
     if view.incident_id is not None:
         found = tx.incidents.get(view.incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
         incident = access_of(found, tx.incidents.linked_channels(found.id), tx.now)
+    call = None
+    if view.call_id is not None:
+        call = tx.intercoms.get(view.call_id, visible_to=require(actor, Permission.HANDLE_INCIDENT)).access()
     known: dict[str, ChannelAccess] = tx.views.channels(channel_ids)
-    ticket = Ticket(view.purpose, minutes, incident)
+    ticket = Ticket(view.purpose, minutes, incident, call)
     for channel_id in channel_ids:
         channel = known.get(channel_id)
         if channel is None:
@@ -154,7 +160,7 @@ def permit(
         if not decision.allowed:
             raise _refusal(decision.rule, view, channel_id)
 
-    return incident, known[channel_ids[0]]
+    return incident or call, known[channel_ids[0]]
 
 
 def _refusal(rule: Rule, view: View, channel_id: str) -> TocsinError:

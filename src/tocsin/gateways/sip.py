@@ -68,10 +68,11 @@ MAX_CONNECTIONS: Final = 30_000
 SILENT_CONNECTION_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 3.0
 PORT_TRIES: Final = 20
-_OF_A_CALL: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "INFO"})
+_OF_A_CALL: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE"})
 
 
 Handler = Callable[[Request, Peer], Response | None]
+Front = Callable[[Request, Peer], tuple[bool, Response | None]]
 ShortWay = Callable[[bytes, str, int, int, float], bytes | None]
 
 
@@ -160,7 +161,9 @@ class SipGateway:
         self._clock = clock
         self._new_word = new_word
         self._handlers: dict[str, Handler] = {}
-        self._short_way: ShortWay | None = None
+        self._fronts: dict[str, Front] = {}
+        self._short_ways: list[ShortWay] = []
+        self._hears_response: Callable[[Response, Peer], bool] = lambda response, peer: False
         self._on_disconnect: Callable[[Peer], None] | None = None
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
@@ -189,9 +192,20 @@ class SipGateway:
         """Return who takes requests of a method now, for one who takes some of them and passes on the rest."""
         return self._handlers.get(method)
 
+    def handle_first(self, method: str, front: Front) -> None:
+        """Offer requests of a method to `front` before their handler; it says whether it took one, and the response."""
+        self._fronts[method] = front
+
+    def hear_responses(self, hear: Callable[[Response, Peer], bool]) -> None:
+        """Offer responses that belong to no transaction here to `hear`; it says whether it took one."""
+        self._hears_response = hear
+
     def use_short_way(self, recognise: ShortWay) -> None:
-        """Offer every datagram to `recognise(data, host, port, link, now)` first; bytes it returns are the reply."""
-        self._short_way = recognise
+        """Offer every datagram to `recognise(data, host, port, link, now)` first; bytes it returns are the reply, none
+        when they are empty.
+        """
+        if recognise not in self._short_ways:
+            self._short_ways.append(recognise)
 
     def on_disconnect(self, callback: Callable[[Peer], None]) -> None:
         """Call back when a TCP connection ends."""
@@ -432,7 +446,7 @@ class SipGateway:
 
     def _read_datagrams(self, made: socket.socket, link: int) -> None:
         now = self._clock.monotonic()
-        short_way = self._short_way
+        short_ways = self._short_ways
         receive, send = made.recvfrom, made.sendto
         for _ in range(DATAGRAMS_A_WAKE_UP):
             try:
@@ -441,14 +455,18 @@ class SipGateway:
                 return
             except OSError:  # an ICMP error of an earlier send: says nothing about this socket
                 continue
-            if short_way is not None:
+            reply = None
+            for short_way in short_ways:
                 reply = short_way(data, address[0], address[1], link, now)
                 if reply is not None:
-                    try:
+                    break
+            if reply is not None:
+                try:
+                    if reply:
                         send(reply, address)
-                    except OSError:
-                        self.health_state.counts["send_failed"] += 1
-                    continue
+                except OSError:
+                    self.health_state.counts["send_failed"] += 1
+                continue
             peer = Peer(address[0], address[1], Transport.UDP, link)
             found = self._datagrams.receive(data, (peer.host, peer.port), now)
             if found is not None:
@@ -465,10 +483,12 @@ class SipGateway:
             except OSError:
                 continue
             link = self._own.link(number, own)
-            reply = self._short_way(data, address[0], address[1], link, now) if self._short_way else None
+            found_ways = (way(data, address[0], address[1], link, now) for way in self._short_ways)
+            reply = next((made_reply for made_reply in found_ways if made_reply is not None), None)
             peer = Peer(address[0], address[1], Transport.UDP, link)
             if reply is not None:
-                self.send(peer, reply)
+                if reply:
+                    self.send(peer, reply)
                 continue
             found = self._datagrams.receive(data, (peer.host, peer.port), now)
             if found is not None:
@@ -510,7 +530,8 @@ class SipGateway:
         if served is not None:
             self.perform_served(served, served.server.receive_response(response, now))
             return
-        self.health_state.counts["stray_responses"] += 1
+        if not self._hears_response(response, peer):
+            self.health_state.counts["stray_responses"] += 1
 
     def _receive_request(self, request: Request, peer: Peer, now: float) -> None:
         self.health_state.counts[request.method if request.method in METHODS else "other_methods"] += 1
@@ -542,12 +563,17 @@ class SipGateway:
         self.send(peer, data)
 
     def _answer(self, request: Request, peer: Peer) -> Response | None:
+        front = self._fronts.get(request.method)
+        if front is not None:
+            is_taken, response = front(request, peer)
+            if is_taken:
+                return response
         handler = self._handlers.get(request.method)
         if handler is not None:
             return handler(request, peer)
         if request.method == "OPTIONS":
             return self.reply_to(request, peer, 200, [("Allow", self._allowed())])
-        if request.method in ("BYE", "CANCEL", "INFO", "NOTIFY"):
+        if request.method in ("BYE", "CANCEL", "INFO", "UPDATE", "NOTIFY"):
             return self.reply_to(request, peer, 481)
         return self.reply_to(request, peer, 405, [("Allow", self._allowed())])
 

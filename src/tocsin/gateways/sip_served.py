@@ -21,7 +21,10 @@ MAX_SERVED: Final = 4096
 
 
 class ServedCall:
-    """A call somebody made to us. `on_info` answers INFO requests inside it; without one they are answered 200."""
+    """A call somebody made to us. `on_info` answers INFO requests inside it; without one they are answered 200.
+
+    `on_refresh` answers UPDATE and a new INVITE inside it.
+    """
 
     def __init__(self, gateway: SipGateway, invite: Request, peer: Peer, *, own_id: str, realm: str) -> None:
         host, port = gateway.local_host(peer), gateway.port
@@ -38,6 +41,7 @@ class ServedCall:
             timers=gateway.config.timers,
         )
         self.on_info: Callable[[Request], Response | None] | None = None
+        self.on_refresh: Callable[[Request], Response] | None = None
         self._gateway = gateway
         loop = asyncio.get_running_loop()
         self._confirmed: asyncio.Future[bool] = loop.create_future()
@@ -91,6 +95,9 @@ class ServedCall:
         if request.method == "INFO" and self.on_info is not None:
             response = self.on_info(request)
             return [] if response is None else [response]
+        is_new = request.method == "UPDATE" or (request.method == "INVITE" and request.cseq != self.invite.cseq)
+        if is_new and self.on_refresh is not None:
+            return [self.on_refresh(request)]
         return self.server.receive(request, now)
 
     def take(self, output: ServerOutput) -> None:

@@ -441,6 +441,16 @@ class ZlmLink:
         """Refuse."""
         _refuse("speaking through cameras")
 
+    async def open_call(
+        self, talk_id: str, *, peer_ip: str, codec: str, payload_type: int, event_type: int, silent_after_s: float
+    ) -> Endpoint:
+        """Refuse."""
+        _refuse("calls of door intercoms")
+
+    async def send_tones(self, talk_id: str, digits: str) -> None:
+        """Refuse."""
+        _refuse("calls of door intercoms")
+
     async def aim_talk(self, talk_id: str, ip: str, port: int) -> None:
         """Refuse."""
         _refuse("speaking through cameras")

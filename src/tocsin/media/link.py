@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -292,6 +293,33 @@ class MediaLink:
             payload_type=payload_type,
         )
         return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
+
+    async def open_call(
+        self, talk_id: str, *, peer_ip: str, codec: str, payload_type: int, event_type: int, silent_after_s: float
+    ) -> Endpoint:
+        """Open the voice line of a call over UDP; it follows its peer's port and is lost when the peer falls silent.
+
+        `codec` is pcma or pcmu. Errors: UNAVAILABLE.
+        """
+        worker = await self._workers.worker_of(talk_id)
+        found = await self._workers.call(
+            worker,
+            "talk_open",
+            talk_id=talk_id,
+            transport="udp",
+            peer_ip=peer_ip,
+            ssrc=zlib.crc32(talk_id.encode()),
+            payload="raw",
+            payload_type=payload_type,
+            law=codec,
+            event_type=event_type,
+            silent_after_s=silent_after_s,
+        )
+        return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
+
+    async def send_tones(self, talk_id: str, digits: str) -> None:
+        """Send digits as telephone events. Errors: UNAVAILABLE."""
+        await self._workers.call(await self._workers.worker_of(talk_id), "talk_tones", talk_id=talk_id, digits=digits)
 
     async def aim_talk(self, talk_id: str, ip: str, port: int) -> None:
         """Say where the sound goes, over TCP by connecting there. Errors: UNAVAILABLE when nobody answers there."""

@@ -14,6 +14,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -26,9 +27,19 @@ from tocsin.media.viewer import Viewer
 from tocsin.media.websocket import binary_frame, text_frame
 from tocsin.media.wire import Message
 from tocsin.protocols.rtp.framing import frame_packet
-from tocsin.protocols.rtp.g711 import A_LAW_SILENCE, FRAME_SAMPLES, decode_a_law, encode_a_law, peak
+from tocsin.protocols.rtp.g711 import (
+    A_LAW_SILENCE,
+    FRAME_SAMPLES,
+    MU_LAW_SILENCE,
+    decode_a_law,
+    decode_mu_law,
+    encode_a_law,
+    encode_mu_law,
+    peak,
+)
 from tocsin.protocols.rtp.packet import PT_PCMA, read_packet
 from tocsin.protocols.rtp.ps import AUDIO_ID, StreamType, build_pack_header, build_pes_header, build_stream_map
+from tocsin.protocols.rtp.tones import Tone, tones
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +50,36 @@ MOST_FRAMES: Final = 10
 MAP_EVERY_FRAMES: Final = 50
 MAX_UNSENT_BYTES: Final = 4096
 MAX_TALKS: Final = 200
-SILENCE: Final = bytes((A_LAW_SILENCE,)) * FRAME_SAMPLES
+MAX_TONES: Final = 16
 DRAIN: Final = 32
 
 _header = struct.Struct("!BBHII").pack
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """How a line's sound is written: payload type, G.711 of which law, and the type of its tones (-1: none).
+
+    `silent_after_s` is how long the other side may be silent before the line counts as lost; 0: for ever.
+    """
+
+    payload_type: int = PT_PCMA
+    is_mu_law: bool = False
+    event_type: int = -1
+    silent_after_s: float = 0.0
+
+    def encode(self, pcm: bytes | None) -> bytes:
+        """Return the octets of a frame; None is silence."""
+        if pcm is None:
+            return bytes((MU_LAW_SILENCE if self.is_mu_law else A_LAW_SILENCE,)) * FRAME_SAMPLES
+        return encode_mu_law(pcm) if self.is_mu_law else encode_a_law(pcm)
+
+    def decode(self, payload: bytes) -> bytes:
+        """Return the samples of a packet."""
+        return decode_mu_law(payload) if self.is_mu_law else decode_a_law(payload)
+
+
+A_LAW: Final = Sound()
 
 
 class TalkRefused(Exception):
@@ -106,6 +143,7 @@ class Packer:
         self._samples = 0
         self._is_first = True
         self._frames = 0
+        self._tone_stamp = 0
 
     def skip(self, frames: int) -> None:
         """Time passed without a frame."""
@@ -129,11 +167,28 @@ class Packer:
         self._is_first = False
         return packet
 
+    def pack_tone(self, tone: Tone, event_type: int) -> bytes:
+        """Return the packet of a tone in place of a frame: all of one tone carry the time of its beginning."""
+        if tone.is_first:
+            self._tone_stamp = self._samples
+        marker = 0x80 if tone.is_first else 0
+        stamp = self._tone_stamp & 0xFFFFFFFF
+        packet = _header(0x80, event_type | marker, self._sequence, stamp, self._ssrc) + tone.payload
+        self._sequence = self._sequence + 1 & 0xFFFF
+        self._samples += FRAME_SAMPLES
+        return packet
+
 
 class Talk:
     """One voice line to a device."""
 
-    def __init__(self, talk_id: str, transport: str, peer_ip: str | None, packer: Packer) -> None:
+    def __init__(
+        self, talk_id: str, transport: str, peer_ip: str | None, packer: Packer, sound: Sound | None = None
+    ) -> None:
+        self.sound = sound or A_LAW
+        self.follows_peer = sound is not None
+        self.heard_s = 0.0
+        self.is_lost = False
         self.talk_id = talk_id
         self.transport = transport
         self.peer_ip = peer_ip
@@ -152,6 +207,7 @@ class Talk:
         self._writer: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_s = 0.0
+        self._tones: deque[Tone | None] = deque()
 
     # -- towards the device
 
@@ -201,8 +257,20 @@ class Talk:
             return
         for packet in packets:
             found = read_packet(packet)
-            if found is not None and found.payload_type == PT_PCMA and found.payload:
-                viewer.send_media(binary_frame([decode_a_law(found.payload[:1600])]), is_key=True)
+            if found is not None and found.payload_type == self.sound.payload_type and found.payload:
+                viewer.send_media(binary_frame([self.sound.decode(found.payload[:1600])]), is_key=True)
+
+    def send_tones(self, digits: str) -> None:
+        """Send digits as telephone events in place of speech; those before are sent to their end first."""
+        self._tones.extend(tones(digits))
+
+    def is_silent(self, now_s: float) -> bool:
+        """Say, once, that the other side has sent nothing for too long."""
+        limit_s = self.sound.silent_after_s
+        if not self.is_started or self.is_lost or not limit_s or now_s - self.heard_s < limit_s:
+            return False
+        self.is_lost = True
+        return True
 
     def start(self) -> None:
         """Begin to send, a frame each 20 ms."""
@@ -210,7 +278,7 @@ class Talk:
             return
         self.is_started = True
         loop = asyncio.get_running_loop()
-        self._due_s = loop.time()
+        self._due_s = self.heard_s = loop.time()
         self._beat()
 
     def _beat(self) -> None:
@@ -221,7 +289,11 @@ class Talk:
             self._packer.skip(behind)
             self._due_s += behind * FRAME_S
         pcm = self.buffer.take()
-        self._send(self._packer.pack(SILENCE if pcm is None else encode_a_law(pcm)))
+        tone = self._tones.popleft() if self._tones else None
+        if tone is not None:
+            self._send(self._packer.pack_tone(tone, self.sound.event_type))
+        else:
+            self._send(self._packer.pack(self.sound.encode(pcm)))
         self._due_s += FRAME_S
         self._timer = loop.call_at(self._due_s, self._beat)
 
@@ -251,10 +323,14 @@ class Talk:
                 data, address = made.recvfrom(2048)
             except OSError:
                 break
+            if self.follows_peer and address[0] == self.peer_ip and address != self._target:
+                self._target = address  # behind an address translation the port is another than it says
             if self._target is not None and address[0] == self._target[0]:
                 packets.append(data)
             else:
                 self.strangers += 1
+        if packets:
+            self.heard_s = asyncio.get_running_loop().time()
         self.hear(packets)
 
     def close(self, ports: PortRange, reason: str) -> None:
@@ -342,6 +418,7 @@ class Talks:
             "talk_open": self._open,
             "talk_aim": self._aim,
             "talk_start": self._start,
+            "talk_tones": self._send_tones,
             "talk_ticket": self._ticket,
             "talk_close": self._close,
         }
@@ -361,7 +438,7 @@ class Talks:
             raise TalkRefused("busy", "the talk is open already, or too many are")
         packer = Packer(int(message["ssrc"]), str(message["payload"]), int(message["payload_type"]))
         peer_ip = message.get("peer_ip")
-        talk = Talk(talk_id, transport, None if peer_ip is None else str(peer_ip), packer)
+        talk = Talk(talk_id, transport, None if peer_ip is None else str(peer_ip), packer, _sound_of(message))
         port = 9
         try:
             if transport == "udp":
@@ -389,6 +466,11 @@ class Talks:
 
     async def _start(self, message: Message) -> object:
         self._of(message).start()
+        return {}
+
+    async def _send_tones(self, message: Message) -> object:
+        digits = str(message["digits"])[:MAX_TONES]
+        self._of(message).send_tones(digits)
         return {}
 
     async def _ticket(self, message: Message) -> object:
@@ -459,7 +541,10 @@ class Talks:
     def each_second(self) -> None:
         """Tell operators how their lines do; forget tickets nobody used."""
         self._tickets.expire(self._clock.now().timestamp())
+        now_s = asyncio.get_running_loop().time()
         for talk in self._talks.values():
+            if talk.is_silent(now_s):
+                self._event("lost", talk.talk_id, "rtp_timeout")
             if talk.microphone is not None:
                 with contextlib.suppress(OSError):
                     talk.microphone.send_text(text_frame(talk.status()))
@@ -472,3 +557,15 @@ class Talks:
 
     def _talk_of(self, viewer: Viewer) -> Talk | None:
         return self._talks.get(viewer.ticket.stream_id) if viewer.ticket is not None else None
+
+
+def _sound_of(message: Message) -> Sound | None:
+    """Return how a call's sound is written; None for a line to a camera."""
+    if "law" not in message:
+        return None
+    return Sound(
+        int(message["payload_type"]),
+        message["law"] == "pcmu",
+        int(message["event_type"]),
+        float(message["silent_after_s"]),
+    )

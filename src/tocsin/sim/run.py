@@ -21,7 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim import city_run, ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
+from tocsin.sim import city_run, intercom_run, ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -53,6 +53,7 @@ def add_arguments(kinds: Any) -> None:
     webhook.add_arguments(kinds).set_defaults(run=_webhook)
     mqtt.add_arguments(kinds).set_defaults(run=_mqtt)
     terminal.add_arguments(kinds).set_defaults(run=_terminal)
+    intercom_run.add_arguments(kinds, _address).set_defaults(run=_intercom)
 
 
 async def until_told(work: Callable[[asyncio.Event], Awaitable[None]], seconds: float | None) -> None:
@@ -451,6 +452,10 @@ def _mqtt(arguments: argparse.Namespace) -> int:
 
 def _terminal(arguments: argparse.Namespace) -> int:
     return terminal.run(arguments, _report)
+
+
+def _intercom(arguments: argparse.Namespace) -> int:
+    return intercom_run.run(arguments, until_told, _report)
 
 
 def _add_town(kinds: Any) -> None:

@@ -29,6 +29,7 @@ from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_plan import CameraPlan, Quirk
 from tocsin.sim.camera_recordings import make_recordings
 from tocsin.sim.camera_wire import Wire
+from tocsin.sim.intercom_run import IntercomKeeper
 from tocsin.sim.ip_town import IpCameraKeeper
 from tocsin.sim.panel import CodeForm, PanelSpec, SimEvent, SimPanel
 from tocsin.sim.panel_device import Outcome
@@ -108,12 +109,14 @@ class Town:
         self._is_quiet = is_quiet
         self._panels = {given["key"]: _panel(given, clock) for given in town["panels"]}
         self._ip_cameras = [IpCameraKeeper(given, clock, seed) for given in town.get("ip_cameras", ())]
+        self._intercoms = [IntercomKeeper(given, town["sip"], clock) for given in town.get("intercoms", ())]
         self._cameras = [CameraKeeper(given, town["sip"], clock, self.report, seed) for given in town["cameras"]]
 
     async def run(self, ended: asyncio.Event) -> None:
         """Connect everything, let things happen until `ended` is set, sign everything off."""
         work = [asyncio.create_task(camera.run(), name=f"camera {camera.gb_id}") for camera in self._cameras]
         work += [asyncio.create_task(camera.run(), name=f"camera {camera.key}") for camera in self._ip_cameras]
+        work += [asyncio.create_task(one.run(), name=f"intercom {one.account}") for one in self._intercoms]
         address = self._town["dc09"]
         for given in self._town["panels"]:
             await self._panels[given["key"]].start(address["host"], address["port"], given["transport"])

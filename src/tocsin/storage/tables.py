@@ -50,6 +50,7 @@ from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402
 from tocsin.storage import tables_clips as tables_clips  # noqa: E402
 from tocsin.storage import tables_control as tables_control  # noqa: E402
 from tocsin.storage import tables_imports as tables_imports  # noqa: E402
+from tocsin.storage import tables_intercoms as tables_intercoms  # noqa: E402
 from tocsin.storage import tables_ledger as tables_ledger  # noqa: E402
 from tocsin.storage import tables_messages as tables_messages  # noqa: E402
 from tocsin.storage import tables_people as tables_people  # noqa: E402

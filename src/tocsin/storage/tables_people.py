@@ -50,6 +50,7 @@ views = Table(
     Column("session_id", ID, nullable=False),
     Column("purpose", String(24), nullable=False, comment="alarm_verification | patrol | maintenance | drill"),
     Column("incident_id", ID),
+    Column("call_id", ID, comment="door call it serves; it ends with the call"),
     _code(),
     Column(
         "supervises",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tocsin.storage.downloads import DownloadRepository
     from tocsin.storage.imports import ImportRepository
     from tocsin.storage.incidents import IncidentRepository
+    from tocsin.storage.intercoms import IntercomRepository
     from tocsin.storage.kept_segments import KeptRepository
     from tocsin.storage.layouts import LayoutRepository
     from tocsin.storage.ledger import LedgerRepository
@@ -230,6 +231,13 @@ class Transaction:
         from tocsin.storage.terminals import TerminalRepository
 
         return TerminalRepository(self.connection)
+
+    @cached_property
+    def intercoms(self) -> IntercomRepository:
+        """Calls of door intercoms."""
+        from tocsin.storage.intercoms import IntercomRepository
+
+        return IntercomRepository(self.connection)
 
     @cached_property
     def downloads(self) -> DownloadRepository:

@@ -41,6 +41,7 @@ class ViewRepository:
                 session_id=view.session_id,
                 purpose=view.purpose,
                 incident_id=view.incident_id,
+                call_id=view.call_id,
                 jurisdiction_code=view.jurisdiction_code,
                 supervises=view.supervises,
                 opened_at_us=to_us(view.opened_at),
@@ -111,6 +112,13 @@ class ViewRepository:
     def of_incident_for_others(self, incident_id: str, owner_id: str) -> list[View]:
         """Return the open views an incident gave to others than its claimant and the supervisors."""
         return self._find(*_of_incident(incident_id), views.c.user_id != owner_id, views.c.supervises.is_(False))
+
+    def of_call(self, call_id: str, *, but_not_of: str = "") -> list[View]:
+        """Return the open views a door call gave; with `but_not_of` those of others than that user and supervisors."""
+        clauses = [views.c.call_id == call_id, views.c.ended_at_us.is_(None)]
+        if but_not_of:
+            clauses += [views.c.user_id != but_not_of, views.c.supervises.is_(False)]
+        return self._find(*clauses)
 
     def expired(self, now: datetime, limit: int = 500) -> list[View]:
         """Return open views whose time is up."""
@@ -189,4 +197,5 @@ def _view(row: Any, channel_ids: tuple[str, ...], subs: frozenset[str]) -> View:
         recordings_from=optional_from_us(row.recordings_from_us),
         recordings_to=optional_from_us(row.recordings_to_us),
         subs=subs,
+        call_id=row.call_id,
     )

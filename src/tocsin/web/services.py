@@ -32,6 +32,7 @@ from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.incident_service import IncidentService
 from tocsin.domain.ingest import Taken
+from tocsin.domain.intercom_service import IntercomService
 from tocsin.domain.layouts import LayoutService
 from tocsin.domain.ledger import DeliveryService
 from tocsin.domain.load_service import LoadService
@@ -211,6 +212,7 @@ class Services:
     pictures: PictureDesk | None = None
     trials: TrialService | None = None
     terminals: TerminalService | None = None
+    calls: IntercomService | None = None
     recorder_desk: RecorderDesk | None = None
     warnings: WarningService | None = None
     take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None

@@ -58,6 +58,8 @@ WORDS = Words(
         "incident_not_open": ("The incident is closed.", "该警情已结案。"),
         "channel_not_linked": ("The camera is not linked to this incident.", "该摄像机未与此警情关联。"),
         "claimed_by_other": ("Somebody else has this incident in hand.", "该警情已由他人受理。"),
+        "call_missing": ("This purpose needs a door call.", "该用途须关联门口呼叫。"),
+        "call_over": ("The door call is over.", "门口呼叫已结束。"),
         "off_duty": ("You are not on duty.", "您当前不在岗。"),
         "field.missing": ("is missing", "缺少此项"),
         "field.extra_forbidden": ("is not a known field", "未知字段"),

@@ -6,6 +6,7 @@ export type Permission =
   | 'view_live_other_purpose'
   | 'control_camera'
   | 'speak_to_camera'
+  | 'open_door'
   | 'manage_registry'
   | 'manage_users'
   | 'manage_plans'

@@ -28,6 +28,7 @@ export const PERMISSION: readonly (readonly [Permission, () => string])[] = [
   ['view_live_other_purpose', m.users_may_view_live_other_purpose],
   ['control_camera', m.users_may_control_camera],
   ['speak_to_camera', m.users_may_speak_to_camera],
+  ['open_door', m.users_may_open_door],
   ['read_registry', m.users_may_read_registry],
   ['manage_registry', m.users_may_manage_registry],
   ['commission_camera', m.users_may_commission_camera],

@@ -142,6 +142,12 @@ class Registrar:
         gb_id = request.to_user or request.from_user
         if request.from_user and request.from_user != gb_id:
             return RefuseIt(403, "register.ids_differ")
+        return self.prove(request, gb_id, host, device, now_s=now_s, random_word=random_word)
+
+    def prove(
+        self, request: Request, gb_id: str, host: str, device: KnownDevice | None, *, now_s: int, random_word: str
+    ) -> Decision:
+        """Judge any request of who calls itself `gb_id`: `GrantIt` when it proves the password."""
         if waits_s := self._blocked_s(gb_id, host, device, now_s):
             return RefuseIt(403, "register.backing_off", waits_s)
         if device is None:

@@ -18,6 +18,7 @@ RATE_HZ: Final = 8000
 FRAME_MS: Final = 20
 FRAME_SAMPLES: Final = RATE_HZ * FRAME_MS // 1000
 A_LAW_SILENCE: Final = 0xD5
+MU_LAW_SILENCE: Final = 0xFF
 
 _IS_LITTLE: Final = sys.byteorder == "little"
 
@@ -51,6 +52,7 @@ MU_LAW: Final = tuple(_mu_law_sample(code) for code in range(256))
 _A_LAW_CODES: Final = _encoder(A_LAW)
 _MU_LAW_CODES: Final = _encoder(MU_LAW)
 _A_LAW_PCM: Final = tuple(sample.to_bytes(2, "little", signed=True) for sample in A_LAW)
+_MU_LAW_PCM: Final = tuple(sample.to_bytes(2, "little", signed=True) for sample in MU_LAW)
 
 
 def encode_a_law(pcm: bytes) -> bytes:
@@ -66,6 +68,11 @@ def encode_mu_law(pcm: bytes) -> bytes:
 def decode_a_law(payload: bytes) -> bytes:
     """Return 16-bit little-endian samples, one for each byte of A-law."""
     return b"".join(map(_A_LAW_PCM.__getitem__, payload))
+
+
+def decode_mu_law(payload: bytes) -> bytes:
+    """Return 16-bit little-endian samples, one for each byte of µ-law."""
+    return b"".join(map(_MU_LAW_PCM.__getitem__, payload))
 
 
 def peak(pcm: bytes) -> int:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 METHODS: Final = frozenset(
-    {"REGISTER", "MESSAGE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "SUBSCRIBE", "NOTIFY", "OPTIONS"}
+    {"REGISTER", "MESSAGE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE", "SUBSCRIBE", "NOTIFY", "OPTIONS"}
 )
 
 REASONS: Final[dict[int, str]] = {
@@ -28,6 +28,7 @@ REASONS: Final[dict[int, str]] = {
     408: "Request Timeout",
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
+    422: "Session Interval Too Small",
     423: "Interval Too Brief",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
@@ -55,6 +56,7 @@ COMPACT: Final[dict[str, str]] = {
     "k": "supported",
     "o": "event",
     "u": "allow-events",
+    "x": "session-expires",
 }
 
 MAX_DATAGRAM_BYTES: Final = 65_507

@@ -141,6 +141,7 @@ class InviteClient:
         headers: Iterable[tuple[str, str]] = (),
         answer_within_s: float = 10.0,
         timers: Timers = DEFAULT_TIMERS,
+        first_cseq: int = 1,
     ) -> None:
         self.state = ClientCallState.CALLING
         self.call_id = call_id
@@ -154,7 +155,7 @@ class InviteClient:
             ("From", f"<{local.uri}>;tag={tag}"),
             ("To", f"<{to_uri}>"),
             ("Call-ID", call_id),
-            ("CSeq", "1 INVITE"),
+            ("CSeq", f"{first_cseq} INVITE"),
             ("Contact", f"<{local.contact}>"),
             ("Max-Forwards", "70"),
             *headers,
@@ -162,7 +163,7 @@ class InviteClient:
         ]
         self.invite = Request("INVITE", target, Headers(fields), body)
         self._data = self.invite.encode()
-        self._cseq = 1
+        self._cseq = self._first_cseq = first_cseq
         self._remote = f"<{to_uri}>"
         self._remote_tag = ""
         self._strays: dict[str, bytes] = {}
@@ -207,7 +208,7 @@ class InviteClient:
             return [reply] if was_over else [reply, Ended(by_peer=True)]
         if request.method == "ACK":
             return []
-        status = 200 if request.method in ("INFO", "MESSAGE", "NOTIFY", "OPTIONS") else 488
+        status = 200 if request.method in ("INFO", "UPDATE", "MESSAGE", "NOTIFY", "OPTIONS") else 488
         return [Send(response_to(request, status, to_tag=tag).encode())]
 
     def cancel(self, now: float) -> list[Output]:
@@ -288,7 +289,9 @@ class InviteClient:
             return self._hang_up_stray(response)
         self._remote_tag = tag
         self._remote = response.headers.get("to")
-        self._ack = request_in(self.saved, "ACK", self._local, new_branch(self._tokens()), cseq=1).encode()
+        self._ack = request_in(
+            self.saved, "ACK", self._local, new_branch(self._tokens()), cseq=self._first_cseq
+        ).encode()
         self._resend_at = self._give_up_at = None
         was_calling = self.state in (ClientCallState.CALLING, ClientCallState.PROCEEDING)
         self.state = ClientCallState.CONFIRMED
@@ -306,8 +309,9 @@ class InviteClient:
             return []
         to = response.headers.get("to")
         state = DialogState(self.call_id, self.invite.headers.get("from"), to, self.invite.uri, 1)
-        ack = request_in(state, "ACK", self._local, new_branch(self._tokens()), cseq=1).encode()
-        bye = request_in(state, "BYE", self._local, new_branch(self._tokens()), cseq=2).encode()
+        first = self._first_cseq
+        ack = request_in(state, "ACK", self._local, new_branch(self._tokens()), cseq=first).encode()
+        bye = request_in(state, "BYE", self._local, new_branch(self._tokens()), cseq=first + 1).encode()
         self._strays[response.to_tag] = ack
         return [Send(ack), Send(bye)]
 
@@ -387,6 +391,7 @@ class InviteServer:
         self._tokens = tokens
         self._timers = timers
         self._is_reliable = local.transport is Transport.TCP
+        self._cseq = 0
         self._last = b""
         self._interval_s = timers.t1_s
         self._resend_at: float | None = None
@@ -446,7 +451,12 @@ class InviteServer:
         own = self.invite.headers.get("to")
         own = own if tag_of(own) else f"{own};tag={self._tag}"
         target = self.invite.headers.get("contact").partition("<")[2].partition(">")[0] or self.invite.uri
-        return DialogState(self.invite.call_id, own, self.invite.headers.get("from"), target, 0)
+        return DialogState(self.invite.call_id, own, self.invite.headers.get("from"), target, self._cseq)
+
+    def take_cseq(self) -> int:
+        """Return the next CSeq of ours, for a request that is sent beside this object (INFO, UPDATE)."""
+        self._cseq += 1
+        return self._cseq
 
     def bye(self, now: float) -> list[ServerOutput]:
         """End the call from our side."""
@@ -454,7 +464,7 @@ class InviteServer:
             return []
         self.state = ServerCallState.ENDING
         self._resend_at = self._give_up_at = None
-        request = request_in(self.saved, "BYE", self._local, new_branch(self._tokens()), cseq=1)
+        request = request_in(self.saved, "BYE", self._local, new_branch(self._tokens()), cseq=self.take_cseq())
         self._child = ClientTransaction(request, is_reliable=self._is_reliable, timers=self._timers)
         return self._drive(self._child.start(now))
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tocsin.web.api import (
     alarms,
     audit,
+    calls,
     camera_bulk,
     camera_desk,
     camera_health,
@@ -61,6 +62,7 @@ _MODULES = (
     device_profiles,
     devices,
     terminals,
+    calls,
     trials,
     camera_bulk,
     camera_health,

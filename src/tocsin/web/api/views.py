@@ -44,6 +44,7 @@ class ViewIn(In):
     channels: Annotated[list[str], Field(min_length=1, max_length=64)]
     purpose: Annotated[str, Field(max_length=24, examples=["alarm_verification"])]
     incident_id: str | None = None
+    call_id: str | None = None
     minutes: Annotated[float, Field(gt=0, le=480)]
     codecs: Annotated[list[str], Field(max_length=50, examples=[["h264", "h265"]])] = []
     audio: bool = False
@@ -94,6 +95,7 @@ async def open_view(request: Request, house: House, actor: Viewer, caller: Who, 
         purpose=body.purpose,
         minutes=body.minutes,
         incident_id=body.incident_id or None,
+        call_id=body.call_id or None,
         codecs=body.codecs,
         audio=body.audio,
         recordings=_period(body.recordings),
