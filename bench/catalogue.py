@@ -9,6 +9,7 @@ from bench import (
     first_picture,
     gb_catalogue,
     gb_devices,
+    many_panels,
     picture_health,
     recording,
     recording_index,
@@ -29,6 +30,7 @@ BENCHES: dict[str, Bench] = {
     for bench in (
         alarm_ingest.BENCH,
         terminals.BENCH,
+        many_panels.BENCH,
         alarm_to_screen.BENCH,
         sip_keepalive.BENCH,
         gb_devices.BENCH,

@@ -81,7 +81,7 @@ def plan_of(given: Mapping[str, Any]) -> CityPlan:
 
 def city_server(given: Mapping[str, Any]) -> CityServer:
     """Return where the server is, of a JSON object."""
-    doors = {name: (str(given[name][0]), int(given[name][1])) for name in ("dc09", "jt808")}
+    doors = {name: (str(given[name][0]), int(given[name][1])) for name in ("dc09", "jt808", "sip")}
     return CityServer(given["url"], given["token"], **doors)
 
 

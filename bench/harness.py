@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 PASSWORD = "bench-Hewan-2611"  # noqa: S105  of a throw-away server on loopback
 
 

@@ -13,7 +13,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.sim import city_plan
 from tocsin.sim.city_ledger import Entry, Ledger, reckon
 from tocsin.sim.city_plan import CityPlan, StormKind
-from tocsin.sim.city_registry import devices_file, places_file, zones_file
+from tocsin.sim.city_registry import devices_file, intercoms_file, places_file, zones_file
 from tocsin.sim.open_files import make_room
 from tocsin.sim.panel_profiles import PROFILES
 
@@ -24,6 +24,7 @@ def test_the_whole_city_has_the_devices_and_zones_it_should_have():
     assert sum(len(panel.zones) for panel in panels) == 5_635
     assert len({panel.account for panel in panels}) == 3_786
     assert len(city_plan.city_terminals(CityPlan())) == 1_200
+    assert len(set(city_plan.city_intercoms(CityPlan()))) == 21_631
     assert len({panel.profile for panel in panels}) == len(PROFILES) - 1
     assert 0.2 < sum(panel.transport == "udp" for panel in panels) / len(panels) < 0.3
     assert any(panel.key for panel in panels)
@@ -71,8 +72,8 @@ def test_storms_follow_one_another_and_a_power_cut_has_an_end():
 
 def test_nobody_presses_a_button_twice():
     plan = CityPlan(share=0.01, presses=50)
-    found = city_plan.presses(plan, city_plan.city_terminals(plan))
-    assert len(found) == len({one.terminal for one in found}) == 12
+    found = city_plan.presses(plan, 12, plan.presses)
+    assert len(found) == len({one.number for one in found}) == 12
 
 
 def test_the_files_of_the_city_have_a_line_for_each_place_device_and_zone():
@@ -82,8 +83,9 @@ def test_the_files_of_the_city_have_a_line_for_each_place_device_and_zone():
         places_file(panels, ["340201", "340202"]),
         devices_file(panels, terminals, ["340201"]),
         zones_file(panels),
+        intercoms_file(city_plan.city_intercoms(plan), ["340201"]),
     )
-    assert [raw.count(b"\n") - 1 for raw in files] == [38, 38 + 12, sum(len(panel.zones) for panel in panels)]
+    assert [raw.count(b"\n") - 1 for raw in files] == [38, 38 + 12, sum(len(panel.zones) for panel in panels), 216]
     assert files[0].count(b"340201,") == files[0].count(b"340202,") == 19
 
 

@@ -27,6 +27,7 @@ from tocsin.domain.registry_bulk import NewDevice, NewPlace
 
 PAGE: Final = 1_000
 MOST_NAMED: Final = 12
+PROTOCOL_OF_KIND: Final = {"terminal": "jt808", "intercom": "sip"}  # of what has an account; anything else is DC-09
 WORDS: Final = Words(
     {
         "import.no_jurisdiction": (
@@ -183,7 +184,7 @@ class Importer:
         values = _typed(row)
         given: dict[str, Any] = {
             "kind": values.get("kind", "camera" if "gb_id" in values else "panel"),
-            "protocol": "gb28181" if "gb_id" in values else "jt808" if values.get("kind") == "terminal" else "dc09",
+            "protocol": "gb28181" if "gb_id" in values else PROTOCOL_OF_KIND.get(str(values.get("kind")), "dc09"),
             "jurisdiction_id": home.id,
             "address": {key: values[key] for key in ("account", "prefix", "receiver", "gb_id") if key in values},
         }

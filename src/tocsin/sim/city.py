@@ -17,6 +17,7 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
 from tocsin.sim import city_plan, city_registry
+from tocsin.sim.city_intercoms import CityIntercoms
 from tocsin.sim.city_ledger import Ledger, Reckoning, reckon, spread
 from tocsin.sim.city_panels import CityPanels
 from tocsin.sim.city_plan import CityPlan, Happening, OutageKind, Press
@@ -47,6 +48,7 @@ class CityServer:
     token: str = field(repr=False)
     dc09: tuple[str, int] = ("127.0.0.1", 10500)
     jt808: tuple[str, int] = ("127.0.0.1", 7611)
+    sip: tuple[str, int] = ("127.0.0.1", 5060)
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ class City:
         self.terminals = CityTerminals(
             self.crews, server.jt808, self.ledger, clock, retry_after_s=plan.retry_after_s, seed=plan.seed
         )
+        self.doors = city_plan.city_intercoms(plan)
+        self.intercoms = CityIntercoms(self.doors, city_plan.password_of_city(), server.sip, self.ledger, clock)
         self.screen = CityScreen(server.url, server.token, clock)
         self._radio = Radio(server.url, server.token, API_TIMEOUT_S)
         self._clock = clock
@@ -106,17 +110,22 @@ class City:
         self._lived_s = 0.0
         self._cut = 0
         self.schedule: list[Happening] = city_plan.happenings(plan, self.homes)
-        self.presses: list[Press] = city_plan.presses(plan, self.crews)
+        self.presses: list[Press] = city_plan.presses(plan, len(self.crews), plan.presses)
+        self.sos_calls: list[Press] = city_plan.presses(plan, len(self.doors), plan.sos_calls)
 
     @property
     def devices(self) -> dict[str, int]:
         """How many of each kind take part."""
-        return {"panels": len(self.homes), "terminals": len(self.crews)}
+        return {"panels": len(self.homes), "terminals": len(self.crews), "intercoms": len(self.doors)}
 
     @property
     def connected(self) -> dict[str, int]:
         """How many of each kind are connected now."""
-        return {"panels": self.panels.connected, "terminals": self.terminals.connected}
+        return {name: part.connected for name, part in self._parts}
+
+    @property
+    def _parts(self) -> tuple[tuple[str, CityPanels | CityTerminals | CityIntercoms], ...]:
+        return ("panels", self.panels), ("terminals", self.terminals), ("intercoms", self.intercoms)
 
     @property
     def sockets(self) -> int:
@@ -125,13 +134,13 @@ class City:
 
     async def enter(self, told: Told = _nothing) -> None:
         """Enter the places, devices and zones that are not there. Errors: UNAVAILABLE."""
-        self._imports = await city_registry.enter(self._radio, self.homes, self.crews, told)
+        self._imports = await city_registry.enter(self._radio, self.homes, self.crews, self.doors, told)
 
     async def connect(self, told: Told = _nothing, within_s: float = CONNECT_WITHIN_S) -> None:
         """Open the screen and all lines. Errors: UNAVAILABLE when the feed is refused."""
         began_s = self._clock.monotonic()
         await self.screen.start()
-        for name, part in (("panels", self.panels), ("terminals", self.terminals)):
+        for name, part in self._parts:
             self._connected[name] = await part.connect(within_s, _telling(told, f"connecting {name}"))
         self._connect_s = round(self._clock.monotonic() - began_s, 2)
 
@@ -140,7 +149,10 @@ class City:
         plan, began_s = self.plan, self._clock.monotonic()
         work = [
             asyncio.create_task(self._play(began_s, self.schedule, self.panels.happen)),
-            asyncio.create_task(self._play(began_s, self.presses, lambda one: self.terminals.press(one.terminal))),
+            asyncio.create_task(self._play(began_s, self.presses, lambda one: self.terminals.press(one.number))),
+            asyncio.create_task(
+                self._play(began_s, self.sos_calls, lambda one: self.intercoms.call_for_help(one.number))
+            ),
         ]
         if plan.outage is not None:
             work.append(asyncio.create_task(self._outage(plan.outage)))
@@ -161,7 +173,7 @@ class City:
     async def settle(self, told: Told = _nothing) -> None:
         """Wait until everything sent has its answer, for `patience_s` at most."""
         ends_s = self._clock.monotonic() + self.plan.patience_s
-        while (waiting := self.panels.waiting + self.terminals.waiting) and self._clock.monotonic() < ends_s:
+        while (waiting := sum(part.waiting for _, part in self._parts)) and self._clock.monotonic() < ends_s:
             told("waiting for the last answers", self.ledger.sent - waiting, self.ledger.sent)
             await self._clock.sleep(LOOK_S)
 
@@ -195,8 +207,8 @@ class City:
 
     async def stop(self) -> None:
         """Hang up everywhere."""
-        await self.panels.stop()
-        await self.terminals.stop()
+        for _, part in self._parts:
+            await part.stop()
         await self.screen.stop()
 
     async def _play(self, began_s: float, schedule: Sequence[Due], happen: Callable[[Due], None]) -> None:

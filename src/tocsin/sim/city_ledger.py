@@ -15,6 +15,8 @@ from typing import Any, Final
 
 HEAD: Final = re.compile(rb'"\*?[A-Z0-9-]+"(\d{4})')
 SOS_CODE: Final = "bit0"
+SOS_CALL: Final = "sos_call"
+CALLS_FOR_HELP: Final = {"jt808": SOS_CODE, "sip": SOS_CALL}
 NAMED: Final = 20
 
 Key = tuple[str, str]
@@ -22,7 +24,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Entry:
-    """One event of a panel or press of a terminal. Times are ours, monotonic; None: not yet, or never."""
+    """One event of a panel, press or call for help. Times are ours, monotonic; None: not yet, or never."""
 
     code: str
     is_life: bool
@@ -186,7 +188,8 @@ def key_of(signal: Mapping[str, Any]) -> Key | None:
 
 
 def _press_of(ledger: Ledger, signal: Mapping[str, Any]) -> Entry | None:
-    if signal["protocol"] != "jt808" or not any(event["code"] == SOS_CODE for event in signal["events"]):
+    code = CALLS_FOR_HELP.get(str(signal["protocol"]))
+    if not any(event["code"] == code for event in signal["events"]):
         return None
     return ledger.presses.get(str(signal["account"]))
 

@@ -101,10 +101,10 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A terminal's SOS button is pressed, `at_s` into the run, and held."""
+    """A terminal's SOS button is pressed, or an intercom rings for help, `at_s` into the run."""
 
     at_s: float
-    terminal: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class CityPlan:
     storm_at_s: float = 5.0
     rate_per_s: float = 0.5
     presses: int = 0
+    sos_calls: int = 0
     outage: OutageKind | None = None
     outage_at_s: float = 10.0
     outage_s: float = 30.0
@@ -165,6 +166,16 @@ def city_terminals(plan: CityPlan) -> list[CityTerminal]:
         dice = random.Random(f"tocsin city terminal {number}")
         found.append(CityTerminal(number, str(FIRST_PHONE + number), EDITIONS[number % len(EDITIONS)], _carrier(dice)))
     return found
+
+
+def city_intercoms(plan: CityPlan) -> list[str]:
+    """Return the SIP users of the intercoms that take part."""
+    return [f"city{number + 1:05d}" for number in range(plan.count(INTERCOMS))]
+
+
+def password_of_city() -> str:
+    """Return the password of every intercom of the city: it protects nothing either."""
+    return key_of("intercoms").hex()
 
 
 def key_of(account: str) -> bytes:
@@ -230,11 +241,11 @@ def storm(
     return found
 
 
-def presses(plan: CityPlan, terminals: Sequence[CityTerminal]) -> list[Press]:
-    """Return who presses the SOS button and when; nobody twice."""
+def presses(plan: CityPlan, count: int, pressed: int) -> list[Press]:
+    """Return which of `count` devices call for help and when; none twice."""
     dice = random.Random(f"{plan.seed} presses")
-    chosen = dice.sample(terminals, min(plan.presses, len(terminals)))
-    return sorted((Press(dice.uniform(0, plan.seconds), one.number) for one in chosen), key=lambda one: one.at_s)
+    chosen = dice.sample(range(count), min(pressed, count))
+    return sorted((Press(dice.uniform(0, plan.seconds), number) for number in chosen), key=lambda one: one.at_s)
 
 
 def fingerprint(happened: Sequence[Happening]) -> str:

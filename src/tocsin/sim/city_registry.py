@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.sim.city_plan import CityPanel, CityTerminal
+from tocsin.sim.city_plan import CityPanel, CityTerminal, password_of_city
 from tocsin.sim.radio import Radio, RadioError
 
 LOOK_S: Final = 0.2
@@ -39,7 +39,13 @@ Told = Callable[[str, int, int], None]
 Row = Sequence[object]
 
 
-async def enter(radio: Radio, panels: Sequence[CityPanel], terminals: Sequence[CityTerminal], told: Told) -> list[str]:
+async def enter(
+    radio: Radio,
+    panels: Sequence[CityPanel],
+    terminals: Sequence[CityTerminal],
+    intercoms: Sequence[str],
+    told: Told,
+) -> list[str]:
     """Enter what is not there; return the ids of the imports. `told(what, done, of)` hears how far it is.
 
     Errors: UNAVAILABLE when the server refuses, saying what.
@@ -53,6 +59,7 @@ async def enter(radio: Radio, panels: Sequence[CityPanel], terminals: Sequence[C
             ("places", places_file(panels, codes)),
             ("devices", devices_file(panels, terminals, codes)),
             ("zones", zones_file(panels)),
+            ("intercoms", intercoms_file(intercoms, codes)),
         )
         return [entered for what, raw in files if (entered := await _import(radio, what, raw, told))]
     except RadioError as error:
@@ -117,6 +124,24 @@ def devices_file(panels: Sequence[CityPanel], terminals: Sequence[CityTerminal],
         for terminal in terminals
     ]
     return _csv(("jurisdiction", "place", "kind", "name", "name_en", "account", "key_hex", "poll_interval_s"), rows)
+
+
+def intercoms_file(intercoms: Sequence[str], codes: Sequence[str]) -> bytes:
+    """Return the file of the intercoms."""
+    return _csv(
+        ("jurisdiction", "kind", "name", "name_en", "account", "password"),
+        (
+            (
+                code_of(number, len(intercoms), codes),
+                "intercom",
+                f"模拟门口机{number + 1:05d}",
+                f"Simulated intercom {number + 1:05d}",
+                account,
+                password_of_city(),
+            )
+            for number, account in enumerate(intercoms)
+        ),
+    )
 
 
 def zones_file(panels: Sequence[CityPanel]) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.sim.city import City, CityReport, CityServer, open_city
-from tocsin.sim.city_plan import INFRARED_ZONES, PANELS, TERMINALS, CityPlan, OutageKind, StormKind
+from tocsin.sim.city_plan import INFRARED_ZONES, INTERCOMS, PANELS, TERMINALS, CityPlan, OutageKind, StormKind
 from tocsin.sim.open_files import make_room
 
 BAR_CELLS: Final = 30
@@ -26,9 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tupl
     """Add what belongs to the city to the parser of `tocsin simulate town`."""
     group = parser.add_argument_group(
         "the city",
-        f"{PANELS:,} DC-09 panels with {INFRARED_ZONES:,} infrared zones and {TERMINALS:,} JT/T 808 terminals, "
-        "entered once, connected, and reconciled at the end: exit status 0 only when everything sent was "
-        "acknowledged, is stored once, and was shown. Its keys protect nothing: not beside devices at work.",
+        f"{PANELS:,} DC-09 panels with {INFRARED_ZONES:,} infrared zones, {TERMINALS:,} JT/T 808 terminals and "
+        f"{INTERCOMS:,} SIP intercoms, entered once, connected, and reconciled at the end: exit status 0 only when "
+        "everything sent was acknowledged, is stored once, and was shown. Its keys protect nothing: not beside devices "
+        "at work.",
     )
     group.add_argument("--city", action="store_true", help="the whole city instead of the town")
     group.add_argument("--share", type=float, default=1.0, metavar="S", help="share of its devices (default: 1; 0.01)")
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tupl
     group.add_argument("--storm-at", type=float, default=5.0, metavar="S", help="when the first begins (default: 5)")
     group.add_argument("--rate", type=float, default=0.5, metavar="R", help="everyday events a second (default: 0.5)")
     group.add_argument("--sos", type=int, default=0, metavar="N", help="so many terminals press their SOS button")
+    group.add_argument("--sos-calls", type=int, default=0, metavar="N", help="so many intercoms ring for help")
     group.add_argument(
         "--outage",
         choices=[kind.value for kind in OutageKind],
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tupl
     )
     group.add_argument("--dc09", type=address, metavar="HOST:PORT", help="where DC-09 is received")
     group.add_argument("--jt808", type=address, metavar="HOST:PORT", help="where JT/T 808 is received")
+    group.add_argument("--sip", type=address, metavar="HOST:PORT", help="where SIP is received")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         storm_at_s=arguments.storm_at,
         rate_per_s=arguments.rate,
         presses=arguments.sos,
+        sos_calls=arguments.sos_calls,
         outage=OutageKind(arguments.outage) if arguments.outage else None,
         outage_at_s=arguments.outage_at,
         outage_s=arguments.outage_seconds,
@@ -113,12 +117,13 @@ def _server(arguments: argparse.Namespace) -> CityServer:
             f"there is no demo.json in {arguments.data}: say where the server is with --url and --token "
             "(`tocsin user token NAME` makes one), or name the folder of a running demo with --data",
         )
-    doors = {name: town.get(name, {}) for name in ("dc09", "jt808")}
+    doors = {name: town.get(name, {}) for name in ("dc09", "jt808", "sip")}
     return CityServer(
         str(url),
         str(token),
         arguments.dc09 or (doors["dc09"].get("host", "127.0.0.1"), int(doors["dc09"].get("port", 10500))),
         arguments.jt808 or (doors["jt808"].get("host", "127.0.0.1"), int(doors["jt808"].get("port", 7611))),
+        arguments.sip or (doors["sip"].get("host", "127.0.0.1"), int(doors["sip"].get("port", 5060))),
     )
 
 

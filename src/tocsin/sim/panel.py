@@ -98,6 +98,7 @@ class PanelReport:
     seconds: float = 0.0
     per_s: float = 0.0
     latency_ms: dict[str, float] = field(default_factory=dict)
+    poll_latency_ms: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
@@ -126,6 +127,7 @@ class _Run:
         self._clock = clock
         self._report = PanelReport(panels=len(plan.accounts))
         self._latencies_ms: list[float] = []
+        self._poll_latencies_ms: list[float] = []
         self._rng = random.Random(plan.seed)
         self._panels = [self._panel(account) for account in plan.accounts]
         # One entry for each event that may be under way.
@@ -273,6 +275,7 @@ class _Run:
     def _polled(self, delivery: Delivery) -> None:
         if delivery.outcome is Outcome.ACKNOWLEDGED:
             self._report.polls_acknowledged += 1
+            self._poll_latencies_ms.append(delivery.latency_ms)
 
     def _mix(self) -> Iterator[SimEvent]:
         """Yield what happens, from the seed alone."""
@@ -297,8 +300,14 @@ class _Run:
         report.connections = connections
         report.seconds = round(seconds, 3)
         report.per_s = round(report.acknowledged / seconds, 1) if seconds else 0.0
-        ordered = sorted(self._latencies_ms)
-        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
-            if ordered:
-                report.latency_ms[name] = round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+        report.latency_ms = _spread(self._latencies_ms)
+        report.poll_latency_ms = _spread(self._poll_latencies_ms)
         return report
+
+
+def _spread(latencies_ms: list[float]) -> dict[str, float]:
+    ordered = sorted(latencies_ms)
+    shares = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
+    return {
+        name: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3) for name, share in shares if ordered
+    }

@@ -21,7 +21,7 @@ from tocsin.protocols.gb28181.history_sdp import HistoryWish
 from tocsin.protocols.gb28181.ids import is_acceptable, make_id
 from tocsin.protocols.gb28181.recordings import Recording
 from tocsin.protocols.sip.codes import Transport
-from tocsin.sim import city_run, intercom_run, ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
+from tocsin.sim import cap, city_run, intercom_run, ip_camera_run, mqtt, platform_run, receiver, terminal, webhook
 from tocsin.sim.camera import SimCamera
 from tocsin.sim.camera_alarms import SimAlarm
 from tocsin.sim.camera_fleet import FleetPlan, run_cameras
@@ -29,6 +29,7 @@ from tocsin.sim.camera_plan import CameraPlan, CameraReport, Quirk
 from tocsin.sim.camera_quirks import picture_quirks
 from tocsin.sim.camera_recordings import RecordingSenders, make_recordings
 from tocsin.sim.camera_wire import Wire
+from tocsin.sim.open_files import make_room
 from tocsin.sim.panel import CodeForm, PanelPlan, SimEvent, Storm, run_panels
 from tocsin.sim.panel_profiles import PROFILES
 from tocsin.sim.picture import PictureSender, PictureSpec, make_sender
@@ -51,6 +52,7 @@ def add_arguments(kinds: Any) -> None:
     platform_run.add_arguments(kinds).set_defaults(run=_platform)
     ip_camera_run.add_arguments(kinds).set_defaults(run=_ip_camera)
     webhook.add_arguments(kinds).set_defaults(run=_webhook)
+    cap.add_arguments(kinds).set_defaults(run=_cap)
     mqtt.add_arguments(kinds).set_defaults(run=_mqtt)
     terminal.add_arguments(kinds).set_defaults(run=_terminal)
     intercom_run.add_arguments(kinds, _address).set_defaults(run=_intercom)
@@ -153,6 +155,7 @@ def _panel(arguments: argparse.Namespace) -> int:
         storms=(Storm(arguments.storm.upper()),) if arguments.storm else (),
         seed=arguments.seed,
     )
+    make_room(min(plan.connections or len(accounts), len(accounts)))
     try:
         report = asyncio.run(run_panels(plan))
     except OSError as error:
@@ -444,6 +447,10 @@ def _ip_camera(arguments: argparse.Namespace) -> int:
 
 def _webhook(arguments: argparse.Namespace) -> int:
     return webhook.run(arguments, until_told, _report)
+
+
+def _cap(arguments: argparse.Namespace) -> int:
+    return cap.run(arguments, until_told, _report)
 
 
 def _mqtt(arguments: argparse.Namespace) -> int:

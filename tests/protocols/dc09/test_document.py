@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = ["dc09.md", "sia-and-contact-id.md"]
+PAGES = ["dc09.md", "sia-and-contact-id.md", "reception.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
