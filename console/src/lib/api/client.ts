@@ -47,14 +47,9 @@ export function address(path: string, params: Params = {}): string {
   return ROOT + path + (text ? `?${text}` : '');
 }
 
-async function request<T>(
-  method: string,
-  path: string,
-  params: Params | undefined,
-  body: unknown,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': surroundings.language() };
+/** Asks and gives the answer when it is a good one. */
+async function ask(method: string, path: string, params: Params | undefined, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json, */*', 'Accept-Language': surroundings.language() };
   const isFile = body instanceof Blob;
   if (body !== undefined) headers['Content-Type'] = isFile ? 'application/octet-stream' : 'application/json';
   if (method !== 'GET') headers['X-CSRF-Token'] = surroundings.csrf();
@@ -68,32 +63,43 @@ async function request<T>(
       signal,
     });
   } catch (failure) {
-    if (failure instanceof DOMException && failure.name === 'AbortError') throw failure;
-    throw new ApiError('unreachable', 0, '', '');
+    throw passing(failure);
   }
-  if (response.ok) return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  if (response.ok) return response;
   const error = await problemOf(response);
   if (response.status === 401 && path !== '/session') surroundings.signedOut();
   throw error;
 }
 
+/** A request somebody gave up stays what it is; else the server was not reached. */
+const passing = (failure: unknown) =>
+  failure instanceof DOMException && failure.name === 'AbortError' ? failure : new ApiError('unreachable', 0, '', '');
+
+async function request<T>(method: string, path: string, params?: Params, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const response = await ask(method, path, params, body, signal);
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
 /** Reads bytes as they are, with what the server says about them. */
 async function bytes(path: string, params?: Params, signal?: AbortSignal): Promise<{ data: ArrayBuffer; headers: Headers }> {
-  let response: Response;
+  const response = await ask('GET', path, params, undefined, signal);
   try {
-    response = await fetch(address(path, params), {
-      headers: { 'Accept-Language': surroundings.language() },
-      credentials: 'same-origin',
-      signal,
-    });
-    if (response.ok) return { data: await response.arrayBuffer(), headers: response.headers };
+    return { data: await response.arrayBuffer(), headers: response.headers };
   } catch (failure) {
-    if (failure instanceof DOMException && failure.name === 'AbortError') throw failure;
-    throw new ApiError('unreachable', 0, '', '');
+    throw passing(failure);
   }
-  const error = await problemOf(response);
-  if (response.status === 401) surroundings.signedOut();
-  throw error;
+}
+
+/** Sends something and saves the file that is the answer, under the name the server gives it. Returns the name. */
+async function save(path: string, body: unknown): Promise<string> {
+  const response = await ask('POST', path, undefined, body, undefined);
+  const name = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1] ?? '';
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return name;
 }
 
 async function problemOf(response: Response): Promise<ApiError> {
@@ -118,10 +124,11 @@ export const api = {
   list: <T>(path: string, params?: Params, signal?: AbortSignal) =>
     request<Page<T>>('GET', path, params, undefined, signal),
   bytes,
-  post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, undefined, body, undefined),
+  save,
+  post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, undefined, body),
   /** Sends a file as it is. */
-  upload: <T>(path: string, file: Blob, params?: Params) => request<T>('POST', path, params, file, undefined),
-  put: <T>(path: string, body: unknown) => request<T>('PUT', path, undefined, body, undefined),
-  patch: <T>(path: string, body: unknown) => request<T>('PATCH', path, undefined, body, undefined),
-  delete: <T>(path: string) => request<T>('DELETE', path, undefined, undefined, undefined),
+  upload: <T>(path: string, file: Blob, params?: Params) => request<T>('POST', path, params, file),
+  put: <T>(path: string, body: unknown) => request<T>('PUT', path, undefined, body),
+  patch: <T>(path: string, body: unknown) => request<T>('PATCH', path, undefined, body),
+  delete: <T>(path: string) => request<T>('DELETE', path),
 };
