@@ -24,3 +24,14 @@ export interface TerminalState {
 
 export const INTERVALS = ['heartbeat_s', 'default_interval_s', 'emergency_interval_s', 'sleep_interval_s'] as const;
 export type Intervals = Record<(typeof INTERVALS)[number], number | null>;
+
+export interface Position {
+  at: string;
+  lon: number;
+  lat: number;
+  speed_kmh: number;
+  heading_deg: number;
+}
+
+/** A moment as a field of date and time holds it: local, to the minute. */
+export const localInput = (ms: number): string => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
