@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.web.conftest import WebHouse
 from tocsin.settings import known_settings
-from tocsin.web.settings_words import DESCRIPTIONS_ZH
+from tocsin.web.settings_words import DESCRIPTIONS_ZH, UNITS_ZH
 
 
 async def test_incidents_are_narrowed_by_kind_and_disposition(house: WebHouse) -> None:
@@ -73,3 +73,9 @@ async def test_settings_are_described_in_the_callers_language(house: WebHouse) -
 
 def test_every_setting_has_chinese_words_and_no_words_are_left_over() -> None:
     assert set(DESCRIPTIONS_ZH) == {name for name, _ in known_settings()}
+
+
+async def test_every_unit_of_a_setting_has_a_chinese_word(house: WebHouse) -> None:
+    async with house.client("admin") as client:
+        english = {one["unit"] for one in (await client.get("/api/v1/settings?lang=en")).json()["items"]}
+    assert set(UNITS_ZH) == english - {""}

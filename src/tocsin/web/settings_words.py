@@ -158,6 +158,57 @@ DESCRIPTIONS_ZH: Final[Mapping[str, str]] = {
 }
 
 
+UNITS_ZH: Final[Mapping[str, str]] = {
+    "seconds": "秒",
+    "hours": "小时",
+    "minutes": "分钟",
+    "days": "天",
+    "milliseconds": "毫秒",
+    "bytes": "字节",
+    "MB": "MB",
+    "MB/s": "MB/秒",
+    "kbit/s": "kbit/秒",
+    "1/s": "次/秒",
+    "percent": "百分比",
+    "port": "端口",
+    "ports": "端口范围",
+    "path": "路径",
+    "paths": "路径列表",
+    "path or s3://bucket/prefix": "路径或 s3://存储桶/前缀",
+    "address": "地址",
+    "URL": "网址",
+    "name": "名称",
+    "names": "名称列表",
+    "networks": "网段",
+    "secret": "机密",
+    "items": "项",
+    "connections": "连接数",
+    "signals": "信号数",
+    "messages": "报文数",
+    "reports": "汇报数",
+    "processes": "进程数",
+    "program": "程序",
+    "count": "次数",
+    "times": "倍",
+    "yes or no": "是／否",
+    "true or false": "是／否",
+    "word": "代号",
+    "text": "文本",
+    "version": "版本",
+    "id": "编号",
+    "id@host:port": "编号@主机:端口",
+    "cameras a minute": "路/分钟",
+    "udp, tcp_passive, tcp_active": "udp、tcp_passive、tcp_active",
+    "debug, info, warning, error": "debug、info、warning、error",
+    "auto, json, text": "auto、json、text",
+}
+
+
 def describe(name: str, english: str, language: str) -> str:
     """Return the description of a setting in the caller's language; the English one when there is no other."""
     return DESCRIPTIONS_ZH.get(name, english) if language.startswith("zh") else english
+
+
+def unit_of(english: str, language: str) -> str:
+    """Return the unit of a setting in the caller's language; the English one when there is no other."""
+    return UNITS_ZH.get(english, english) if language.startswith("zh") else english

@@ -14,7 +14,7 @@ from tocsin.web.api import objects_house
 from tocsin.web.api.audit import audit_head
 from tocsin.web.api.shapes import Page, listed, reply
 from tocsin.web.deps import House, Language, allowed
-from tocsin.web.settings_words import describe
+from tocsin.web.settings_words import describe, unit_of
 
 router = APIRouter(prefix="/api/v1", tags=["house"])
 RECENT = timedelta(minutes=10)
@@ -64,7 +64,7 @@ async def list_settings(
                 "default": one.default,
                 "source": one.source,
                 "description": describe(one.name, one.description, language),
-                "unit": one.unit,
+                "unit": unit_of(one.unit, language),
             }
             for one in house.settings()
         ],
