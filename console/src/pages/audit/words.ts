@@ -4,6 +4,7 @@ import type { AuditRecord } from '$lib/api/types';
 import { language } from '$lib/i18n/language.svelte';
 import { clockTime, count, dateTime, toMs } from '$lib/i18n/time';
 import { vocabulary } from '$lib/state/vocabulary.svelte';
+import { viewEndWords } from '../incidents/words';
 
 export interface NamedThing {
   kind: string;
@@ -304,6 +305,12 @@ const SUBJECT: Readonly<Record<string, () => string>> = {
   setting: m.audit_subject_settings,
   settings: m.audit_subject_settings,
   role: m.audit_subject_roles,
+  house: m.audit_subject_house,
+  import: m.audit_subject_import,
+  layout: m.audit_subject_layout,
+  profiles: m.audit_subject_profiles,
+  trial: m.audit_subject_trial,
+  upper_platform: m.audit_subject_upper_platform,
 };
 
 const RULE: Readonly<Record<string, () => string>> = {
@@ -499,6 +506,8 @@ const CONTROL_END: Readonly<Record<string, () => string>> = {
   stopped: m.audit_control_restarted,
 };
 
+const STATE: Readonly<Record<string, () => string>> = { ready: m.audit_state_ready, partial: m.audit_state_partial, failed: m.audit_state_failed };
+
 /** How the value of a detail reads, by the name of the detail. */
 const VALUE: Readonly<Record<string, (value: string) => string>> = {
   rule: ruleWords,
@@ -508,6 +517,7 @@ const VALUE: Readonly<Record<string, (value: string) => string>> = {
   verdict: (value) => VERDICT[value]?.() ?? value,
   roles: roleWords,
   roles_before: roleWords,
+  state: (value) => STATE[value]?.() ?? value,
 };
 
 const IS_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
@@ -532,6 +542,7 @@ export function detailLines(record: AuditRecord, names: Names): DetailLine[] {
     const ms = IS_TIME.test(value) ? toMs(value) : null;
     if (ms !== null) return new Date(ms).toDateString() === new Date(atMs).toDateString() ? clockTime(ms, language.current) : dateTime(ms, atMs, language.current);
     if (key === 'reason' && record.action === 'incident.parked') return vocabulary.say('park_reasons', value);
+    if (key === 'reason' && record.action === 'view.ended') return viewEndWords(value);
     if (key === 'reason' && record.action === 'control.ended') return CONTROL_END[value]?.() ?? value;
     return VALUE[key]?.(value) ?? value;
   };

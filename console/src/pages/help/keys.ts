@@ -165,5 +165,6 @@ export const GROUPS: readonly KeyGroup[] = [
   },
 ];
 
-const SHOWN: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc' };
+const SHOWN: Readonly<Record<string, string>> = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', PageUp: 'PgUp', PageDown: 'PgDn', Escape: 'Esc' };
+/** A key as it is printed on a keyboard. */
 export const showKey = (key: string): string => SHOWN[key] ?? (key.length === 1 ? key.toUpperCase() : key);
