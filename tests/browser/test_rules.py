@@ -15,13 +15,13 @@ WORDS = {
         "new": "New rule…", "name": "Name", "why": "Why", "try": "Try on the last 30 days", "save": "Save",
         "acts": "Held and hidden", "repairs": "Repairs", "history": "History (v1)", "change": "Change…",
         "on": "In force", "off": "off", "close": "Close", "does": "What it does",
-        "measures": "Measures",
+        "measures": "Measures", "later": "Later:", "stale": "try again",
     },
     "zh-CN": {
         "new": "新建规则…", "name": "名称", "why": "原因", "try": "用最近 30 天试运行", "save": "保存",
         "acts": "暂缓与归并", "repairs": "报修建议", "history": "历史（v1）", "change": "修改…",
         "on": "启用", "off": "已停用", "close": "关闭", "does": "作用",
-        "measures": "指标",
+        "measures": "指标", "later": "推迟：", "stale": "规则已改动，请重新试运行",
     },
 }  # fmt: skip
 
@@ -39,15 +39,21 @@ def test_a_rule_is_tried_adopted_and_switched_off(language: str, theme: Theme, t
 
     expect(page.get_by_role("button", name=words["new"])).to_be_enabled()
     picture("list-before")
+    town.alarm_of("museum", "BA", "2")
     page.get_by_role("button", name=words["new"]).click()
     dialog = seat.dialog()
-    dialog.get_by_label(words["does"]).select_option("chatter")
+    dialog.get_by_label(words["does"]).select_option("cancel_window")
     name = f"chatter {language}"
     dialog.get_by_label(words["name"]).fill(name)
     dialog.get_by_label(words["why"]).fill("the wind")
     dialog.get_by_role("button", name=words["try"]).click()
-    expect(dialog.locator(".reg-say")).to_contain_text("30")
+    expect(dialog.locator(".kinds")).to_contain_text(words["later"])
+    expect(dialog.locator("tbody tr").first).to_be_visible()
     picture("tried")
+    dialog.get_by_label(words["does"]).select_option("chatter")
+    expect(dialog.locator(".reg-say")).to_contain_text(words["stale"])
+    dialog.get_by_role("button", name=words["try"]).click()
+    expect(dialog.locator(".reg-say")).not_to_contain_text(words["stale"])
     dialog.get_by_role("button", name=words["save"], exact=True).click()
     row = page.get_by_role("row").filter(has_text=name)
     expect(row).to_have_count(1)

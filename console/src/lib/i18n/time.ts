@@ -93,6 +93,9 @@ export function duration(ms: number, tag: LanguageTag): string {
   return `${Math.floor(hours / 24)} ${zh ? '天' : 'd'} ${hours % 24} ${zh ? '小时' : 'h'}`;
 }
 
+/** A duration somebody chose: `3 min`, `24 h`, `1 min 30 s`; no part that is nothing. */
+export const setDuration = (ms: number, tag: LanguageTag): string => duration(Math.max(10_000, ms), tag).replace(/ 0?0 (s|min|h|秒|分|小时)$/, '');
+
 /** `350 m`, `1,240 m`; `350 米`. */
 export function distance(metres: number, tag: LanguageTag): string {
   return `${count(Math.round(metres), tag)} ${tag === 'zh-CN' ? '米' : 'm'}`;

@@ -44,8 +44,9 @@ export interface Measures {
   chattering: number;
   stale: number;
 }
+/** `3.5 %`, `81 %`; `81%`. */
 export const share = (value: number) =>
-  new Intl.NumberFormat(language.current, { style: 'percent', maximumFractionDigits: value < 0.1 ? 1 : 0 }).format(value);
+  `${new Intl.NumberFormat(language.current, { maximumFractionDigits: value < 0.1 ? 1 : 0 }).format(value * 100)}${language.current === 'zh-CN' ? '%' : ' %'}`;
 export const number = (value: number) => new Intl.NumberFormat(language.current, { maximumFractionDigits: 1 }).format(value);
 /** The local day of a time, as the filters of the incidents take it. */
 export function dayOf(at: string): string {

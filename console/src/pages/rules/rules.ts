@@ -1,7 +1,7 @@
 /** Alarm rules as the interface tells them, and their words. */
 import * as m from '$m';
 import { language } from '$lib/i18n/language.svelte';
-import { count, duration } from '$lib/i18n/time';
+import { count, duration, setDuration } from '$lib/i18n/time';
 import { registry } from '$lib/registry/registry.svelte';
 import type { Tone } from '$lib/ui/StateMark.svelte';
 
@@ -166,9 +166,9 @@ const KIND: Readonly<Record<string, () => string>> = {
 };
 export const kindOf = (key: string, n: number) => `${(KIND[key] ?? (() => key))()} ${count(n, language.current)}`;
 
-/** `30 s`, `45 min 00 s`; a number without a unit as it is. */
+/** `30 s`, `45 min`; a number without a unit as it is. */
 export const knobText = (knob: Knob, value: number) =>
-  knob.unit === 's' ? duration(Math.max(10_000, value * 1000), language.current) : String(value);
+  knob.unit === 's' ? setDuration(value * 1000, language.current) : String(value);
 
 /** What would come of an event, in one line. */
 export function outcome(one: Outcome): string {
