@@ -69,6 +69,12 @@ def test_an_onvif_camera_is_entered_and_shows_a_picture(language: str, town: Tow
         channel = until(lambda: town.ask("GET", f"/cameras?device_id={made['id']}")["items"])[0]
         page.reload()
         expect(page.get_by_text(is_a).first).to_be_visible()
+        wired = page.get_by_label("DI_1")
+        wired.select_option("fire")
+        page.locator("section:has(#inputs-title)").get_by_role("checkbox").check()
+        page.locator("section:has(#inputs-title) button.primary").click()
+        until(lambda: town.ask("GET", f"/devices/{made['id']}")["settings"].get("inputs") == {"DI_1": "fire inverted"})
+        expect(page.locator("section:has(#inputs-title) button.primary")).to_be_disabled()
         page.screenshot(path=SCREENSHOTS / f"onvif-device-{language}.png", full_page=True)
         wanted = {"version": channel["version"], "owner": "Town", "purpose": "Test", "place_id": place["id"]}
         town.ask("PATCH", f"/cameras/{channel['id']}", wanted)

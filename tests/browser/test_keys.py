@@ -146,3 +146,35 @@ def _walk(page: Page, most: int) -> list[dict[str, object]]:
             break
         stops.append(stop)
     return stops
+
+
+def test_the_menu_of_the_seat_opens_moves_and_leaves_by_keys(town: Town, open_seat: OpenSeat) -> None:
+    seat = open_seat("en").sign_in()
+    keys, page = seat.page.keyboard, seat.page
+    button, menu = page.locator("header button.seat"), page.get_by_role("menu")
+    items = menu.locator("[role^=menuitem]")
+    for key, n in (("Enter", 0), ("Space", 0), ("ArrowDown", 0), ("ArrowUp", -1)):
+        button.focus()
+        keys.press(key)
+        expect(items.nth(n)).to_be_focused()
+        assert seat.violations() == []
+        keys.press("Escape")
+        expect(menu).to_have_count(0)
+        expect(button).to_be_focused()
+    keys.press("ArrowDown")
+    keys.press("End")
+    expect(items.last).to_be_focused()
+    keys.press("ArrowDown")
+    expect(items.first).to_be_focused()
+    keys.press("d")  # Dark
+    expect(page.get_by_role("menuitemradio", name="Dark")).to_be_focused()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.get_by_role("menuitemradio", name="Light")).to_be_checked()  # and the menu stays
+    keys.press("q")
+    keys.press("Enter")
+    expect(page).to_have_url(f"{town.url}/quarantine")
+    expect(menu).to_have_count(0)
+    button.click()
+    page.locator("main h1").click()
+    expect(menu).to_have_count(0)

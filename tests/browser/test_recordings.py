@@ -15,8 +15,8 @@ from tests.browser.town import Town, until
 pytestmark = pytest.mark.browser
 
 WORDS = {
-    "en": ("Show recordings", "The day before", "Patrol", "Look until", "Pause", "Play", "recorded"),
-    "zh-CN": ("查看录像", "前一天", "巡", "查看至", "暂停", "播放", "有录像"),
+    "en": ("Show recordings", "The day before", "Patrol", "Look until", "Pause", "Play", "recorded", "more min"),
+    "zh-CN": ("查看录像", "前一天", "巡", "查看至", "暂停", "播放", "有录像", "续看"),
 }
 # The time code at the top of a drawn picture, milliseconds since 1970; 0 when it cannot be read.
 TIME_CODE = """video => {
@@ -64,7 +64,7 @@ def _told(seat: Seat) -> float:
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_a_recording_is_played_steered_and_tells_its_time(language: str, town: Town, open_seat: OpenSeat) -> None:
-    show, before, patrol, until_words, pause, play, recorded = WORDS[language]
+    show, before, patrol, until_words, pause, play, recorded, renew = WORDS[language]
     theme = "dark" if language == "en" else "light"
     seat = open_seat(language, theme, height=1500).sign_in(path=f"/cameras/{town.camera}")
     page = seat.page
@@ -101,6 +101,8 @@ def test_a_recording_is_played_steered_and_tells_its_time(language: str, town: T
     page.get_by_role("button", name="4×").click()
     begin = _drawn(seat)
     until(lambda: _drawn(seat) - begin > 8_000)
+    page.get_by_role("button", name=renew).click()
+    until(lambda: list(town.ask("GET", "/audit?action=view.renewed&limit=1")["items"]))
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.locator(".recordings").screenshot(path=SCREENSHOTS / f"recordings-{language}-{theme}.png")
     assert seat.violations() == []

@@ -31,6 +31,13 @@ WORDS = {
         "taken": "The terminal has taken it.",
         "ask": "Ask for its intervals",
         "heartbeat": "Heartbeat (s)",
+        "positions": "Where it was…",
+        "purpose": "Purpose",
+        "read": "Read",
+        "close": "Close",
+        "restart": "Restart…",
+        "restart_do": "Restart",
+        "restarted": "The terminal has taken it and restarts.",
         "release": "Allow another terminal",
         "unregistered": "The next terminal that registers is taken.",
     },
@@ -50,6 +57,13 @@ WORDS = {
         "taken": "终端已收到。",
         "ask": "查询终端参数",
         "heartbeat": "心跳间隔（秒）",
+        "positions": "查询位置…",
+        "purpose": "用途",
+        "read": "查询",
+        "close": "关闭",
+        "restart": "重启…",
+        "restart_do": "重启",
+        "restarted": "终端已接受，正在重启。",
         "release": "允许更换终端",
         "unregistered": "下一台注册的终端将被接受。",
     },
@@ -97,6 +111,17 @@ def test_a_terminal_is_entered_told_asked_and_exchanged(language: str, town: Tow
         page.get_by_role("button", name=words["ask"]).click()
         expect(page.get_by_label(words["heartbeat"])).to_have_value("60")
         page.screenshot(path=SCREENSHOTS / f"terminal-page-{language}-{theme}.png")
+        page.get_by_role("button", name=words["positions"]).click()
+        seat.dialog().get_by_label(words["purpose"]).select_option("maintenance")
+        seat.dialog().get_by_role("button", name=words["read"], exact=True).click()
+        expect(seat.dialog().locator("[aria-live] p")).to_be_visible()
+        seat.dialog().screenshot(path=SCREENSHOTS / f"terminal-positions-{language}-{theme}.png")
+        reading = town.ask("GET", f"/audit?subject={device_id}&action=terminal.positions_read")["items"]
+        assert [one["detail"]["purpose"] for one in reading] == ["maintenance"]
+        seat.dialog().locator(".actions").get_by_role("button", name=words["close"]).click()
+        page.get_by_role("button", name=words["restart"]).click()
+        seat.dialog().get_by_role("button", name=words["restart_do"], exact=True).click()
+        expect(page.get_by_text(words["restarted"]).first).to_be_visible()
         page.get_by_role("button", name=words["release"]).click()
         seat.dialog().screenshot(path=SCREENSHOTS / f"terminal-release-{language}-{theme}.png")
         seat.dialog().get_by_role("button", name=words["release"]).click()

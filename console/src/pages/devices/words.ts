@@ -2,10 +2,10 @@
 import * as m from '$m';
 import type { Device } from '$lib/api/types';
 
-/** A panel's account with receiver and prefix where they are set, or the 20-digit id. */
+/** A panel's account with receiver and prefix where they are set, the 20-digit id, or the address something is called at. */
 export function addressOf(device: Device): string {
-  const { account, prefix, receiver, gb_id } = device.address;
-  if (gb_id) return gb_id;
+  const { account, prefix, receiver, gb_id, url } = device.address;
+  if (gb_id || url) return gb_id || url || '';
   return [account, receiver && `R${receiver}`, prefix && `L${prefix}`].filter(Boolean).join(' ');
 }
 
