@@ -69,7 +69,7 @@ def test_an_onvif_camera_is_entered_and_shows_a_picture(language: str, town: Tow
         channel = until(lambda: town.ask("GET", f"/cameras?device_id={made['id']}")["items"])[0]
         page.reload()
         expect(page.get_by_text(is_a).first).to_be_visible()
-        wired = page.get_by_label("DI_1")
+        wired = page.get_by_role("combobox", name="DI_1")
         wired.select_option("fire")
         page.locator("section:has(#inputs-title)").get_by_role("checkbox").check()
         page.locator("section:has(#inputs-title) button.primary").click()

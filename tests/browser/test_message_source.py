@@ -49,9 +49,11 @@ def test_a_webhook_is_entered_keyed_and_tried(language: str, theme: Theme, town:
     page.get_by_label(words["codes"], exact=True).fill("27 = door_forced\n1 = access_granted")
     page.get_by_role("button", name=words["enter"], exact=True).click()
 
+    make = page.get_by_role("button", name=words["make"], exact=True)
+    expect(make).to_be_visible()
     expect(page.get_by_text(f"/api/v1/ingest/{account}")).to_be_visible()
     device_id = page.url.rpartition("/")[2]
-    page.get_by_role("button", name=words["make"], exact=True).click()
+    make.click()
     expect(seat.dialog().get_by_test_id("secret")).not_to_have_text("")
     picture("secret")
     seat.dialog().get_by_role("button", name=words["copied"], exact=True).click()
