@@ -149,7 +149,7 @@ def _walk(page: Page, most: int) -> list[dict[str, object]]:
 
 
 def test_the_menu_of_the_seat_opens_moves_and_leaves_by_keys(town: Town, open_seat: OpenSeat) -> None:
-    seat = open_seat("en").sign_in()
+    seat = open_seat("en").sign_in(path="/help")
     keys, page = seat.page.keyboard, seat.page
     button, menu = page.locator("header button.seat"), page.get_by_role("menu")
     items = menu.locator("[role^=menuitem]")
