@@ -21,6 +21,7 @@ from tocsin.domain.control_service import ControlService
 from tocsin.domain.downloads import DownloadService
 from tocsin.domain.holds import HoldService
 from tocsin.domain.intake import Intake
+from tocsin.domain.load_service import FloodWatch
 from tocsin.domain.notices import ClockWatch, NoticeBoard
 from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_rounds import PictureRounds
@@ -44,6 +45,7 @@ FLUSH_S: Final = 5.0
 TIMED_S: Final = 1.0
 REPAIR_S: Final = 30.0
 CLOCK_S: Final = 5.0
+FLOOD_S: Final = 10.0
 SEEN_S: Final = 30.0
 TRIM_S: Final = 60.0
 FORECAST_S: Final = 600.0
@@ -104,6 +106,7 @@ def spawn_all(
         Timed("alarm rules", TIMED_S, intake.release_due),
         Timed("unknown zones", FLUSH_S, lambda: intake.unknown_zones.settle(store)),
         Timed("clock", CLOCK_S, watch.check),
+        Timed("floods", FLOOD_S, FloodWatch(store, notices).check),
         Timed("camera health", FLUSH_S, health.check),
         Timed("picture checks", TRIM_S, health.check_pictures),
         Timed("snapshots", FLUSH_S, snapshots.check),

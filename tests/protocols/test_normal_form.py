@@ -100,8 +100,18 @@ def test_one_happening_is_one_event_whatever_the_protocol() -> None:
     assert found == [wanted] * 4
 
 
-def test_what_a_code_may_be_said_to_mean_is_every_event_of_contact_id() -> None:
+def test_what_a_code_may_be_said_to_mean_is_every_event_of_every_table() -> None:
     said = meanings()
-    assert len(said) == 2 * len(cid_codes.CODES)
+    assert len(said) == len(EVENTS) > 2 * len(cid_codes.CODES)
+    assert {name.partition(":")[0] for name in said} >= {
+        "cid",
+        "sia",
+        "onvif",
+        "gb28181",
+        "jt808",
+        "message",
+        "surgard",
+    }
+    assert all(len(name) <= 32 for name in said)
     assert said["cid:1110"].category is Category.FIRE
     assert said["cid:3110"].kind is EventKind.RESTORE

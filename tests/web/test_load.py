@@ -8,6 +8,7 @@ from tests.support.clocks import START
 from tests.support.house import LONE_PANEL, PANEL, PEOPLE, SHOP_PANEL, burglary, event, signal_of
 from tests.web.conftest import WebHouse
 from tocsin.base.normal import Category, EventKind
+from tocsin.domain.load_service import FloodWatch
 
 
 async def test_a_flood_is_told_grouped_and_its_low_class_closed_with_one_reason(house: WebHouse) -> None:
@@ -18,7 +19,11 @@ async def test_a_flood_is_told_grouped_and_its_low_class_closed_with_one_reason(
         await house.intake.accept(signal_of(mains, device_id=SHOP_PANEL, after_s=second))
     await house.intake.accept(signal_of(burglary(), after_s=700, device_id=PANEL))
     house.clock.advance(30)
+    flood = FloodWatch(house.store, house.services.notices)
+    await flood.check()
     async with house.client("li") as li:
+        (notice,) = (await li.get("/api/v1/status?lang=en")).json()["notices"]
+        assert (notice["key"], notice["words"].startswith("Flood: 12 alarms")) == ("load.flood", True)
         now = (await li.get("/api/v1/alarm-load/now?lang=en")).json()
         assert (now["flood_since"], now["flood_alarms"]) == ("2026-11-22T02:14:07.000000Z", 12)
         burglaries, powers = now["groups"]
@@ -40,6 +45,10 @@ async def test_a_flood_is_told_grouped_and_its_low_class_closed_with_one_reason(
         assert [group["kind"] for group in (await li.get("/api/v1/alarm-load/now")).json()["groups"]] == ["burglary"]
     async with house.client("auditor") as auditor:
         assert (await auditor.post("/api/v1/alarm-load/close", json=body)).status_code == 403
+    house.clock.advance(3600)
+    await flood.check()
+    async with house.client("li") as li:
+        assert (await li.get("/api/v1/status")).json()["notices"] == []
 
 
 async def test_measures_name_the_seat_and_the_sources(house: WebHouse) -> None:

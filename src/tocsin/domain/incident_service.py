@@ -16,6 +16,7 @@ from tocsin.domain.alarms import Alarm
 from tocsin.domain.assignments import AssignmentState
 from tocsin.domain.incident_detail import AlarmFilter, IncidentDetail, IncidentFilter, NoteKind, SignalFilter
 from tocsin.domain.incidents import Incident, StampName, Verdict
+from tocsin.domain.outages import outage_page
 from tocsin.domain.refusals import UseCases, require
 from tocsin.domain.signals import StoredSignal
 
@@ -53,6 +54,10 @@ class IncidentService(UseCases):
     async def signal(self, signal_id: str, *, actor: Actor) -> tuple[StoredSignal, tuple[str, ...]]:
         """Return one signal with the ids of its alarms. Errors: FORBIDDEN, NOT_FOUND."""
         return await self._store.read(_get_signal, signal_id, actor)
+
+    async def outage(self, incident_id: str, *, actor: Actor, after: str = "", limit: int = 100) -> dict[str, object]:
+        """Return the outage an incident stands for and a page of its devices. Errors: FORBIDDEN, NOT_FOUND."""
+        return await self._store.read(outage_page, incident_id, actor, after, limit)
 
     async def alarm_count_since(self, since: datetime, *, actor: Actor) -> int:
         """Return how many alarms came in since a time, within the actor's scope."""

@@ -11,11 +11,12 @@ from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso, iso_us, to_us
 from tocsin.domain import incident_acts
-from tocsin.domain.access import Actor, Permission
-from tocsin.domain.alarm_load import MIX, Load, floods, measure
+from tocsin.domain.access import Actor, Permission, Scope
+from tocsin.domain.alarm_load import MIX, Flood, Load, floods, measure
 from tocsin.domain.alarm_rules import LIFE_SAFETY
 from tocsin.domain.incident_detail import NoteKind
 from tocsin.domain.incidents import Incident, Verdict
+from tocsin.domain.notices import FLOOD, NoticeBoard, Severity
 from tocsin.domain.refusals import UseCases, require
 from tocsin.domain.store import Store
 
@@ -108,6 +109,31 @@ class LoadService(UseCases):
             else:
                 closed.append(incident_id)
         return {"closed": closed, "left": left}
+
+
+class FloodWatch:
+    """Tells the room when more comes than can be decided about, and when that is over."""
+
+    def __init__(self, store: Store, notices: NoticeBoard) -> None:
+        self._store = store
+        self._notices = notices
+
+    async def check(self) -> None:
+        """Raise the notice of a flood, or clear it. Call it every few seconds."""
+        flood, seats = await self._store.read(_flood)
+        if flood is None:
+            self._notices.clear_transient(FLOOD)
+        else:
+            params = {"alarms": flood.alarms, "seats": seats}
+            self._notices.raise_transient(FLOOD, Severity.WARNING, params=params)
+
+
+def _flood(tx: Any) -> tuple[Flood | None, int]:
+    """Return the flood of the whole house that lasts, and the seats on duty."""
+    seats = max(1, tx.load.seats_on_duty(tx.now))
+    rows = tx.load.alarms(tx.now - LOOK_BACK, tx.now, visible_to=Scope(("",)))
+    found = floods([row.at_us for row in rows], to_us(tx.now), seats)
+    return (found[-1] if found and found[-1].to_us is None else None), seats
 
 
 def _now(tx: Any, actor: Actor) -> dict[str, object]:

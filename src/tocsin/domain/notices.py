@@ -23,6 +23,7 @@ from tocsin.domain.store import Store
 STORE_FAILING: Final = "store.failing"
 CLOCK_STEPPED: Final = "clock.stepped"
 GATEWAY_DOWN: Final = "gateway.down"
+FLOOD: Final = "load.flood"
 UNATTENDED: Final = "incident_unattended"
 CLOCK_STEP_S: Final = 2.0
 CLOCK_NOTICE_LASTS: Final = timedelta(minutes=10)
@@ -61,6 +62,11 @@ WORDS: Final = Words(
         "audit.broken": (
             "The audit chain does not verify: {problem}",
             "审计链校验未通过：{problem}",
+        ),
+        FLOOD: (
+            "Flood: {alarms} alarms since it began, more than {seats} seats can decide about. Alike ones can be closed "
+            "together on the page of the load.",
+            "警情洪峰：开始以来已有 {alarms} 条报警，超出 {seats} 个席位的处理能力。可在“负荷”页对同类警情批量处置。",
         ),
         "disk.low": ("Only {free_mb} MB are left on the disk.", "磁盘仅剩 {free_mb} MB。"),
     }

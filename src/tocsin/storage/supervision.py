@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tupl
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
 from tocsin.domain.access import Scope
+from tocsin.domain.outages import LostDevice, OutageRow
 from tocsin.domain.own_silence import Silence
 from tocsin.domain.paths import PathState, StoredPath
 from tocsin.domain.supervision_causes import Cause, CauseKind, Outage
@@ -22,35 +22,6 @@ from tocsin.storage.tables_supervision import device_paths, outage_devices, outa
 
 CHUNK = 200
 _RANK = func.coalesce(outage_devices.c.back_at_us, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class OutageRow:
-    """An outage as it stands, counted."""
-
-    id: str
-    kind: str
-    value: str
-    size: int
-    opened_at: datetime
-    ended_at: datetime | None
-    lost: int
-    back: int
-
-
-@dataclass(frozen=True, slots=True)
-class LostDevice:
-    """A device on an outage's list."""
-
-    device_id: str
-    name: str
-    name_en: str
-    kind: str
-    account: str
-    jurisdiction_id: str
-    lost_at: datetime
-    back_at: datetime | None
-    cursor: tuple[int, int, str]
 
 
 class SupervisionRepository:

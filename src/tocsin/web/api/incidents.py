@@ -18,6 +18,7 @@ from tocsin.web.api import objects_incidents
 from tocsin.web.api.cameras import camera_form
 from tocsin.web.api.shapes import (
     After,
+    Cursor,
     Filter,
     In,
     Limit,
@@ -156,6 +157,17 @@ async def list_incidents(
 async def read_incident(incident_id: str, house: House, actor: Reader, language: Language) -> Response:
     """Read an incident with everything that hangs on it. Errors: not_found."""
     return await _full(house, await house.incidents.get(incident_id, actor=actor), language)
+
+
+@router.get("/{incident_id}/outage", response_model=objects_incidents.Outage)
+async def read_outage(
+    incident_id: str, house: House, actor: Reader, after: Cursor = "", limit: Limit = 100
+) -> Response:
+    """Read the outage an incident stands for: its cause, its counts, its devices, those still away first.
+
+    Errors: not_found when it stands for none.
+    """
+    return reply(await house.incidents.outage(incident_id, actor=actor, after=after, limit=limit))
 
 
 @router.post("/{incident_id}/claim", response_model=Full)

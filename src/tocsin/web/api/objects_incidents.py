@@ -235,3 +235,31 @@ class Plan(Out):
     dispositions: list[str]
     false_causes: list[str]
     version: int
+
+
+class LostDevice(Out):
+    """A device of an outage; `back_at` is null while it is away."""
+
+    device_id: Id
+    name: str
+    name_en: str
+    kind: str
+    account: str
+    jurisdiction_id: Id
+    lost_at: Time
+    back_at: Time | None
+
+
+class Outage(Out):
+    """Many devices that fell silent by one cause; `size` could be heard when it began. Items as the caller may see."""
+
+    id: Id
+    cause: Literal["receiver", "line", "network", "feeder", "town", "county"]
+    value: str
+    size: int
+    opened_at: Time
+    ended_at: Time | None
+    lost: int
+    back: int
+    items: list[LostDevice]
+    next: str | None
