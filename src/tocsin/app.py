@@ -153,7 +153,7 @@ from tocsin.storage.heads import HeadsFile
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
-from tocsin.web.metrics import counter, gauge, histogram
+from tocsin.web.metrics import counter, gauge, gauge_of, histogram
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
 
@@ -507,6 +507,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         warnings=WarningService(store, settings.cap.sender, encode_warning),
         take_webhook=messages.webhook.take,
         read_message=preview,
+        gateways=gateways.forms,
     )
 
     def on_store_health(health: StoreHealth) -> None:
@@ -536,26 +537,26 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "live streams", streams.start, streams.stop)
     await _start_part(stack, "playbacks", playbacks.start, playbacks.stop)
     await _start_part(stack, "downloads", downloads.start, downloads.stop)
-    await _start_part(stack, f"SIP on {settings.sip.host} port {settings.sip.port}", sip.start, sip.stop, "sip.port")
-    await _start_part(stack, "GB/T 28181", gb28181.start, gb28181.stop)
-    await _start_part(stack, "door intercoms", intercoms.start, intercoms.stop)
-    await _start_part(stack, "RTSP cameras", rtsp.start, rtsp.stop)
-    await _start_part(stack, "ONVIF cameras", onvif.start, onvif.stop)
-    stack.push_async_callback(trials.stop)
-    await _start_part(stack, "camera control", control.start, control.stop)
-    await _start_part(stack, "speaking", speaking.start, speaking.stop)
-    await _start_part(stack, "platforms above", cascade.start, cascade.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
+    await terminals.start()
+    gateways.add(f"SIP on {settings.sip.host} port {settings.sip.port}", sip, "sip.port", serves=("gb28181", "sip"))
+    gateways.add("GB/T 28181", gb28181, serves=("gb28181",))
+    gateways.add("RTSP cameras", rtsp, serves=("rtsp",))
+    gateways.add("ONVIF cameras", onvif, serves=("onvif",))
     gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port", serves=("dc09",))
     gateways.add("hardware receivers", receivers, "the ports of [receivers]", serves=(*RECEIVERS, "relayed"))
     gateways.add("MQTT", messages.mqtt, "mqtt.url", serves=("mqtt",))
     gateways.add(f"JT/T 808 port {settings.jt808.port}", jt808, "jt808.port", serves=("jt808",))
-    await terminals.start()
     gateways.add("feeds of public warnings", messages.feeds, serves=("cap",))
     gateways.on_change = notices.note_gateway
     gateways.on_listening = supervision.note_listening
     stack.push_async_callback(gateways.stop)
     await gateways.start()
+    await _start_part(stack, "door intercoms", intercoms.start, intercoms.stop)
+    stack.push_async_callback(trials.stop)
+    await _start_part(stack, "camera control", control.start, control.stop)
+    await _start_part(stack, "speaking", speaking.start, speaking.stop)
+    await _start_part(stack, "platforms above", cascade.start, cascade.stop)
 
     if recorder is not None:
         await recording.keep_days(store, clock)
@@ -759,11 +760,13 @@ def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
 
 
 def _gateway_metrics(gateways: Gateways, receivers: ReceiverGateway) -> Iterable[Metric]:
-    yield gauge("receiver_connections", "Open connections of hardware receivers", len(receivers.links))
+    yield gauge("receiver_connections", "Open connections of hardware receivers", len(receivers.connections))
     for name, value in sorted(receivers.counters.items()):
         yield counter(f"receiver_{name}", f"Hardware receivers: {name}", value)
     yield gauge("gateways_down", "Gateways that are being started again", sum(not s.is_up for s in gateways.standings))
     yield counter("gateway_restarts", "Gateways started again", sum(s.restarts for s in gateways.standings))
+    each = {standing.name: float(standing.is_up) for standing in gateways.standings}
+    yield gauge_of("gateway_up", "1 while a gateway works, by its name", "gateway", each)
 
 
 def _jt808_metrics(jt808: Jt808Gateway, terminals: TerminalIntake) -> Iterable[Metric]:

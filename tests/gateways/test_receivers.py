@@ -14,6 +14,7 @@ from tests.support.dc09 import NotedTouches, WaitingIntake
 from tocsin.domain.directory import Source
 from tocsin.domain.intake_rules import LastSignal, is_duplicate
 from tocsin.domain.spoken import RECEIVERS
+from tocsin.gateways.door import Limits
 from tocsin.gateways.receivers import FIRST_PAUSE_S, ReceiverGateway, ReceiversConfig
 from tocsin.protocols.contact_id.payload import CidReport
 from tocsin.protocols.dc09.messages import Header
@@ -221,7 +222,7 @@ async def test_a_receiver_with_a_port_is_called_and_called_again() -> None:
             assert await answer(reader) == ACK
             assert ("receiver-9", "") in house.supervision.touches
             writer.close()
-            await house.until(lambda: not house.gateway.links)
+            await house.until(lambda: not house.gateway.connections)
             if number == 1:
                 await asyncio.sleep(0)
                 await house.until(lambda: bool(house.clock._sleepers))
@@ -232,9 +233,9 @@ async def test_a_receiver_with_a_port_is_called_and_called_again() -> None:
 
 async def test_a_silent_line_is_closed_and_a_crowd_is_refused() -> None:
     house = House()
-    house.gateway.config = ReceiversConfig(max_connections=1)
+    house.gateway.limits = Limits(1)
     async with started(house), dialled(house, "surgard") as (reader, _):
-        await house.until(lambda: len(house.gateway.links) == 1)
+        await house.until(lambda: len(house.gateway.connections) == 1)
         async with dialled(house, "surgard") as (crowded, _writer):
             assert await answer(crowded) == b""
         for _ in range(30):

@@ -40,6 +40,12 @@ class Supervisor:
         self.health[name] = TaskHealth(name)
         self._tasks[name] = asyncio.create_task(self._keep(name, run), name=name)
 
+    def check(self) -> None:
+        """Raise when a task has ended that should run for ever. Errors: RuntimeError naming it."""
+        for name, task in self._tasks.items():
+            if task.done():
+                raise RuntimeError(f"the task {name} has ended")
+
     async def stop(self) -> None:
         """Cancel every task and wait for its end."""
         tasks = list(self._tasks.values())

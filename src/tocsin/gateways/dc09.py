@@ -2,16 +2,13 @@
 
 Signals are handed in without waiting for one another, so thousands of sockets, or one that sends ahead, share the
 commits of the store; the answers of one connection still leave in order. What may be answered is decided by the codec's
-`Receiver`. Everything that grows has a bound: connections, connections per address, signals waiting for the store
-(reading stops there, and the peers' own buffers fill), octets kept per connection.
+`Receiver`. Who may come in and when reading stops is the `Door`'s (`gateways/door.py`); octets kept per connection have
+a bound of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
-from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -33,6 +30,7 @@ from tocsin.gateways.dc09_links import (
     NoAnswer,
     bind_ports,
 )
+from tocsin.gateways.door import Door, Limits
 from tocsin.protocols.dc09 import xdata
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.protocols.dc09.frame import BadFrame, Frame
@@ -43,10 +41,6 @@ from tocsin.protocols.dc09.session import AccountRules, Flag, Reason, Received, 
 log = structlog.get_logger(__name__)
 
 SWEEP_S: Final = 1.0
-STALLED_AFTER_S: Final = 2.0
-NOTED_AGAIN_AFTER_S: Final = 60.0
-MAX_NOTED: Final = 4096
-STOP_WAIT_S: Final = 3.0
 
 _FAULT_OF_REASON: Final[dict[str, str]] = {
     Reason.DOWNGRADE: "security.downgrade",
@@ -124,7 +118,7 @@ class Dc09Health:
     receive_buffer_bytes: int
 
 
-class Dc09Gateway:
+class Dc09Gateway(Door[Connection]):
     """Receives DC-09 for one address and port."""
 
     def __init__(
@@ -136,12 +130,11 @@ class Dc09Gateway:
         clock: Clock,
         keys: Keys | None = None,
     ) -> None:
+        limits = Limits(
+            config.max_connections, config.max_connections_per_address, config.exempt_networks, config.max_waiting
+        )
+        super().__init__("dc09", limits, clock)
         self.config = config
-        self.counters: Counter[str] = Counter()
-        self.waiting = 0
-        self.is_stalled = False
-        self.clock = clock
-        self.connections: set[Connection] = set()
         self.inside_frame: set[Connection] = set()
         self.read_buffer = bytearray(READ_BYTES)
         self._intake = intake
@@ -150,14 +143,7 @@ class Dc09Gateway:
         self._keys = keys
         self._receiver = Receiver(self._find_account, answers_duh=config.answers_duh)
         self._rules: dict[str, tuple[Dc09Account, AccountRules]] = {}
-        self._exempt = tuple(ipaddress.ip_network(text, strict=False) for text in config.exempt_networks)
-        self._per_address: Counter[str] = Counter()
-        self._noted: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._ready: list[Connection] = []
-        self._held: set[Connection] = set()
-        self._last_progress_s = 0.0
-        self._nothing_waits = asyncio.Event()
-        self._is_stopping = False
         self._server: asyncio.Server | None = None
         self._udp: DatagramPort | None = None
         self._tasks = Supervisor(clock)
@@ -167,7 +153,7 @@ class Dc09Gateway:
     async def start(self) -> None:
         """Listen. Errors: UNAVAILABLE, with the port named, when somebody else has it."""
         config = self.config
-        self._is_stopping = False
+        self.is_stopping = False
         tcp, udp = bind_ports(config.host, config.port, tcp=config.tcp, udp=config.udp)
         loop = asyncio.get_running_loop()
         if tcp is not None:
@@ -186,16 +172,11 @@ class Dc09Gateway:
 
     async def stop(self) -> None:
         """Stop reading, answer what is still being committed, and close everything."""
-        self._is_stopping = True
         if self._server is not None:
             self._server.close()
         if self._udp is not None:
             self._udp.pause()
-        for connection in self.connections:
-            connection.hold()
-        if self.waiting and not self.is_stalled:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nothing_waits.wait(), STOP_WAIT_S)
+        await self.drain()
         await self._tasks.stop()
         self._write_ready()
         for connection in list(self.connections):
@@ -251,7 +232,7 @@ class Dc09Gateway:
         """Commit what cannot be trusted or read. Link tests and stale clocks repeat for ever: one record a minute."""
         self.counters[f"refused_{received.reason}"] += 1
         is_repeating = received.header is not None and received.header.token in LINK_TESTS
-        is_new = self._is_new(received.account, received.reason)
+        is_new = self.is_new(received.account, received.reason)
         fault = _FAULT_OF_REASON.get(received.reason)
         if fault is not None and received.owner:
             self._supervision.note_fault(received.owner, now, fault, self._skew_s(received, now))
@@ -269,25 +250,20 @@ class Dc09Gateway:
 
     def _commit(self, received: Received, answer: Answer, now: datetime) -> None:
         signal = self._signal(received, answer, now)
-        if self.waiting == 0:
-            self._last_progress_s = self.clock.monotonic()
         try:
             future = self._intake.accept(signal)
         except TocsinError as error:
-            self._note_failure(error)
+            self.note_failure(error)
             answer.settle(None)
             return
-        self.waiting += 1
-        self._nothing_waits.clear()
+        self.begin()
         answer.received = received
         future.add_done_callback(answer.committed)
 
     def committed(self, answer: Answer, future: asyncio.Future[Receipt]) -> None:
         """Answer a signal whose commit has ended, well or not; without a commit nothing is answered."""
-        self.waiting -= 1
-        self._last_progress_s = self.clock.monotonic()
         if future.cancelled() or (error := future.exception()) is not None:
-            self._note_failure(None if future.cancelled() else error)
+            self.note_failure(None if future.cancelled() else error)
             answer.settle(None)
         else:
             receipt, received, now = future.result(), answer.received, self.clock.now()
@@ -297,13 +273,7 @@ class Dc09Gateway:
                 self.counters["duplicates"] += 1
             if reply is not None and not isinstance(answer, NoAnswer):
                 self._intake.acknowledged(receipt.arrival_id, now)
-        if self.is_stalled:
-            self.is_stalled = False
-            log.info("dc09 store answers again")
-        if not self.waiting:
-            self._nothing_waits.set()
-        if self._is_reading_held and not self._is_stopping and self.waiting <= self.config.max_waiting // 2:
-            self._release()
+        self.end()
 
     def _signal(self, received: Received, answer: Answer, now: datetime) -> Signal:
         message = received.message
@@ -388,45 +358,18 @@ class Dc09Gateway:
             if self._keys is not None:
                 self._keys.confirmed(device_id, found.keys[0])
 
-    def _is_new(self, account: str, reason: str) -> bool:
-        """Say whether this has not been seen within a minute; the memory of it is bounded."""
-        now_s = self.clock.monotonic()
-        key = (account, reason)
-        noted_s = self._noted.get(key)
-        if noted_s is not None and now_s - noted_s < NOTED_AGAIN_AFTER_S:
-            return False
-        self._noted[key] = now_s
-        self._noted.move_to_end(key)
-        if len(self._noted) > MAX_NOTED:
-            self._noted.popitem(last=False)
-        return True
-
-    def _note_failure(self, error: BaseException | None) -> None:
-        self.counters["not_committed"] += 1
-        if self._is_new("", "not_committed"):
-            log.error("dc09 signal not committed, no answer sent", error=str(error) if error else "cancelled")
-
     def note_foreign(self, peer: str, host: str, kind: str) -> None:
         """Count and, once a minute for each address, log a peer that does not speak DC-09."""
         self.counters["foreign_protocol"] += 1
-        if self._is_new(host, "foreign_protocol"):
+        if self.is_new(host, "foreign_protocol"):
             log.warning("dc09 peer speaks something else", peer=peer, looks_like=kind)
 
     # --- flow
 
     @property
-    def is_full(self) -> bool:
-        """Whether reading should stop: too much waits for the store, or the store does not answer."""
-        return self.is_stalled or self._is_stopping or self.waiting >= self.config.max_waiting
-
-    @property
-    def _is_reading_held(self) -> bool:
-        return bool(self._held) or (self._udp is not None and not self._udp.is_reading)
-
-    def hold(self, connection: Connection) -> None:
-        """Remember a connection that stopped reading until the store has caught up."""
-        self._held.add(connection)
-        self.counters["held"] += 1
+    def is_reading_held(self) -> bool:
+        """Whether a connection or the UDP socket is not read from."""
+        return super().is_reading_held or (self._udp is not None and not self._udp.is_reading)
 
     def write_soon(self, connection: Connection) -> None:
         """Write the connection's answers once all commits of this turn are known, in one call."""
@@ -439,12 +382,11 @@ class Dc09Gateway:
         for connection in ready:
             connection.write_answers()
 
-    def _release(self) -> None:
+    def read_again(self) -> None:
+        """Read from the UDP socket and those that were held."""
         if self._udp is not None:
             self._udp.resume()
-        held, self._held = self._held, set()
-        for connection in held:
-            connection.release()
+        super().read_again()
 
     async def _sweep(self) -> None:
         """Close what is too slow or too silent, and notice a store that has stopped."""
@@ -459,43 +401,13 @@ class Dc09Gateway:
                 idle_round_s = now_s
                 for connection in [c for c in self.connections if now_s - c.heard_s > self.config.idle_timeout_s]:
                     connection.close("idle")
-            if self.waiting and not self.is_stalled and now_s - self._last_progress_s > STALLED_AFTER_S:
-                self.is_stalled = True
-                self.counters["stalls"] += 1
-                log.error("dc09 store does not answer, reading stopped", waiting=self.waiting)
-                if self._udp is not None:
-                    self._udp.pause()
+            if self.watch_store(now_s) and self._udp is not None:
+                self._udp.pause()
 
-    # --- connections
-
-    def admit(self, connection: Connection, host: str) -> str:
-        """Count a new connection in; return why not, or ""."""
-        if len(self.connections) >= self.config.max_connections:
-            return "too_many_connections"
-        if self._per_address[host] >= self.config.max_connections_per_address and not self._is_exempt(host):
-            return "too_many_from_address"
-        self._per_address[host] += 1
-        self.connections.add(connection)
-        self.counters["connections"] += 1
-        return ""
-
-    def leave(self, connection: Connection, host: str) -> None:
-        """Count a connection out."""
-        if connection not in self.connections:
-            return
-        self.connections.discard(connection)
+    def leave(self, connection: Connection, host: str) -> bool:
+        """Count a connection out; say whether it was in."""
         self.inside_frame.discard(connection)
-        self._held.discard(connection)
-        self._per_address[host] -= 1
-        if self._per_address[host] <= 0:
-            del self._per_address[host]
-
-    def _is_exempt(self, host: str) -> bool:
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._exempt)
+        return super().leave(connection, host)
 
 
 _NOTHING = Payload(())

@@ -231,6 +231,7 @@ class Gb28181Gateway:
         self._open: OrderedDict[tuple[str, str], Timeline] = OrderedDict()
         self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._pending_left = PENDING_A_SWEEP
+        self._is_wired = False
         self._swept_at = clock.monotonic()
         self._supervisor = Supervisor(clock)
         self._on_registered: Callable[[str], None] = lambda device_id: None
@@ -242,12 +243,14 @@ class Gb28181Gateway:
 
     async def start(self) -> None:
         """Take over SIP's registrations and messages; end what an earlier run left open."""
-        self._sip.handle("REGISTER", self._register)
-        self._sip.handle("MESSAGE", self._message)
-        self._sip.handle("NOTIFY", self._message)
-        self._sip.handle("INVITE", self._invite)
-        self._sip.use_short_way(self.keepalive)
-        self._sip.on_disconnect(self._disconnected)
+        if not self._is_wired:  # started again: others may stand before us by now
+            self._is_wired = True
+            self._sip.handle("REGISTER", self._register)
+            self._sip.handle("MESSAGE", self._message)
+            self._sip.handle("NOTIFY", self._message)
+            self._sip.handle("INVITE", self._invite)
+            self._sip.use_short_way(self.keepalive)
+            self._sip.on_disconnect(self._disconnected)
         self._swept_at = self._clock.monotonic()
         self.calls.restore()
         self._supervisor.spawn("gb28181 sweep", self._sweep_forever)
@@ -267,6 +270,10 @@ class Gb28181Gateway:
         await self._alarms.stop()
         for device in self.table:
             self._report_seen(device)
+
+    def check(self) -> None:
+        """Raise when a task that never ends has ended."""
+        self._supervisor.check()
 
     def health(self) -> GbHealth:
         """Return counters."""

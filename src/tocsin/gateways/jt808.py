@@ -1,16 +1,13 @@
 """JT/T 808 over TCP: terminals registered and authenticated, their reports handed in, answers after the commit.
 
 A connection belongs to one terminal. Until it has shown its code nothing it says counts; what nobody has entered stands
-in quarantine, once a minute. Everything that grows has a bound: connections, connections per address, reports waiting
-for the store (reading stops there), parts of long messages, octets kept per connection.
+in quarantine, once a minute. Who may come in and when reading stops is the `Door`'s (`gateways/door.py`); parts of long
+messages and octets kept per connection have bounds of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
-from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +22,7 @@ from tocsin.base.tasks import Supervisor
 from tocsin.domain.directory import Source
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.domain.terminals import Position, Report, Terminal
+from tocsin.gateways.door import Door, Limits
 from tocsin.gateways.jt808_links import Connection, Session
 from tocsin.protocols.jt808 import alarms
 from tocsin.protocols.jt808.frame import BadFrame, Frame
@@ -53,12 +51,8 @@ log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 2048
 SWEEP_S: Final = 1.0
-STALLED_AFTER_S: Final = 2.0
 ADMITTED_WITHIN_S: Final = 30.0
 CONFIRM_AGAIN_S: Final = 30.0
-NOTED_AGAIN_AFTER_S: Final = 60.0
-MAX_NOTED: Final = 4096
-STOP_WAIT_S: Final = 3.0
 MAX_UNASKED: Final = 64
 
 
@@ -147,7 +141,7 @@ class _Due:
         self.signals: list[str] = []
 
 
-class Jt808Gateway:
+class Jt808Gateway(Door[Connection]):
     """Receives terminals at one address and port."""
 
     def __init__(
@@ -159,26 +153,18 @@ class Jt808Gateway:
         supervision: Supervision,
         clock: Clock,
     ) -> None:
+        limits = Limits(
+            config.max_connections, config.max_connections_per_address, config.exempt_networks, config.max_waiting
+        )
+        super().__init__("jt808", limits, clock)
         self.config = config
-        self.counters: Counter[str] = Counter()
-        self.waiting = 0
-        self.is_stalled = False
-        self.clock = clock
-        self.connections: set[Connection] = set()
         self.sessions: dict[str, Connection] = {}
         self._terminals = terminals
         self._intake = intake
         self._devices = devices
         self._supervision = supervision
-        self._exempt = tuple(ipaddress.ip_network(text, strict=False) for text in config.exempt_networks)
-        self._per_address: Counter[str] = Counter()
-        self._noted: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._ready: list[Connection] = []
-        self._held: set[Connection] = set()
         self._admitting: set[asyncio.Task[None]] = set()
-        self._last_progress_s = 0.0
-        self._nothing_waits = asyncio.Event()
-        self._is_stopping = False
         self._server: asyncio.Server | None = None
         self._tasks = Supervisor(clock)
         self._readers: dict[int, Callable[[Connection, Session, Frame, Body], None]] = {
@@ -197,7 +183,7 @@ class Jt808Gateway:
 
     async def start(self) -> None:
         """Listen. Errors: OSError when somebody else has the port."""
-        self._is_stopping = False
+        self.is_stopping = False
         loop = asyncio.get_running_loop()
         config = self.config
         self._server = await loop.create_server(lambda: Connection(self), config.host, config.port, backlog=BACKLOG)
@@ -206,15 +192,9 @@ class Jt808Gateway:
 
     async def stop(self) -> None:
         """Stop reading, answer what is still being committed, and close everything."""
-        self._is_stopping = True
         if self._server is not None:
             self._server.close()
-        for connection in self.connections:
-            connection.hold()
-        if self.waiting and not self.is_stalled:
-            self._nothing_waits.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nothing_waits.wait(), STOP_WAIT_S)
+        await self.drain()
         await self._tasks.stop()
         for task in self._admitting:
             task.cancel()
@@ -290,7 +270,7 @@ class Jt808Gateway:
         """Answer nothing to who has not shown a code; one that was taken out of the registry is closed."""
         self.counters["not_admitted"] += 1
         if source is None:
-            if self._is_new(frame.phone, "unknown_account"):
+            if self.is_new(frame.phone, "unknown_account"):
                 self._put_aside(connection, frame, None, "unknown_account", None)
             if connection.session is not None:
                 connection.close("retired")
@@ -316,15 +296,15 @@ class Jt808Gateway:
         try:
             future = self._intake.accept(signal)
         except TocsinError as error:
-            self._note_failure(error)
+            self.note_failure(error)
             return
-        self._begin(1)
+        self.begin()
         future.add_done_callback(partial(self._aside, connection, frame, result))
 
     def _aside(self, connection: Connection, frame: Frame, result: int | None, future: asyncio.Future[Receipt]) -> None:
-        self._end()
+        self.end()
         if future.cancelled() or (error := future.exception()) is not None:
-            self._note_failure(None if future.cancelled() else error)
+            self.note_failure(None if future.cancelled() else error)
         elif result is not None:
             connection.acknowledge(frame, result)
 
@@ -341,7 +321,7 @@ class Jt808Gateway:
             connection.acknowledge(frame, Result.BAD_MESSAGE)
             return
         if source is None:
-            if self._is_new(frame.phone, "unknown_account"):
+            if self.is_new(frame.phone, "unknown_account"):
                 log.warning("jt808 unknown terminal", phone=frame.phone, peer=connection.peer)
                 self._put_aside(connection, frame, None, "unknown_account", None)
             if isinstance(body, Registration):
@@ -362,7 +342,7 @@ class Jt808Gateway:
             elif isinstance(body, Authentication):
                 await self._authenticate(connection, frame, body, source)
         except TocsinError as error:  # the store: no answer, the terminal asks again
-            self._note_failure(error)
+            self.note_failure(error)
         finally:
             connection.is_being_admitted = False
 
@@ -420,7 +400,7 @@ class Jt808Gateway:
         self.counters["reports"] += len(locations)
         if not body.is_whole or len(locations) < len(body.locations):
             self.counters["bad_batch"] += 1
-            if self._is_new(frame.phone, "bad_batch"):
+            if self.is_new(frame.phone, "bad_batch"):
                 self._put_aside(connection, frame, session.device_id, "unreadable", None)
         if locations:
             self._hand_in(connection, session, frame, locations, is_batch=True)
@@ -457,19 +437,19 @@ class Jt808Gateway:
             try:
                 future = self._terminals.accept(report)
             except TocsinError as error:
-                self._note_failure(error)
+                self.note_failure(error)
                 due.has_failed = True
                 continue
-            self._begin(1)
+            self.begin()
             future.add_done_callback(partial(self._committed, due))
 
     def _committed(self, due: _Due, future: asyncio.Future[str]) -> None:
         """Answer a message once all of it is committed; without a commit nothing is answered."""
-        self._end()
+        self.end()
         due.left -= 1
         if future.cancelled() or (error := future.exception()) is not None:
             due.has_failed = True
-            self._note_failure(None if future.cancelled() else error)
+            self.note_failure(None if future.cancelled() else error)
         elif signal_id := future.result():
             due.signals.append(signal_id)
             self.counters["signals"] += 1
@@ -515,7 +495,7 @@ class Jt808Gateway:
         try:
             await self._terminals.unregister(session.device_id)
         except TocsinError as error:
-            self._note_failure(error)
+            self.note_failure(error)
             return
         finally:
             connection.is_being_admitted = False
@@ -571,16 +551,6 @@ class Jt808Gateway:
 
     # --- flow
 
-    @property
-    def is_full(self) -> bool:
-        """Whether reading should stop: too much waits for the store, or the store does not answer."""
-        return self.is_stalled or self._is_stopping or self.waiting >= self.config.max_waiting
-
-    def hold(self, connection: Connection) -> None:
-        """Remember a connection that stopped reading until the store has caught up."""
-        self._held.add(connection)
-        self.counters["held"] += 1
-
     def write_soon(self, connection: Connection) -> None:
         """Write the connection's answers once all commits of this turn are known, in one call."""
         if not self._ready:
@@ -592,74 +562,14 @@ class Jt808Gateway:
         for connection in ready:
             connection.flush()
 
-    def _begin(self, count: int) -> None:
-        if self.waiting == 0:
-            self._last_progress_s = self.clock.monotonic()
-        self.waiting += count
-
-    def _end(self) -> None:
-        self.waiting -= 1
-        self._last_progress_s = self.clock.monotonic()
-        if self.is_stalled:
-            self.is_stalled = False
-            log.info("jt808 store answers again")
-        if not self.waiting:
-            self._nothing_waits.set()
-        if self._held and not self._is_stopping and self.waiting <= self.config.max_waiting // 2:
-            held, self._held = self._held, set()
-            for connection in held:
-                connection.release()
-
-    def _note_failure(self, error: BaseException | None) -> None:
-        self.counters["not_committed"] += 1
-        if self._is_new("", "not_committed"):
-            log.error("jt808 report not committed, no answer sent", error=str(error) if error else "cancelled")
-
-    def _is_new(self, account: str, reason: str) -> bool:
-        """Say whether this has not been seen within a minute; the memory of it is bounded."""
-        now_s = self.clock.monotonic()
-        key = (account, reason)
-        noted_s = self._noted.get(key)
-        if noted_s is not None and now_s - noted_s < NOTED_AGAIN_AFTER_S:
-            return False
-        self._noted[key] = now_s
-        self._noted.move_to_end(key)
-        if len(self._noted) > MAX_NOTED:
-            self._noted.popitem(last=False)
-        return True
-
     # --- connections
 
-    def admit(self, connection: Connection, host: str) -> str:
-        """Count a new connection in; return why not, or ""."""
-        if len(self.connections) >= self.config.max_connections:
-            return "too_many_connections"
-        if self._per_address[host] >= self.config.max_connections_per_address and not self._is_exempt(host):
-            return "too_many_from_address"
-        self._per_address[host] += 1
-        self.connections.add(connection)
-        self.counters["connections"] += 1
-        return ""
-
-    def leave(self, connection: Connection, host: str) -> None:
-        """Count a connection out."""
-        if connection not in self.connections:
-            return
-        self.connections.discard(connection)
-        self._held.discard(connection)
-        self._per_address[host] -= 1
-        if self._per_address[host] <= 0:
-            del self._per_address[host]
+    def leave(self, connection: Connection, host: str) -> bool:
+        """Count a connection out, and its terminal as not connected; say whether it was in."""
         session = connection.session
         if session is not None and self.sessions.get(session.device_id) is connection:
             del self.sessions[session.device_id]
-
-    def _is_exempt(self, host: str) -> bool:
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._exempt)
+        return super().leave(connection, host)
 
     async def _sweep(self) -> None:
         """Close who does not show a code or is silent, ask for missing parts, notice a store that has stopped."""
@@ -668,9 +578,7 @@ class Jt808Gateway:
             now_s = self.clock.monotonic()
             for connection in list(self.connections):
                 self._look_at(connection, now_s)
-            if self.waiting and not self.is_stalled and now_s - self._last_progress_s > STALLED_AFTER_S:
-                self.is_stalled = True
-                log.warning("jt808 store does not answer, reading stopped", waiting=self.waiting)
+            self.watch_store(now_s)
 
     def _look_at(self, connection: Connection, now_s: float) -> None:
         session = connection.session

@@ -93,7 +93,14 @@ class OnvifGateway:
 
     async def start(self) -> None:
         """Begin to look after the cameras."""
+        if self._http.is_closed:
+            self._http = make_http()
         self._task = asyncio.create_task(self._look_forever(), name="onvif cameras")
+
+    def check(self) -> None:
+        """Raise when it does not look after the cameras any more."""
+        if self._task is None or self._task.done():
+            raise RuntimeError("the cameras are not looked after any more")
 
     async def stop(self) -> None:
         """Give the cameras their subscriptions back and end."""
@@ -101,6 +108,7 @@ class OnvifGateway:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.gather(*(known.puller.stop() for known in self._known.values() if known.puller is not None))
+        self._known.clear()
         await self._http.aclose()
 
     # --- looking after them ---

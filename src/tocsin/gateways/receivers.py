@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,7 @@ from tocsin.domain.directory import DirectoryDevice, Source
 from tocsin.domain.paths import Way
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.domain.spoken import RECEIVERS
+from tocsin.gateways.door import Door, Limits
 from tocsin.protocols.receiver_lines.line import Heartbeat, Item, Report
 from tocsin.protocols.receiver_lines.lines import LINES
 
@@ -42,7 +43,6 @@ CONNECT_WITHIN_S: Final = 10.0
 SILENT_MISSES: Final = 4
 SWEEP_S: Final = 5.0
 USUAL_HEARTBEAT_S: Final = 30.0
-NOTED_AGAIN_AFTER_S: Final = 60.0
 UNKNOWN_RECEIVER: Final = "unknown_receiver"
 
 
@@ -83,23 +83,20 @@ class ReceiversConfig:
     panel_utc_offset_s: float = 8 * 3600.0
 
 
-class ReceiverGateway:
+class ReceiverGateway(Door["Link"]):
     """Takes what hardware receivers send."""
 
     def __init__(
         self, config: ReceiversConfig, intake: Intake, accounts: Accounts, supervision: Supervision, clock: Clock
     ) -> None:
+        super().__init__("receivers", Limits(config.max_connections), clock)
         self.config = config
-        self.clock = clock
-        self.counters: Counter[str] = Counter()
-        self.links: set[Link] = set()
         self.intake = intake
         self._accounts = accounts
         self._supervision = supervision
         self._servers: dict[str, asyncio.Server] = {}
         self._calls: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._sweeper: asyncio.Task[None] | None = None
-        self._noted_s: dict[str, float] = {}
 
     # --- life
 
@@ -125,7 +122,7 @@ class ReceiverGateway:
         self._calls.clear()
         self._servers.clear()
         self._sweeper = None
-        for link in list(self.links):
+        for link in list(self.connections):
             link.close("stopped")
 
     def check(self) -> None:
@@ -163,7 +160,7 @@ class ReceiverGateway:
             if device_id not in self._calls:
                 task = asyncio.create_task(self._keep_calling(source), name=f"receiver {device_id}")
                 self._calls[device_id] = (source.url, task)
-        for link in list(self.links):
+        for link in list(self.connections):
             link.known_as(self._source_of(link))
 
     async def _keep_calling(self, source: Source) -> None:
@@ -179,7 +176,7 @@ class ReceiverGateway:
                 await asyncio.wait_for(connecting, CONNECT_WITHIN_S)
             except (OSError, TimeoutError) as error:
                 self.counters["calls_failed"] += 1
-                if self._is_new(source.device_id):
+                if self.is_new(source.device_id, "no_answer"):
                     log.warning("receiver does not answer", device_id=source.device_id, error=str(error))
             else:
                 pause_s = FIRST_PAUSE_S
@@ -192,16 +189,14 @@ class ReceiverGateway:
 
     # --- links call these
 
-    def admit(self, link: Link) -> str:
-        """Count a new connection in; return why not, or ""."""
-        if len(self.links) >= self.config.max_connections:
-            return "too_many_connections"
-        self.links.add(link)
-        self.counters["connections"] += 1
-        if link.source is None:
-            link.known_as(self._source_of(link))
-        if link.source is None and self._is_new(link.host):
-            log.warning("receiver nobody has entered", protocol=link.protocol, peer=link.peer)
+    def admit(self, connection: Link, host: str) -> str:
+        """Count a new connection in and find whose it is; return why not, or ""."""
+        if refused := super().admit(connection, host):
+            return refused
+        if connection.source is None:
+            connection.known_as(self._source_of(connection))
+        if connection.source is None and self.is_new(host, "nobody"):
+            log.warning("receiver nobody has entered", protocol=connection.protocol, peer=connection.peer)
         return ""
 
     def touch(self, link: Link) -> None:
@@ -239,12 +234,6 @@ class ReceiverGateway:
             repeat_within_s=REPEATED_WITHIN_S,
         )
 
-    def note_failure(self, error: BaseException | None) -> None:
-        """Count a signal that was not committed: nothing was answered and the receiver sends it again."""
-        self.counters["not_committed"] += 1
-        if self._is_new("not_committed"):
-            log.error("receiver signal not committed, no answer sent", error=str(error) if error else "cancelled")
-
     # --- inside
 
     def _source_of(self, link: Link) -> Source | None:
@@ -257,21 +246,12 @@ class ReceiverGateway:
                 return source
         return None
 
-    def _is_new(self, what: str) -> bool:
-        now_s = self.clock.monotonic()
-        if now_s - self._noted_s.get(what, -1e9) < NOTED_AGAIN_AFTER_S:
-            return False
-        if len(self._noted_s) > 1024:
-            self._noted_s.clear()
-        self._noted_s[what] = now_s
-        return True
-
     async def _sweep(self) -> None:
         """Close lines that have said nothing for several heartbeats: they are called again, or call again."""
         while True:
             await self.clock.sleep(SWEEP_S)
             now_s = self.clock.monotonic()
-            for link in list(self.links):
+            for link in list(self.connections):
                 usual_s = (link.source.poll_interval_s if link.source else 0.0) or USUAL_HEARTBEAT_S
                 if now_s - link.heard_s > SILENT_MISSES * usual_s:
                     link.close("silent")
@@ -308,7 +288,7 @@ class Link(asyncio.Protocol):
         name = transport.get_extra_info("peername") or ("", 0)
         self.host, self.peer = str(name[0]), f"{name[0]}:{name[1]}"
         self.heard_s = self._gateway.clock.monotonic()
-        if reason := self._gateway.admit(self):
+        if reason := self._gateway.admit(self, self.host):
             self.close(reason)
             return
         sock = transport.get_extra_info("socket")
@@ -319,7 +299,7 @@ class Link(asyncio.Protocol):
         """Forget the line; what was not answered comes again."""
         self._transport = None
         self._queue.clear()
-        self._gateway.links.discard(self)
+        self._gateway.leave(self, self.host)
         if self._ended is not None:
             self._ended.set()
 
@@ -341,7 +321,16 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._gateway.counters[f"closed_{reason}"] += 1
             self._transport.close()
-            self._gateway.links.discard(self)
+            self._gateway.leave(self, self.host)
+
+    def hold(self) -> None:
+        """Stop reading."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Read again, while there is room."""
+        self._follow()
 
     # inside
 

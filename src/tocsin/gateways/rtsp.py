@@ -102,6 +102,11 @@ class RtspGateway:
         """Begin to look after the cameras."""
         self._task = asyncio.create_task(self._look_forever(), name="rtsp cameras")
 
+    def check(self) -> None:
+        """Raise when it does not look after the cameras any more."""
+        if self._task is None or self._task.done():
+            raise RuntimeError("the cameras are not looked after any more")
+
     async def stop(self) -> None:
         """End it."""
         if self._task is not None:

@@ -80,6 +80,13 @@ class Gateways:
         """Add one; `setting` is named when its port is not free, `serves` are the protocols heard through it."""
         self.standings.append(Standing(name, gateway, setting, serves))
 
+    def forms(self) -> list[dict[str, object]]:
+        """Return how each stands, as the API shows it."""
+        return [
+            {"name": one.name, "is_up": one.is_up, "restarts": one.restarts, "reason": one.last_error}
+            for one in self.standings
+        ]
+
     async def start(self) -> None:
         """Start all. Errors: UNAVAILABLE, with the gateway named, when one cannot start; those before it are ended."""
         for standing in self.standings:

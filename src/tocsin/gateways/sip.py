@@ -222,9 +222,10 @@ class SipGateway:
     async def start(self) -> None:
         """Open the sockets. Raises OSError when an address or port is not free."""
         self._is_open = True
-        for tries_left in range(PORT_TRIES if self.config.port == 0 else 1, 0, -1):
+        port = self.config.port or self.port  # started again it keeps the port it had
+        for tries_left in range(PORT_TRIES if port == 0 else 1, 0, -1):
             try:
-                await self._listen(self.config.port)
+                await self._listen(port)
                 break
             except OSError:
                 self._close_listeners()
@@ -282,6 +283,17 @@ class SipGateway:
             served.take(Ended(by_peer=False))
         self._waiting.clear()
         self._calls.clear()
+        self._served = ServedCalls()
+        self._heap.clear()
+        self._alarm_at = float("inf")
+
+    def check(self) -> None:
+        """Raise when a socket it should have is closed."""
+        hosts = len(self.config.hosts)
+        if self.config.udp and (len(self._sockets) < hosts or any(made.fileno() < 0 for made in self._sockets)):
+            raise ConnectionError("the UDP port is closed")
+        if self.config.tcp and (len(self._servers) < hosts or not all(one.is_serving() for one in self._servers)):
+            raise ConnectionError("the TCP port is closed")
 
     def health(self) -> SipHealth:
         """Return the counters."""

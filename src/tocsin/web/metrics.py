@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -49,6 +49,14 @@ def gauge(name: str, text: str, value: float) -> Metric:
     """Return a gauge without labels; `name` without the prefix."""
     family = GaugeMetricFamily(f"tocsin_{name}", text)
     family.add_metric((), value)
+    return family
+
+
+def gauge_of(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Return a gauge with one label; `name` without the prefix."""
+    family = GaugeMetricFamily(f"tocsin_{name}", text, labels=(label,))
+    for value_of, value in values.items():
+        family.add_metric((value_of,), value)
     return family
 
 

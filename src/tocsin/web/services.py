@@ -216,6 +216,7 @@ class Services:
     recorder_desk: RecorderDesk | None = None
     warnings: WarningService | None = None
     take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None
+    gateways: Callable[[], list[dict[str, object]]] = list
     read_message: Callable[[bytes, MessageForm, str, datetime], tuple[Sequence[NormalEvent], int]] | None = None
     test_media: Callable[[], Awaitable[Any]] | None = None
     is_ready: Callable[[], bool] = lambda: True

@@ -37,6 +37,7 @@ async def read_status(house: House, actor: Annotated[Actor, allowed()], language
             "store": {"state": "ok" if health.is_ok else "failing", "reason": health.reason},
             "media": {"workers": media.workers, "alive": media.alive},
             "audit_head": {"seq": head["seq"], "at": head["at"]} if head["at"] else None,
+            "gateways": house.gateways(),
             "notices": await house.notices.shown_to(actor, language),
         }
     )

@@ -47,6 +47,15 @@ class Notice(Out):
     severity: str
 
 
+class GatewayState(Out):
+    """A gateway: whether it works, how often it was started again, and why it is down."""
+
+    name: str
+    is_up: bool
+    restarts: int
+    reason: str
+
+
 class Status(Out):
     """The house at a glance."""
 
@@ -58,6 +67,7 @@ class Status(Out):
     media: MediaState
     alarms_last_10_min: int
     audit_head: HeadRef | None
+    gateways: list[GatewayState]
     notices: list[Notice]
 
 
