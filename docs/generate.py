@@ -41,6 +41,9 @@ PERMISSION_WORDS = {
     Permission.INVITE_TEST: "send an installer a link to a device's test, and withdraw it",
     Permission.SHARE_CAMERAS: "enter upper platforms, choose what they see, agree on it",
     Permission.OPEN_DOOR: "open a door over an intercom's call one has in hand, with a reason",
+    Permission.READ_CONTACTS: "read whom to call about an account; each reading is a record",
+    Permission.MANAGE_CONTACTS: "enter contacts and passwords of premises, import and export them",
+    Permission.NOTE_ACCOUNT: "write notes for responders",
     Permission.STOP_SHARING: "see what upper platforms look at, and stop it at once",
 }
 

@@ -24,6 +24,7 @@ from tocsin import __version__, event_tables, recording, workers
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
+from tocsin.base.passwords import Passwords
 from tocsin.base.signing import load_house_key
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
@@ -44,6 +45,8 @@ from tocsin.configs import (
     sip_config,
     snapshot_reach,
 )
+from tocsin.domain.account_files import AccountFiles
+from tocsin.domain.account_service import AccountService
 from tocsin.domain.alarm_snapshots import AlarmSnapshots
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_desk import CameraDesk
@@ -150,6 +153,7 @@ from tocsin.protocols.gb28181.snapshot import picture_in
 from tocsin.settings import Settings, settings_in_force, upload_address
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
+from tocsin.storage.plan_folder import PlanFolder
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
@@ -416,7 +420,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     places = PlaceService(store, clock)
     devices = DeviceService(store, clock, vault, directory)
     cameras = ChannelService(store, clock, directory)
-    imports = ImportService(store, clock, places, devices, cameras)
+    account_files = AccountFiles(store, clock, recording.house_zone(settings))
+    imports = ImportService(store, clock, places, devices, cameras, account_files)
     stack.push_async_callback(imports.stop)
     rule_trials = RuleTrials(store, clock)
     stack.push_async_callback(rule_trials.stop_all)
@@ -433,6 +438,16 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         ProofService(store, recording.house_zone(settings)),
         StorageService(store, clock, volumes, notices, recording.tier_rules(settings)),
         tier_mover,
+    )
+    words_of_premises = Passwords()
+    stack.callback(words_of_premises.close)
+    accounts = AccountService(
+        store,
+        clock,
+        intake,
+        PlanFolder(settings.data / "plans"),
+        words_of_premises,
+        recording.house_zone(settings),
     )
     key = load_house_key(settings.signing_key_path)
     engine = RetentionEngine(store, clock, volumes, key, notices, recorder)
@@ -457,6 +472,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         trials=trials,
         terminals=TerminalService(store, Jt808Desk(jt808)),
         calls=intercoms.service,
+        accounts=accounts,
+        account_files=account_files,
         images=ImageService(store, directory.channel, control, OnvifImaging(onvif, directory.protocol_of)),
         profiles=ProfileService(store, directory),
         entry=lambda: entry_of_camera(settings),
@@ -568,6 +585,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         await clip_maker.start()
     stack.push_async_callback(clip_maker.stop)
     await acts.start()
+    await accounts.start()
     await engine.start()
     if tier_mover is not None:
         await tier_mover.start()
@@ -577,6 +595,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     server = make_server(app)
     supervisor.spawn("feed", app.state.feed.run)
     supervisor.spawn("directory", directory.keep_fresh)
+    supervisor.spawn("accounts", lambda: workers.every(clock, workers.DAYS_S, accounts.clear_over))
     supervisor.spawn("presses confirmed", terminals.keep_confirmed)
     supervisor.spawn("positions deleted", terminals.keep_bounded)
     supervisor.spawn("door calls deleted", intercoms.service.keep_bounded)

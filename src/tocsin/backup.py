@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import iso
-from tocsin.kept_files import KeptFile, check_files, copy_snapshots, kept_files
+from tocsin.kept_files import KeptFile, check_files, copy_files, kept_files
 from tocsin.settings import Settings
 from tocsin.storage import engine as engines
 from tocsin.verification import AuditReport, verify_audit, with_connection
@@ -78,8 +78,7 @@ def make_backup(
         if path.exists():
             _copy(path, part / path.name)
     files = {path.name: _sha256(path) for path in sorted(part.iterdir())}
-    if with_snapshots:
-        files |= _copy_snapshots(settings, part)
+    files |= _copy_kept(settings, part, with_snapshots=with_snapshots)
     manifest = {"version": version, "at": iso(at), "sha256": files}
     (part / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for path in part.rglob("*"):
@@ -97,25 +96,25 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _copy_snapshots(settings: Settings, part: Path) -> dict[str, str]:
-    """Copy the pictures the copied database knows. Errors: UNAVAILABLE when one is not what its record says."""
+def _copy_kept(settings: Settings, part: Path, *, with_snapshots: bool) -> dict[str, str]:
+    """Copy floor plans and pictures the copied database knows. Errors: UNAVAILABLE when one is not as recorded."""
 
     def _known(connection: Connection) -> list[KeptFile]:
-        return kept_files(connection, with_downloads=False)
+        return kept_files(connection, with_snapshots=with_snapshots, with_downloads=False)
 
     copied = part / "tocsin.sqlite3"
     url = f"sqlite:///{copied.absolute()}" if copied.exists() else settings.storage_url
     files = with_connection(url, _known)
     for leftover in ("-wal", "-shm"):
         copied.with_name(copied.name + leftover).unlink(missing_ok=True)
-    found = copy_snapshots(files, settings.data, part)
+    found = copy_files(files, settings.data, part)
     missing = {one.path for one in files} - set(found)
     still = {one.path for one in with_connection(settings.storage_url, _known)} if missing else set()
     report = check_files([one for one in files if one.path in found or one.path in still], part)
     if not report.holds:
         raise TocsinError(
             ErrorCode.UNAVAILABLE,
-            f"{len(report.problems)} snapshot(s) are not as recorded: {report.problems[0]}; kept in {part}. "
+            f"{len(report.problems)} picture(s) are not as recorded: {report.problems[0]}; kept in {part}. "
             "--without-snapshots leaves them out",
         )
     return found

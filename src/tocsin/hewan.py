@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.vault import load_vault
+from tocsin.domain import account_desk
 from tocsin.domain.access import Actor, Role
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.devices import CatalogEntry, Zone
@@ -153,6 +155,7 @@ class _Seeding:
         directory = Directory(store, load_vault(settings.secret_key_path))
         supervision = Supervision(store, directory, clock, Intake(store))
         self._clock = clock
+        self._store = store
         self._hewan = hewan
         self._recorder = RecorderDesk(store, directory, dict)
         self._places = PlaceService(store, clock)
@@ -317,6 +320,8 @@ class _Seeding:
                 await self._devices.link_cameras(
                     device.id, made.number, cameras, actor=self._actor, version=made.version
                 )
+        if "premises" in panel:
+            await self._store.run(_fill_account, self._actor, device.id, panel["premises"])
         kept = {name: panel[name] for name in ("key", "account", "transport", "format", "poll_interval_s")}
         return {**kept, "secret": key}
 
@@ -386,6 +391,14 @@ class _Seeding:
     async def _token(self, user_id: str, label: str, *, on_duty: bool | None = None) -> str:
         made = await self._users.make_token(user_id, actor=self._actor, label=label, on_duty=on_duty)
         return made.token
+
+
+def _fill_account(tx: Any, actor: Actor, device_id: str, premises: Mapping[str, Any]) -> None:
+    """Fill in what stands behind a panel."""
+    account_desk.change(tx, actor, tx.now, device_id, {"access": premises["access"]}, 1)
+    for contact in premises["contacts"]:
+        account_desk.add_contact(tx, actor, tx.now, device_id, contact, tx.now.date())
+    account_desk.add_note(tx, actor, device_id, premises["note"], tx.now + timedelta(days=30))
 
 
 def _plan(plan: Mapping[str, Any]) -> Plan:

@@ -1,4 +1,4 @@
-"""Places, devices, cameras, zones and links from a CSV or XLSX file: all lines are checked first, then all are entered.
+"""What a CSV or XLSX file lists, from places to contacts: all lines are checked first, then all are entered.
 
 What is there already and differs is changed, what is the same is left: the same file twice does nothing the second
 time. The data folder must be free: a running server would not hear of the new devices.
@@ -17,6 +17,7 @@ from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.sheets import write_csv, write_xlsx
 from tocsin.domain.access import Actor
+from tocsin.domain.account_files import AccountFiles
 from tocsin.domain.acts import house_actor
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
@@ -29,6 +30,7 @@ from tocsin.domain.import_undo import WORDS
 from tocsin.domain.import_undo_service import ImportUndo
 from tocsin.domain.registry import DeviceService, PlaceService
 from tocsin.folder import FolderLock, prepare_folder
+from tocsin.recording import house_zone
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
 
@@ -94,7 +96,9 @@ async def _import(
         clock = SystemClock()
         devices = DeviceService(store, clock, vault, directory)
         actor = house_actor("import")
-        importer = Importer(PlaceService(store, clock), devices, ChannelService(store, clock, directory), actor)
+        accounts = AccountFiles(store, clock, house_zone(settings))
+        cameras = ChannelService(store, clock, directory)
+        importer = Importer(PlaceService(store, clock), devices, cameras, accounts, actor)
         await importer.load()
         plans, wrong = await plan_all(importer, kind, rows)
         if wrong:

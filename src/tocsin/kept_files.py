@@ -1,4 +1,4 @@
-"""Checking kept pictures and recordings against their hashes, from outside the server; copying pictures into a backup.
+"""Checking kept files against their hashes, from outside the server; copying pictures and floor plans into a backup.
 
 The hash that counts is the one in the audit record, written when the file came; the row must say the same.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from tocsin.domain.accounts import plan_file
+from tocsin.storage.tables_accounts import account_plans
 from tocsin.storage.tables_clips import clips
 from tocsin.storage.tables_people import downloads
 from tocsin.storage.tables_proof import audit
@@ -22,8 +24,9 @@ from tocsin.storage.tables_snapshots import snapshots
 SNAPSHOTS = "snapshots"
 DOWNLOADS = "downloads"
 CLIPS = "clips"
+PLANS = "plans"
 _IS_OVER = clips.c.due_at_us.is_(None)  # before, its record is still to come
-_CAME = ("snapshot.received", "download.finished", "download.partial", "clip.made")
+_CAME = ("snapshot.received", "download.finished", "download.partial", "clip.made", "account.plan_added")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,19 @@ class FilesReport:
         return not self.problems
 
 
-def kept_files(connection: Connection, *, with_downloads: bool = True) -> list[KeptFile]:
-    """Return the files that rows stand for: snapshots; `with_downloads` also downloads nobody took yet, and clips."""
+def kept_files(connection: Connection, *, with_snapshots: bool = True, with_downloads: bool = True) -> list[KeptFile]:
+    """Return the files that rows stand for: floor plans; `with_snapshots` also pictures cameras took;
+    `with_downloads` also downloads nobody took yet, and clips.
+    """
     known = [
-        (f"{SNAPSHOTS}/{row.id}.jpg", row.id, row.sha256)
-        for row in connection.execute(select(snapshots.c.id, snapshots.c.sha256).order_by(snapshots.c.id))
+        (f"{PLANS}/{plan_file(row.id, row.form)}", row.id, row.sha256)
+        for row in connection.execute(select(account_plans).order_by(account_plans.c.id))
     ]
+    if with_snapshots:
+        known += [
+            (f"{SNAPSHOTS}/{row.id}.jpg", row.id, row.sha256)
+            for row in connection.execute(select(snapshots.c.id, snapshots.c.sha256).order_by(snapshots.c.id))
+        ]
     if with_downloads:
         asked = select(downloads.c.id, downloads.c.sha256).where(downloads.c.state.in_(("finished", "partial")))
         known += [
@@ -82,8 +92,8 @@ def check_files(
     return FilesReport(len(files), tuple(problems))
 
 
-def copy_snapshots(files: list[KeptFile], data: Path, target: Path) -> dict[str, str]:
-    """Copy pictures and return the SHA-256 of each copy by its path; one deleted meanwhile is left out."""
+def copy_files(files: list[KeptFile], data: Path, target: Path) -> dict[str, str]:
+    """Copy files and return the SHA-256 of each copy by its path; one deleted meanwhile is left out."""
     copied: dict[str, str] = {}
     for one in files:
         source, copy = data / one.path, target / one.path
@@ -114,7 +124,8 @@ def _recorded(connection: Connection) -> dict[str, str]:
         select(audit.c.subject_id, audit.c.detail).where(audit.c.action.in_(_CAME)).order_by(audit.c.seq)
     )
     for row in rows:
-        found[row.subject_id] = str(json.loads(row.detail).get("sha256", ""))
+        detail = json.loads(row.detail)
+        found[detail.get("plan_id") or row.subject_id] = str(detail.get("sha256", ""))
     return found
 
 

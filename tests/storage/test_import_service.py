@@ -9,6 +9,7 @@ from tests.support.registry import HOUSE, INSTALLER_A, House, make_house
 from tests.support.stores import clock, database_url, heads_path, postgresql_server, store  # noqa: F401
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.sheets import write_csv
+from tocsin.domain.account_files import AccountFiles
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.registry import PlaceService
@@ -26,7 +27,9 @@ async def house(store: AnyStore, clock: FixedClock) -> House:  # noqa: F811
 def imports(house: House) -> ImportService:
     places = PlaceService(house.store, house.clock)
     cameras = ChannelService(house.store, house.clock, house.directory)
-    return ImportService(house.store, house.clock, places, house.devices, cameras)
+    return ImportService(
+        house.store, house.clock, places, house.devices, cameras, AccountFiles(house.store, house.clock)
+    )
 
 
 async def test_devices_of_a_file_are_known_to_the_gateways_at_once(house: House, imports: ImportService) -> None:

@@ -25,6 +25,8 @@ from tocsin.base.ids import new_id
 from tocsin.base.log import set_up_log
 from tocsin.base.passwords import Passwords
 from tocsin.base.vault import Vault
+from tocsin.domain.account_files import AccountFiles
+from tocsin.domain.account_service import AccountService
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_groups import CameraGroupService
 from tocsin.domain.cameras import ChannelService
@@ -77,6 +79,7 @@ from tocsin.protocols.gb28181 import timeline
 from tocsin.settings import load_settings, settings_in_force
 from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
+from tocsin.storage.plan_folder import PlanFolder
 from tocsin.storage.store import SqliteStore
 from tocsin.web.app import make_app
 from tocsin.web.services import MediaHealth, Services
@@ -234,7 +237,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     (tmp_path / "static" / "assets" / "main-abc123.js").write_text("export {};")
     places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
     devices = DeviceService(store, clock, vault, directory)
-    imports = ImportService(store, clock, places, devices, cameras)
+    imports = ImportService(store, clock, places, devices, cameras, AccountFiles(store, clock))
     intake = Intake(store, zone=UTC)
     supervision = Supervision(store, directory, clock, intake)
     webhooks = WebhookGateway(
@@ -285,6 +288,8 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         zone_tests=ZoneTestService(store, clock),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=RuleTrials(store, clock),
+        account_files=AccountFiles(store, clock),
+        accounts=AccountService(store, clock, intake, PlanFolder(tmp_path / "plans"), passwords),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),
         words=timeline.WORDS,

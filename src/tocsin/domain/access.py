@@ -35,6 +35,9 @@ class Permission(StrEnum):
     STOP_SHARING = "stop_sharing"
     INVITE_TEST = "invite_test"
     OPEN_DOOR = "open_door"
+    READ_CONTACTS = "read_contacts"
+    MANAGE_CONTACTS = "manage_contacts"
+    NOTE_ACCOUNT = "note_account"
 
 
 class Role(StrEnum):
@@ -69,6 +72,8 @@ _OPERATOR = frozenset(
         Permission.SET_UNIT,
         Permission.INVITE_TEST,
         Permission.OPEN_DOOR,
+        Permission.READ_CONTACTS,
+        Permission.NOTE_ACCOUNT,
     }
 )
 
@@ -80,6 +85,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.MANAGE_PLANS,
         Permission.ARM_DEVICE,
         Permission.STOP_SHARING,
+        Permission.MANAGE_CONTACTS,
     },
     # No picture: who runs the house does not look through it.
     Role.ADMINISTRATOR: frozenset(
@@ -92,10 +98,19 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.SHARE_CAMERAS,
             Permission.STOP_SHARING,
             Permission.INVITE_TEST,
+            Permission.READ_CONTACTS,
+            Permission.MANAGE_CONTACTS,
+            Permission.NOTE_ACCOUNT,
         }
     ),
     Role.INSTALLER: frozenset(
-        {Permission.MANAGE_REGISTRY, Permission.READ_REGISTRY, Permission.VIEW_LIVE, Permission.ARM_DEVICE}
+        {
+            Permission.MANAGE_REGISTRY,
+            Permission.READ_REGISTRY,
+            Permission.VIEW_LIVE,
+            Permission.ARM_DEVICE,
+            Permission.NOTE_ACCOUNT,
+        }
     ),
     Role.AUDITOR: frozenset({Permission.READ_AUDIT, Permission.READ_INCIDENTS, Permission.READ_REGISTRY}),
 }

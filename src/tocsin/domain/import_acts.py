@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from tocsin.domain import registry
+from tocsin.domain import account_desk, registry
 from tocsin.domain.access import Actor
+from tocsin.domain.accounts import Account, AccountContact
 from tocsin.domain.cameras import change_channel
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.devices import Device, Zone
@@ -21,8 +22,9 @@ Work = Callable[[Any, Actor, datetime], Any]
 class Act:
     """A use case of one object. `work` returns what it saved; `asked`, `kind` and `subject_id` name a refusal of it.
 
-    `of` and `before` are for taking it back: what kind of object it is (place, device, channel or zone) and the values
-    it had. `code` is where it lies. `device_id` is the device that the gateways must read again, empty when none.
+    `of` and `before` are for taking it back: what kind of object it is (place, device, channel, zone, account or
+    contact) and the values it had. `code` is where it lies. `device_id` is the device that the gateways must read
+    again, empty when none.
     """
 
     asked: str
@@ -81,6 +83,25 @@ def link_cameras(known: Zone, cameras: tuple[str, ...], code: str) -> Act:
     """Return the setting of the cameras of a zone."""
     work = _of(registry.link_cameras, known.device_id, known.number, cameras, known.version)
     return Act("zone.linked", "device", known.device_id, work, "zone", {"cameras": list(known.cameras)}, code)
+
+
+def change_account(known: Account, changes: Mapping[str, Any], code: str) -> Act:
+    """Return the change of owner and way in."""
+    work = _of(account_desk.change, known.device_id, changes, known.version)
+    before = {name: getattr(known, name) for name in changes}
+    return Act("account.changed", "account", known.device_id, work, "account", before, code)
+
+
+def add_contact(device: Device, given: Mapping[str, Any], today: date) -> Act:
+    """Return the entry of a contact."""
+    work = _of(account_desk.add_contact, device.id, given, today)
+    return Act("account.contact_added", "account", device.id, work, "contact", {}, device.jurisdiction_code)
+
+
+def change_contact(known: AccountContact, changes: Mapping[str, Any], today: date, code: str) -> Act:
+    """Return the change of a contact."""
+    work = _of(account_desk.change_contact, known.id, changes, known.version, today)
+    return Act("account.contact_changed", "account", known.device_id, work, "contact", _before(known, changes), code)
 
 
 def _before(known: Any, changes: Mapping[str, Any]) -> dict[str, object]:

@@ -16,12 +16,19 @@ CAMERA: Final = (
 )  # fmt: skip
 ZONE: Final = ("account", "gb_id", "prefix", "receiver", "zone", "name", "name_en", "kind", "jurisdiction", "place")
 LINK: Final = ("account", "gb_id", "prefix", "receiver", "zone", "cameras")
+ACCOUNT: Final = ("device", "account", "gb_id", "prefix", "receiver", "owner", "access")
+CONTACT: Final = (
+    "device", "account", "gb_id", "prefix", "receiver", "contact", "role", "phone", "languages", "note", "review_on",
+    "ends_on",
+)  # fmt: skip
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "place": PLACE,
     "device": DEVICE,
     "camera": CAMERA,
     "zone": ZONE,
     "link": LINK,
+    "account": ACCOUNT,
+    "contact": CONTACT,
 }
 NUMBERS: Final = frozenset({"lon", "lat", "poll_interval_s", "bearing_deg", "fov_deg", "range_m"})
 CHINESE: Final[Mapping[str, str]] = {
@@ -57,6 +64,15 @@ CHINESE: Final[Mapping[str, str]] = {
     "loss_policy": "丢包策略",
     "zone": "防区号",
     "cameras": "关联摄像机",
+    "device": "设备标识",
+    "access": "进入方式",
+    "contact": "联系人",
+    "role": "身份",
+    "phone": "电话",
+    "languages": "语言",
+    "note": "联系备注",
+    "review_on": "复核日期",
+    "ends_on": "终止日期",
 }
 _BY_NAME: Final = {**{name: name for name in CHINESE}, **{chinese: name for name, chinese in CHINESE.items()}}
 
@@ -70,6 +86,10 @@ def column_of(header: str) -> str:
 def kind_of(columns: Iterable[str]) -> str:
     """Return what a file with these columns lists."""
     found = set(columns)
+    if "contact" in found:
+        return "contact"
+    if "access" in found:
+        return "account"
     if "cameras" in found:
         return "link"
     if "zone" in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -14,6 +15,8 @@ from tocsin.domain import devices as device_rules
 from tocsin.domain import import_acts as acts
 from tocsin.domain import places as place_rules
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.account_files import AccountFiles, KnownAccounts, contact_values
+from tocsin.domain.accounts import Account, changed_account, changed_contact, new_contact
 from tocsin.domain.acts import guard
 from tocsin.domain.alarms import zone_key
 from tocsin.domain.cameras import ChannelService
@@ -110,11 +113,21 @@ class Planned:
 class Importer:
     """Knows what is there already, checks lines against it, and says what each would do."""
 
-    def __init__(self, places: PlaceService, devices: DeviceService, cameras: ChannelService, actor: Actor) -> None:
+    def __init__(
+        self,
+        places: PlaceService,
+        devices: DeviceService,
+        cameras: ChannelService,
+        accounts: AccountFiles,
+        actor: Actor,
+    ) -> None:
         self._actor = actor
         self._places = places
         self._devices = devices
         self._cameras = cameras
+        self._accounts = accounts
+        self._known_accounts = KnownAccounts(date.min)
+        self._by_id: dict[str, Device] = {}
         self._by_code: dict[str, Jurisdiction] = {}
         self._known_places: dict[tuple[str, str], list[Place]] = {}
         self._known_devices: dict[tuple[str, ...], Device] = {}
@@ -124,6 +137,7 @@ class Importer:
 
     async def load(self) -> None:
         """Read what is there."""
+        self._known_accounts = await self._accounts.known(self._actor)
         self._by_code = {node.code: node for node in await self._places.jurisdictions(self._actor)}
         after: str | None = ""
         while after is not None:
@@ -136,6 +150,7 @@ class Importer:
             devices = await self._devices.devices(self._actor, after=after, limit=PAGE)
             for device in devices.items:
                 self._known_devices[device.address] = device
+                self._by_id[device.id] = device
                 if device.kind == "panel" or device.protocol == "dc09":
                     zones = await self._devices.zones(device.id, actor=self._actor)
                     self._zones[device.id] = {zone.number: zone for zone in zones}
@@ -155,6 +170,8 @@ class Importer:
             "camera": self._camera,
             "zone": self._zone,
             "link": self._link,
+            "account": self._account,
+            "contact": self._contact,
         }[kind]
         return work(row)
 
@@ -258,6 +275,36 @@ class Importer:
             return Planned(row.line, name, "same")
         return Planned(row.line, name, "change", acts.link_cameras(known, cameras, device.jurisdiction_code))
 
+    def _account(self, row: Row) -> Planned:
+        device = self._device_of(row)
+        self._once(row, "access", "access", device.id)
+        given = {name: row.values[name] for name in ("owner", "access") if name in row.values}
+        known = self._known_accounts.accounts.get(device.id) or Account(device.id)
+        changed = changed_account(known, given)
+        changes = {name: value for name, value in given.items() if getattr(changed, name) != getattr(known, name)}
+        if not changes:
+            return Planned(row.line, device.name, "same")
+        return Planned(row.line, device.name, "change", acts.change_account(known, changes, device.jurisdiction_code))
+
+    def _contact(self, row: Row) -> Planned:
+        device = self._device_of(row)
+        guard(self._actor, Permission.MANAGE_CONTACTS, "account", device.id, device.jurisdiction_code)
+        given = contact_values(row.values)
+        name = f"{device.name}: {given['name']}"
+        self._once(row, "contact", "contact", device.id, given["name"])
+        today = self._known_accounts.today
+        of_device = self._known_accounts.contacts.get(device.id, [])
+        known = next((one for one in of_device if one.name == given["name"]), None)
+        if known is None:
+            new_contact("", device.id, 1, given, today)
+            return Planned(row.line, name, "create", acts.add_contact(device, given, today))
+        wanted = changed_contact(known, given, None)
+        changes = {field: given[field] for field in given if getattr(wanted, field) != getattr(known, field)}
+        if not changes:
+            return Planned(row.line, name, "same")
+        changed_contact(known, changes, today)
+        return Planned(row.line, name, "change", acts.change_contact(known, changes, today, device.jurisdiction_code))
+
     # --- what they share ---
 
     def _once(self, row: Row, column: str, *key: str) -> None:
@@ -292,12 +339,21 @@ class Importer:
 
     def _device_of(self, row: Row) -> Device:
         values = row.values
+        if "device" in values:
+            return self._device_by_id(values["device"])
         address = _address(*(values.get(key, "") for key in ("account", "prefix", "receiver", "gb_id")))
         known = self._known_devices.get(address)
         if known is None:
             named = values.get("gb_id") or values.get("account") or "(empty)"
             column = "gb_id" if "gb_id" in values else "account"
             raise refuse(column, "import.no_device", f"no device {named}: enter it first", given=named)
+        self._may_change("device", known.id, known.jurisdiction_code)
+        return known
+
+    def _device_by_id(self, device_id: str) -> Device:
+        known = self._by_id.get(device_id)
+        if known is None:
+            raise refuse("device", "import.no_device", f"no device {device_id}: enter it first", given=device_id)
         self._may_change("device", known.id, known.jurisdiction_code)
         return known
 

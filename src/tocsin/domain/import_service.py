@@ -16,6 +16,7 @@ from tocsin.base.ids import new_id
 from tocsin.base.pinyin import read_dictionary
 from tocsin.domain import events
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.account_files import AccountFiles
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.import_entry import Entry
 from tocsin.domain.import_files import WrongLine, plan_all, rows_of
@@ -77,11 +78,17 @@ class ImportService(UseCases):
     """Use cases of imports. One file is entered at a time; each object has its own record beside the two here."""
 
     def __init__(
-        self, store: Store, clock: Clock, places: PlaceService, devices: DeviceService, cameras: ChannelService
+        self,
+        store: Store,
+        clock: Clock,
+        places: PlaceService,
+        devices: DeviceService,
+        cameras: ChannelService,
+        accounts: AccountFiles,
     ) -> None:
         super().__init__(store)
         self._clock = clock
-        self._services = (places, devices, cameras)
+        self._services = (places, devices, cameras, accounts)
         self._kept: dict[str, Import] = {}
         self._checking = 0
         self._task: asyncio.Task[None] | None = None

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.words import Words
+from tocsin.domain import account_desk, events, registry
 from tocsin.domain import channels as channel_rules
-from tocsin.domain import events, registry
-from tocsin.domain.access import Actor
+from tocsin.domain.access import Actor, Permission
 from tocsin.domain.acts import guard
 from tocsin.domain.cameras import managed_channel
 from tocsin.domain.devices import Device, DeviceState
@@ -35,6 +35,10 @@ WORDS: Final = Words(
             "仍有设备、摄像机或防区位于此处，请先撤回它们。",
         ),
         "import.left.gone": ("It is retired already.", "已停用，无需撤回。"),
+        "import.left.refused": (
+            "What is there now does not allow it. See its page.",
+            "当前状态不允许撤回，请在其页面中处理。",
+        ),
         "import.left.forbidden": ("It lies outside your area.", "不在您的辖区内。"),
         "import.undo_gone": (
             "This import cannot be taken back any more: a day has passed, or all of it was taken back.",
@@ -106,7 +110,7 @@ def take_back(tx: Any, actor: Actor, import_id: str, lines: Sequence[Kept]) -> t
 
 def _found(tx: Any, lines: Sequence[Kept]) -> Mapping[str, Any]:
     """Return what is there now of the things that lines name; of a zone, its device with it."""
-    ids: dict[str, set[str]] = {"place": set(), "device": set(), "channel": set(), "zone": set()}
+    ids: dict[str, set[str]] = {kind: set() for kind in ("place", "device", "channel", "zone", "account", "contact")}
     for one in lines:
         ids[one.kind].add(one.subject_id)
     found: dict[str, Any] = {**tx.places.load(ids["place"]), **tx.devices.load(ids["device"])}
@@ -115,6 +119,10 @@ def _found(tx: Any, lines: Sequence[Kept]) -> Mapping[str, Any]:
     devices = tx.devices.load({device_id for device_id, _ in where.values()})
     for zone_id, (device_id, number) in where.items():
         found[zone_id] = (devices[device_id], tx.devices.zone(device_id, number))
+    contacts = tx.accounts.load_contacts(ids["contact"])
+    holders = tx.devices.load({one.device_id for one in contacts.values()} | ids["account"])
+    found |= {one.id: (holders[one.device_id], one) for one in contacts.values()}
+    found |= {one: (holders[one], tx.accounts.get(one)) for one in ids["account"] if one in holders}
     return found
 
 
@@ -139,7 +147,8 @@ def _why(actor: Actor, one: Kept, known: Any, in_use: Collection[str]) -> str:
     if holder.retired_at is not None:
         return "gone"
     try:
-        guard(actor, MANAGE, one.kind, one.subject_id, holder.jurisdiction_code)
+        needed = Permission.MANAGE_CONTACTS if one.kind == "contact" else MANAGE
+        guard(actor, needed, one.kind, one.subject_id, holder.jurisdiction_code)
     except TocsinError:
         return "forbidden"
     if thing.version != one.version:
@@ -153,7 +162,7 @@ def _name(known: Any) -> str:
     if known is None:
         return ""
     if isinstance(known, tuple):
-        return f"{known[0].name} {known[1].number}"
+        return f"{known[0].name} {getattr(known[1], 'number', '')}".strip()
     return str(known.name)
 
 
@@ -198,6 +207,15 @@ def _restore(tx: Any, actor: Actor, one: Kept, known: Any) -> set[str]:
         return set()
     if one.kind == "zone":
         _restore_zone(tx, actor, one, *known)
+        return set()
+    if one.kind == "account":
+        account_desk.change(tx, actor, tx.now, known[1].device_id, before, known[1].version)
+        return set()
+    if one.kind == "contact":
+        if one.act == "create":
+            account_desk.remove_contact(tx, actor, tx.now, known[1].id, why="undone")
+        else:
+            account_desk.change_contact(tx, actor, tx.now, known[1].id, before, known[1].version, None)
         return set()
     if one.kind == "channel":
         _restore_channel(tx, actor, known, before)

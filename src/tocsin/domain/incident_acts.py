@@ -10,9 +10,12 @@ from typing import Any
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.domain.access import Actor, Permission, is_supervisor_of, scope
+from tocsin.domain.account_desk import of_incident
+from tocsin.domain.accounts import AccountContact, CallOutcome
 from tocsin.domain.events import (
     ActUndone,
     AlarmClosed,
+    ContactCalled,
     IncidentClosed,
     IncidentParked,
     IncidentPresented,
@@ -125,6 +128,33 @@ def add_note(tx: Any, incident_id: str, actor: Actor, version: int, text: str, k
     if desk.incident.holder(tx.now) == actor.id:
         desk.take(actor)
     desk.add(lambda i: NoteAdded(note_id=note.id, kind=kind.value, **desk.common(i)))
+    return desk.finish()
+
+
+def note_call(
+    tx: Any, incident_id: str, actor: Actor, version: int, device_id: str, contact_id: str, outcome: CallOutcome
+) -> Incident:
+    """Write down what came of calling a contact of an account whose alarm this is.
+
+    Anybody who handles incidents there may, whoever holds the claim. Errors: NOT_FOUND, CONFLICT.
+    """
+    desk = Desk.open(tx, incident_id, actor, version)
+    of_incident(tx, actor, device_id, incident_id)
+    contact: AccountContact | None = tx.accounts.contact(contact_id)
+    if contact is None or contact.device_id != device_id:
+        raise TocsinError(ErrorCode.NOT_FOUND, f"no contact {contact_id}")
+    if desk.incident.holder(tx.now) == actor.id:
+        desk.take(actor)
+    desk.add(
+        lambda i: ContactCalled(
+            device_id=device_id,
+            contact_id=contact_id,
+            rank=contact.rank,
+            role=contact.role,
+            called=outcome.value,
+            **desk.common(i),
+        )
+    )
     return desk.finish()
 
 

@@ -276,6 +276,19 @@ class FirstFrameShown(IncidentFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactCalled(IncidentFact):
+    """Somebody called a contact of an account: what came of it, and which in the order it was. Never the number."""
+
+    ACTION: ClassVar[str] = "incident.called"
+
+    device_id: str
+    contact_id: str
+    rank: int
+    role: str
+    called: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StampCorrected(IncidentFact):
     """A person corrected a timestamp; the first value stays beside it."""
 

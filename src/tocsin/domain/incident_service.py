@@ -12,6 +12,7 @@ from typing import Any
 
 from tocsin.domain import dispatch, incident_acts, incident_clock
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.accounts import CallOutcome
 from tocsin.domain.alarms import Alarm
 from tocsin.domain.assignments import AssignmentState
 from tocsin.domain.incident_detail import AlarmFilter, IncidentDetail, IncidentFilter, NoteKind, SignalFilter
@@ -154,6 +155,23 @@ class IncidentService(UseCases):
         """Write something down. Errors: NOT_FOUND, CONFLICT, INVALID."""
         return await self._done(
             "incident.note_added", incident_id, actor, incident_acts.add_note, incident_id, actor, version, text, kind
+        )
+
+    async def note_call(
+        self, incident_id: str, *, actor: Actor, version: int, device_id: str, contact_id: str, outcome: CallOutcome
+    ) -> IncidentDetail:
+        """Write down what came of calling a contact. Errors: NOT_FOUND, CONFLICT."""
+        return await self._done(
+            "incident.called",
+            incident_id,
+            actor,
+            incident_acts.note_call,
+            incident_id,
+            actor,
+            version,
+            device_id,
+            contact_id,
+            outcome,
         )
 
     async def close(self, incident_id: str, *, actor: Actor, version: int, disposition: str = "") -> IncidentDetail:

@@ -73,9 +73,10 @@ class AuditRepository:
         to_us: int | None = None,
         before_seq: int | None = None,
         limit: int = 100,
+        without: Collection[str] = (),
     ) -> list[AuditRecord]:
         """Return records newest first. `codes` None is everything; else only those of these division-code subtrees,
-        and with `includes_house` those that belong to no jurisdiction."""
+        and with `includes_house` those that belong to no jurisdiction. `without` are beginnings of actions left out."""
         query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
         if codes is not None:
             clauses = [audit.c.jurisdiction_code.startswith(code, autoescape=True) for code in codes]
@@ -89,6 +90,8 @@ class AuditRepository:
             query = query.where(audit.c.actor_id == actor)
         if action:
             query = query.where(audit.c.action.startswith(action, autoescape=True))
+        for start in without:
+            query = query.where(audit.c.action.not_like(f"{start}%"))
         if subject:
             query = query.where(audit.c.subject_id == subject)
         if outcome:

@@ -14,6 +14,7 @@ from tocsin.base.times import from_us, to_us
 from tocsin.domain.import_keeping import Entered, Kept
 from tocsin.storage.bulk import Bulk
 from tocsin.storage.channels import chunks
+from tocsin.storage.tables_accounts import zone_points
 from tocsin.storage.tables_alarms import alarms
 from tocsin.storage.tables_imports import import_items, imports
 from tocsin.storage.tables_registry import channels, devices, zone_cameras, zones
@@ -150,6 +151,7 @@ class ImportRepository:
     def remove_zone(self, zone_id: str) -> None:
         """Delete a zone that nothing refers to."""
         self._connection.execute(delete(zone_cameras).where(zone_cameras.c.zone_id == zone_id))
+        self._connection.execute(delete(zone_points).where(zone_points.c.zone_id == zone_id))
         self._connection.execute(delete(zones).where(zones.c.id == zone_id))
 
     def retire_devices(self, device_ids: Collection[str], at: datetime) -> None:

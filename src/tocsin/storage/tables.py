@@ -44,7 +44,8 @@ def _code() -> Column[str]:
     return Column("jurisdiction_code", String(12), nullable=False, comment="division code of the owner; scope by range")
 
 
-from tocsin.storage import tables_acts as tables_acts  # noqa: E402  the tables of the schema, by area
+from tocsin.storage import tables_accounts as tables_accounts  # noqa: E402  the tables of the schema, by area
+from tocsin.storage import tables_acts as tables_acts  # noqa: E402
 from tocsin.storage import tables_alarms as tables_alarms  # noqa: E402
 from tocsin.storage import tables_cascade as tables_cascade  # noqa: E402
 from tocsin.storage import tables_clips as tables_clips  # noqa: E402

@@ -23,6 +23,7 @@ from tocsin.storage.bulk import Bulk, Question
 from tocsin.storage.tables_proof import audit, chain, outbox
 
 if TYPE_CHECKING:
+    from tocsin.storage.accounts import AccountRepository
     from tocsin.storage.alarms import AlarmRepository
     from tocsin.storage.attempts import AttemptRepository
     from tocsin.storage.audit import AuditRepository
@@ -238,6 +239,13 @@ class Transaction:
         from tocsin.storage.intercoms import IntercomRepository
 
         return IntercomRepository(self.connection)
+
+    @cached_property
+    def accounts(self) -> AccountRepository:
+        """Accounts of alarm devices: contacts, notes, floor plans, passwords."""
+        from tocsin.storage.accounts import AccountRepository
+
+        return AccountRepository(self.connection)
 
     @cached_property
     def downloads(self) -> DownloadRepository:

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import (
+    accounts,
     camera_desk,
     camera_groups,
     cascade_words,
@@ -96,6 +97,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
     )
     services.words = services.words.merged(
         fields.WORDS,
+        accounts.WORDS,
         import_plan.WORDS,
         import_undo.WORDS,
         control.WORDS,

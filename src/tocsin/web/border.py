@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_id
+from tocsin.domain.accounts import MAX_PLAN_BYTES
 from tocsin.domain.import_service import MAX_UPLOAD_BYTES
 from tocsin.web.errors import language_of, problem
 from tocsin.web.metrics import RequestMetrics
@@ -22,6 +24,7 @@ BODY_LIMIT_BYTES = 1024 * 1024
 UPLOAD_PATH = "/upload/"
 UPLOAD_LIMIT_BYTES = 4 * 1024 * 1024 + 64 * 1024  # one picture, as a form
 LARGER_BODIES: Mapping[str, int] = {"/api/v1/imports": MAX_UPLOAD_BYTES}  # read only after the permission was asked
+FLOOR_PLANS = re.compile(r"/api/v1/accounts/[^/]{1,64}/plans")  # as above
 
 _FIXED_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
@@ -177,6 +180,8 @@ class Border:
         if scope["path"].startswith(UPLOAD_PATH):
             return UPLOAD_LIMIT_BYTES
         larger = LARGER_BODIES.get(scope["path"], 0) if scope["method"] == "POST" else 0
+        if scope["method"] == "POST" and FLOOR_PLANS.fullmatch(scope["path"]):
+            larger = MAX_PLAN_BYTES
         return max(self._limit_bytes, larger)
 
     def _bounded(self, receive: Receive, limit_bytes: int) -> Receive:

@@ -15,6 +15,8 @@ from tocsin.base.clock import Clock
 from tocsin.base.message_form import MessageForm
 from tocsin.base.normal import NormalEvent
 from tocsin.base.words import Words
+from tocsin.domain.account_files import AccountFiles
+from tocsin.domain.account_service import AccountService
 from tocsin.domain.camera_bulk import CameraBulk
 from tocsin.domain.camera_desk import CameraDesk
 from tocsin.domain.camera_groups import CameraGroupService
@@ -213,6 +215,8 @@ class Services:
     trials: TrialService | None = None
     terminals: TerminalService | None = None
     calls: IntercomService | None = None
+    accounts: AccountService | None = None
+    account_files: AccountFiles | None = None
     recorder_desk: RecorderDesk | None = None
     warnings: WarningService | None = None
     take_webhook: Callable[[str, Mapping[str, str], bytes, str], Awaitable[Taken]] | None = None

@@ -19,7 +19,10 @@ export type Permission =
   | 'arm_device'
   | 'invite_test'
   | 'share_cameras'
-  | 'stop_sharing';
+  | 'stop_sharing'
+  | 'read_contacts'
+  | 'manage_contacts'
+  | 'note_account';
 
 export interface Page<T> {
   items: T[];
@@ -452,6 +455,8 @@ export interface Vocabulary {
   park_reasons: Word[];
   purposes: Word[];
   unit_states: Word[];
+  contact_roles: Word[];
+  call_outcomes: Word[];
 }
 
 export interface Setting {

@@ -74,6 +74,12 @@ function sentence(entry: HistoryEntry, incident: IncidentFull): string {
       return m.history_assigned({ unit });
     case 'incident.assignment_advanced':
       return m.history_unit({ unit, state: ADVANCED[text(detail.state)]?.() ?? text(detail.state) });
+    case 'incident.called':
+      return m.history_called({
+        n: text(detail.rank),
+        role: vocabulary.say('contact_roles', text(detail.role)),
+        outcome: vocabulary.say('call_outcomes', text(detail.called)),
+      });
     case 'incident.parked':
       return m.history_parked({ at: at(detail.until), reason: vocabulary.say('park_reasons', text(detail.reason)) });
     case 'incident.closed':

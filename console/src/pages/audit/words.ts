@@ -14,6 +14,23 @@ export interface NamedThing {
 export type Names = Readonly<Record<string, NamedThing>>;
 
 export const ACTION: Readonly<Record<string, () => string>> = {
+  'account.changed': m.audit_account_changed,
+  'account.contact_added': m.audit_account_contact_added,
+  'account.contact_changed': m.audit_account_contact_changed,
+  'account.contact_removed': m.audit_account_contact_removed,
+  'account.contacts_ordered': m.audit_account_contacts_ordered,
+  'account.contacts_read': m.audit_account_contacts_read,
+  'account.exported': m.audit_account_exported,
+  'account.note_added': m.audit_account_note_added,
+  'account.note_removed': m.audit_account_note_removed,
+  'account.plan_added': m.audit_account_plan_added,
+  'account.plan_renamed': m.audit_account_plan_renamed,
+  'account.plan_removed': m.audit_account_plan_removed,
+  'account.zone_placed': m.audit_account_zone_placed,
+  'account.password_added': m.audit_account_password_added,
+  'account.password_removed': m.audit_account_password_removed,
+  'account.password_checked': m.audit_account_password_checked,
+  'incident.called': m.audit_incident_called,
   'alarm.raised': m.audit_alarm_raised,
   'alarm.restored': m.audit_alarm_restored,
   'channel.changed': m.audit_channel_changed,
@@ -231,6 +248,9 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   invite_test: m.audit_asked_invite_test,
   share_cameras: m.audit_asked_share_cameras,
   stop_sharing: m.audit_asked_stop_sharing,
+  read_contacts: m.audit_asked_read_contacts,
+  manage_contacts: m.audit_asked_manage_contacts,
+  note_account: m.audit_asked_note_account,
 };
 
 export const actionWords = (action: string): string => ACTION[action]?.() ?? action;
@@ -253,6 +273,7 @@ export const FAMILIES: readonly (readonly [string, () => string])[] = [
   ['session.', m.audit_family_session],
   ['user.', m.audit_family_user],
   ['device.', m.audit_family_device],
+  ['account.', m.audit_family_account],
   ['zone.', m.audit_family_zone],
   ['channel.', m.audit_family_channel],
   ['camera_group.', m.audit_family_camera_group],
@@ -279,6 +300,7 @@ const SUBJECT: Readonly<Record<string, () => string>> = {
   user: m.audit_subject_user,
   session: m.audit_subject_session,
   device: m.audit_subject_device,
+  account: m.audit_subject_account,
   zone: m.audit_subject_zone,
   channel: m.audit_subject_camera,
   camera: m.audit_subject_camera,
@@ -288,7 +310,6 @@ const SUBJECT: Readonly<Record<string, () => string>> = {
   plan: m.audit_subject_plan,
   rule: m.audit_subject_rule,
   repair: m.audit_subject_repair,
-  account: m.audit_subject_account,
   test_link: m.audit_subject_test_link,
   zone_test: m.audit_subject_zone_test,
   holiday: m.audit_subject_holiday,
@@ -368,6 +389,7 @@ export const ruleWords = (rule: string): string => RULE[rule]?.() ?? (rule || m.
 const PAGES: Readonly<Record<string, (id: string) => string>> = {
   incident: (id) => `/incidents/${id}`,
   device: (id) => `/devices/${id}`,
+  account: (id) => `/devices/${id}/account`,
   channel: (id) => `/cameras/${id}`,
   camera: (id) => `/cameras/${id}`,
   place: (id) => `/places/${id}`,

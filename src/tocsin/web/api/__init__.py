@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tocsin.web.api import (
+    accounts,
     alarms,
     audit,
     calls,
@@ -63,6 +64,7 @@ _MODULES = (
     devices,
     terminals,
     calls,
+    accounts,
     trials,
     camera_bulk,
     camera_health,

@@ -1,4 +1,4 @@
-"""Places, devices, cameras, zones and links from a file: checked, shown, entered."""
+"""Places, devices, cameras, zones, links, accounts and contacts from a file: checked, shown, entered."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tocsin.web.services import Services
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
-Kind = Literal["place", "device", "camera", "zone", "link"]
+Kind = Literal["place", "device", "camera", "zone", "link", "account", "contact"]
 Form = Literal["csv", "xlsx"]
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_FILE: dict[int | str, dict[str, Any]] = {
+TABLE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "the file", "content": {"text/csv": _BYTES, _TYPES["xlsx"]: _BYTES}}
 }
 _UPLOAD = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
@@ -88,7 +88,7 @@ class ImportLeft(Out):
     """A line that stays: what it is about, and why."""
 
     line: int
-    kind: Literal["place", "device", "channel", "zone"]
+    kind: Literal["place", "device", "channel", "zone", "account", "contact"]
     id: str
     name: str
     why: str
@@ -113,7 +113,7 @@ class ApplyIn(In):
 
 
 @router.post("", response_model=ImportShown, openapi_extra=_UPLOAD)
-async def check_file(
+async def checktable_file(
     request: Request,
     house: House,
     actor: Keeper,
@@ -153,10 +153,10 @@ async def undo_import(import_id: str, house: House, actor: Keeper, language: Lan
     return reply(_undo_shown(await _undo(house).begin(import_id, actor=actor), language))
 
 
-@router.get("/template/{kind}.{form}", response_class=Response, responses=_FILE)
+@router.get("/template/{kind}.{form}", response_class=Response, responses=TABLE_FILE)
 async def read_template(kind: Kind, form: Form, language: Language, _actor: Keeper) -> Response:
     """Return an empty file with the columns of a kind, named in the caller's language (`?lang=`)."""
-    return _file(template(kind, language), form, f"tocsin-{kind}")
+    return table_file(template(kind, language), form, f"tocsin-{kind}")
 
 
 @router.get("/{import_id}", response_model=ImportShown)
@@ -168,14 +168,14 @@ async def read_import(
     return reply(_shown(found, house, language, whole_number(after) or 0, limit))
 
 
-@router.get("/{import_id}/errors.{form}", response_class=Response, responses=_FILE)
+@router.get("/{import_id}/errors.{form}", response_class=Response, responses=TABLE_FILE)
 async def read_errors(import_id: str, form: Form, house: House, actor: Keeper, language: Language) -> Response:
     """Return the wrong lines as a file: line, column, what stands there, what to do. Errors: not_found."""
     found = _imports(house).get(import_id, actor=actor)
     rows = error_rows(found.wrong, lambda one: _words(one, house, language))
     if language.startswith("zh"):
         rows = [("行", "列", "填写内容", "处理办法"), *((r[0], _column(str(r[1]), language), *r[2:]) for r in rows[1:])]
-    return _file(rows, form, "tocsin-errors")
+    return table_file(rows, form, "tocsin-errors")
 
 
 @router.post("/{import_id}/apply", response_model=ImportShown)
@@ -233,7 +233,8 @@ def _column(name: str, language: str) -> str:
     return CHINESE.get(name, name) if language.startswith("zh") else name
 
 
-def _file(rows: Iterable[tuple[object, ...]], form: str, name: str) -> Response:
+def table_file(rows: Iterable[tuple[object, ...]], form: str, name: str) -> Response:
+    """Return a table as a file of a form."""
     write = write_xlsx if form == "xlsx" else write_csv
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return Response(write(rows), media_type=_TYPES[form], headers=headers)

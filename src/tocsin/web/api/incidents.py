@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.accounts import CallOutcome
 from tocsin.domain.assignments import AssignmentState
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.forms import detail_form, incident_form
@@ -86,6 +87,14 @@ class NoteIn(VersionIn):
 
     text: Text
     kind: NoteKind = NoteKind.NOTE
+
+
+class CallIn(VersionIn):
+    """Which contact of which account was called, and what came of it."""
+
+    device_id: Annotated[str, Field(max_length=36)]
+    contact_id: Annotated[str, Field(max_length=36)]
+    outcome: Annotated[CallOutcome, Field(examples=["answered"])]
 
 
 class CloseIn(VersionIn):
@@ -244,6 +253,20 @@ async def add_note(incident_id: str, house: House, actor: Worker, language: Lang
     """Write something down. Errors: not_found, conflict, invalid."""
     done = await house.incidents.add_note(
         incident_id, actor=actor, version=body.version, text=body.text, kind=body.kind
+    )
+    return await _full(house, done, language)
+
+
+@router.post("/{incident_id}/calls", response_model=Full)
+async def note_call(incident_id: str, house: House, actor: Worker, language: Language, body: CallIn) -> Response:
+    """Write down what came of calling a contact of an account of this incident. Errors: not_found, conflict."""
+    done = await house.incidents.note_call(
+        incident_id,
+        actor=actor,
+        version=body.version,
+        device_id=body.device_id,
+        contact_id=body.contact_id,
+        outcome=body.outcome,
     )
     return await _full(house, done, language)
 

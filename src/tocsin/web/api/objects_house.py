@@ -112,6 +112,8 @@ class Vocabulary(Out):
     park_reasons: list[Word]
     purposes: list[PurposeWord]
     unit_states: list[Word]
+    contact_roles: list[Word]
+    call_outcomes: list[Word]
 
 
 class FeatureCollection(Out):
