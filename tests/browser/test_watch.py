@@ -13,13 +13,13 @@ pytestmark = pytest.mark.browser
 WORDS = {
     "en": {
         "new": "Enter hours…", "save": "Save", "name": "Name", "other": "Other hours…", "why": "Reason",
-        "give": "Put on test…", "put": "Put on test", "who": "Who works there",
+        "permits": "Tests and permits", "give": "Put on test…", "put": "Put on test", "who": "Who works there",
         "phone": "Telephone", "seen": "reported", "end": "End now", "late": "Late to open or close",
         "tests": "Late tests", "holidays": "Holidays", "until": "On test until", "shift": "shop",
     },
     "zh-CN": {
         "new": "录入营业时间…", "save": "保存", "name": "名称", "other": "临时时间…", "why": "原因",
-        "give": "准予测试…", "put": "准予测试", "who": "现场测试人",
+        "permits": "测试与许可", "give": "准予测试…", "put": "准予测试", "who": "现场测试人",
         "phone": "电话", "seen": "已报警", "end": "立即结束", "late": "逾时未开关门",
         "tests": "逾期测试", "holidays": "节假日", "until": "测试中，至", "shift": "店面",
     },
@@ -36,7 +36,7 @@ def test_hours_are_entered_and_an_account_is_tested(
         if one["address"]["account"] == panel["account"]
     ]  # fmt: skip
     seat = open_seat(language, theme, width=1400, height=950)
-    seat.sign_in(path=f"/watch/{device['id']}")
+    seat.sign_in(path=f"/devices/{device['id']}/account?tab=schedule")
     page = seat.page
 
     def picture(name: str) -> None:
@@ -57,6 +57,7 @@ def test_hours_are_entered_and_an_account_is_tested(
     expect(section.get_by_text("stocktaking")).to_be_visible()
     picture("hours")
 
+    page.get_by_role("link", name=words["permits"], exact=True).click()
     page.get_by_role("button", name=words["give"]).click()
     dialog = seat.dialog()
     dialog.get_by_label(words["who"]).fill("Zhou 周师傅")
@@ -84,7 +85,7 @@ def test_hours_are_entered_and_an_account_is_tested(
     seat.visit(f"/incidents/{incident['id']}")
     expect(page.get_by_text(words["until"])).to_be_visible()
     picture("incident")
-    seat.visit(f"/watch/{device['id']}")
+    seat.visit(f"/devices/{device['id']}/account?tab=tests")
     article.first.get_by_role("button", name=words["end"]).click()
     expect(article.first).not_to_contain_text(words["end"])
     picture("ended")
