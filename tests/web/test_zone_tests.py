@@ -41,7 +41,7 @@ async def test_an_installer_tries_zones_and_the_house_keeps_what_was_seen(house:
         assert (state["device"]["name_en"], [zone["number"] for zone in state["zones"]]) == ("School panel", ["4", "5"])
         assert (state["test"], state["events"]) == (None, [])
         state = (await zhao.post("/api/v1/zone-test/begin", json={"zone": "4"})).json()
-        assert state["test"]["zone"] == "4"
+        assert (state["test"]["zone"], state["test"]["asked_at"]) == ("4", state["now"])
         await report(house, burglary("004"))
         await report(house, burglary("005"))
         await report(house, burglary("009"))

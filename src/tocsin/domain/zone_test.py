@@ -126,6 +126,7 @@ class ZoneTest:
             "begun_at": iso(self.begun_at),
             "until": iso(self.until),
             "zone": self.asked,
+            "asked_at": iso(self.asks[-1].at) if self.asks else None,
             "ended_at": optional_iso(self.ended_at),
             "how_ended": self.how_ended,
             "summary": self.summary,

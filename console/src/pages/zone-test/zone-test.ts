@@ -26,6 +26,7 @@ export interface Test {
   begun_at: string;
   until: string;
   zone: string;
+  asked_at: string | null;
   ended_at: string | null;
   how_ended: string;
   summary: TestSummary | null;

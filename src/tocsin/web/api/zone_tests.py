@@ -68,6 +68,7 @@ class ZoneTest(Out):
     begun_at: Time
     until: Time
     zone: str
+    asked_at: Time | None
     ended_at: Time | None
     how_ended: str
     summary: dict[str, Any] | None
