@@ -65,6 +65,7 @@ class DemoTown:
         return {
             **self.kept,
             "dc09": {"host": settings.dc09.host, "port": settings.dc09.port},
+            "jt808": {"host": settings.jt808.host, "port": settings.jt808.port},
             "sip": {
                 "host": settings.sip.host,
                 "port": settings.sip.port,
