@@ -52,7 +52,12 @@ async def test_killing_the_server_loses_no_position_and_a_held_button_stays_one_
         kept, alarms = await asyncio.to_thread(_stored, running)
         acknowledged = report.positions_acknowledged
         note(
-            "terminals killed", times=KILLS, acknowledged=acknowledged, lost=max(0, acknowledged - kept), seed=str(SEED)
+            "terminals killed",
+            times=KILLS,
+            acknowledged=acknowledged,
+            lost=max(0, acknowledged - kept) + max(0, PRESSES - alarms),
+            doubled=max(0, kept - report.positions) + max(0, alarms - PRESSES),
+            seed=str(SEED),
         )
         assert report.admitted == TERMINALS
         assert acknowledged > KILLS * TERMINALS
