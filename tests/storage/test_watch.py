@@ -22,7 +22,7 @@ from tocsin.domain.permits import ON_TEST, Permit
 from tocsin.domain.schedule_service import ScheduleClock, ScheduleService
 from tocsin.domain.schedules import DayException, Schedule, hours_of
 from tocsin.domain.signals import Signal
-from tocsin.domain.supervision import LAST_ALIVE
+from tocsin.domain.supervision_store import LAST_ALIVE
 from tocsin.storage.store import AnyStore
 
 EVERYWHERE = scope(PEOPLE.chief, Permission.READ_INCIDENTS)
