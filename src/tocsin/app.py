@@ -269,6 +269,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     notices = NoticeBoard(store, clock, RETENTION_WORDS.merged(VOLUME_WORDS, TIER_WORDS, PERMIT_WORDS))
     await directory.load()
     await supervision.start()
+    intake.silences = supervision.silences
     schedule_clock, permits = ScheduleClock(store, clock, intake, zone), PermitService(store, intake, notices)
     await schedule_clock.start()
 

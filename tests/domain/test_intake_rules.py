@@ -24,6 +24,7 @@ from tocsin.domain.intake_rules import (
     source_of,
     title_of,
 )
+from tocsin.domain.own_silence import Silence
 
 SCHOOL = PlaceInfo("p", "j", "330110", "HW", "school", "新华小学", "Xinhua School", "", None, None)
 PANEL = Origin("d", "学校主机", "School panel", "j", "330110", "HW", False, SCHOOL)
@@ -47,6 +48,29 @@ def test_only_the_same_key_within_a_minute_on_both_clocks_repeats(
 
     assert is_duplicate(signal, last) == (key == last_key and key != "" and is_near)
     assert not is_duplicate(signal, None)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "deaf_s", "protocols", "repeats"),
+    [
+        (95, 0, (), False),
+        (95, 40, (), True),
+        (95, 34, (), False),
+        (95, 40, ("dc09",), True),
+        (95, 40, ("jt808",), False),
+        (300, 299, (), True),
+        (301, 300, (), False),  # longer ago than we make allowance for
+    ],
+)
+def test_a_repetition_may_come_later_by_the_time_we_could_not_hear_it(
+    after_s: float, deaf_s: float, protocols: tuple[str, ...], repeats: bool
+) -> None:
+    last = LastSignal("s", "a", "id", START, START)
+    signal = signal_of(burglary(), key="a", after_s=after_s, sent_at=START + timedelta(seconds=after_s))
+    begins_at = START + timedelta(seconds=1)
+    silence = Silence(begins_at, begins_at + timedelta(seconds=deaf_s), frozenset(protocols))
+
+    assert is_duplicate(signal, last, [silence]) is repeats
 
 
 def test_a_source_is_the_device_or_else_the_account_it_claims() -> None:

@@ -32,6 +32,7 @@ from tocsin.domain.intake_rules import (
     source_of,
 )
 from tocsin.domain.ledger import Ledger, copy_of
+from tocsin.domain.own_silence import Silence
 from tocsin.domain.permit_intake import held_facts, on_test
 from tocsin.domain.permits import covered
 from tocsin.domain.quarantine import UNKNOWN_CODE, meanings_of, read_with
@@ -57,6 +58,7 @@ class Intake:
         self._acks: list[tuple[str, datetime]] = []
         self._memory = IntakeMemory()
         self.unknown_zones = UnknownZones()
+        self.silences: Callable[[], Sequence[Silence]] = tuple  # supervision knows them, and is made after us
         self.ledger = Ledger(store)
         store.batch("intake", self.accept_many)
         store.batch("intake.ack", self.note_acks)
@@ -86,7 +88,7 @@ class Intake:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
         memory = self._memory
         memory.begin(tx)
-        receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory)
+        receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory, self.silences())
         facts: list[Fact] = []
         fresh.extend(take_moves(tx, memory.schedules(tx), self._zone, fresh, facts))
         opened = self._apply(tx, fresh, facts, memory, is_new=True)
@@ -276,7 +278,9 @@ def _explained(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> Sequ
     return [(read_with(s, means[s.device_id]) or s) if s.device_id in means else s for s in signals]
 
 
-def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[list[Receipt], list[StoredSignal]]:
+def _keep(
+    tx: Any, signals: Sequence[Signal], memory: IntakeMemory, silences: Sequence[Silence]
+) -> tuple[list[Receipt], list[StoredSignal]]:
     """Separate retries from new signals; return a receipt for each and the new ones with their ids."""
     sources = [source_of(signal) for signal in signals]
     known = memory.last_of(tx, set(sources))
@@ -287,7 +291,7 @@ def _keep(tx: Any, signals: Sequence[Signal], memory: IntakeMemory) -> tuple[lis
     place_of: dict[str, int] = {}
     for signal, source in zip(signals, sources, strict=True):
         previous = last.get(source)
-        if previous is not None and is_duplicate(signal, previous):
+        if previous is not None and is_duplicate(signal, previous, silences):
             copy = copy_of(previous.signal_id, signal, tx.now)
             receipts.append(Receipt(previous.signal_id, is_duplicate=True, copy_id=copy.id))
             copies.append(copy)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tocsin.base.normal import EventKind, NormalEvent
 from tocsin.domain.alarms import asks_for_decision, zone_key
 from tocsin.domain.incidents import GROUP_WINDOW, Incident, IncidentState
+from tocsin.domain.own_silence import Silence, about, heard_from
 from tocsin.domain.signals import LATE, Signal
 
 DUPLICATE_WINDOW = timedelta(seconds=60)
+DEAF_AT_MOST = timedelta(minutes=4)
 SYSTEM_PRIORITY = 2
 JOINABLE = frozenset(IncidentState) - {
     IncidentState.CLEARED,
@@ -88,18 +91,23 @@ def source_of(signal: Signal) -> str:
     return (f"{source}:{signal.repeat_scope}" if signal.repeat_scope else source)[:160]
 
 
-def is_duplicate(signal: Signal, last: LastSignal | None) -> bool:
+def is_duplicate(signal: Signal, last: LastSignal | None, silences: Sequence[Silence] = ()) -> bool:
     """Say whether a signal repeats the last event frame of its source.
 
     The key holds receiver, prefix, account, token, sequence and data; any other event frame in between, 60 s on our
-    clock, or 60 s between the transmission times end it. Source: alarm reference, Duplicates.
+    clock, or 60 s between the transmission times end it. Times in which we could not hear the device are not counted,
+    four minutes of them at most: who was not answered before our stop repeats itself after it, and later the same
+    words are more likely news. Source: alarm reference, Duplicates.
     """
     if last is None or not signal.dedup_key or signal.dedup_key != last.dedup_key:
         return False
-    if abs(signal.received_at - last.received_at) > timedelta(seconds=signal.repeat_within_s):
+    ours = about(signal.protocol, silences)
+    deaf = heard_from(last.received_at, ours, signal.received_at) - last.received_at
+    deaf = max(timedelta(), min(deaf, DEAF_AT_MOST))
+    if abs(signal.received_at - last.received_at) - deaf > timedelta(seconds=signal.repeat_within_s):
         return False
     if signal.sent_at is not None and last.sent_at is not None:
-        return abs(signal.sent_at - last.sent_at) <= DUPLICATE_WINDOW
+        return abs(signal.sent_at - last.sent_at) - deaf <= DUPLICATE_WINDOW
     return True
 
 
