@@ -42,6 +42,9 @@ CHINESE = re.compile(r"[一-鿿]")
 def test_every_page_is_accessible_and_whole(language: str, town: Town, open_seat: OpenSeat) -> None:
     seat = open_seat(language, "dark", width=1600, height=900)
     looker = Looker(seat, {"dark": f"{language}-dark", "light": f"{language}-light"})
+    seat.page.goto(f"{town.url}/zone-test#no-such-link")
+    expect(seat.page.locator("h1").first).to_be_visible()
+    looker.look("zone-test")
     seat.page.goto(town.url)
     seat.page.locator("input[name=username]").wait_for()
     looker.look("sign-in")
@@ -66,7 +69,7 @@ def test_every_page_is_accessible_and_whole(language: str, town: Town, open_seat
         expect(seat.dialog()).to_have_count(0)
 
     paths = dict(_paths(town, incident_id))
-    assert _known_pages() <= {"/" + path.split("/")[1] for path in paths.values()} | {"/", "/sign-in"}
+    assert _known_pages() <= {"/" + path.split("/")[1] for path in paths.values()} | {"/", "/sign-in", "/zone-test"}
     for name, path in paths.items():
         seat.visit(path)
         looker.look(name)
@@ -197,6 +200,8 @@ def _paths(town: Town, incident_id: str) -> Iterator[tuple[str, str]]:
     yield "devices", "/devices"
     yield "device-panel", f"/devices/{panel}"
     yield "device-camera", f"/devices/{camera_device}"
+    for tab in ("premises", "contacts", "zones", "passwords", "history", "schedule", "tests"):
+        yield f"account-{tab}", f"/devices/{panel}/account?tab={tab}"
     yield "device-new", "/devices/new"
     yield "device-edit", f"/devices/{panel}/edit"
     yield "places", "/places"
@@ -207,6 +212,9 @@ def _paths(town: Town, incident_id: str) -> Iterator[tuple[str, str]]:
     yield "rules", "/rules"
     yield "load", "/load"
     yield "quarantine", "/quarantine"
+    yield "deliveries", "/deliveries?which=all"
+    for tab in ("test", "late", "tests", "holidays"):
+        yield f"watch-{tab}", f"/watch?tab={tab}"
     yield "wall", "/wall"
     yield "users", "/users"
     yield "user", f"/users/{_first('/users', username='zhao.min')}"
