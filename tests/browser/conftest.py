@@ -94,6 +94,7 @@ def open_seat(request: pytest.FixtureRequest, town: Town, browser: Browser) -> I
         return seat
 
     yield _open
+    errors = [error for seat in seats for error in seat.errors]  # what is still loading fails when a page is closed
     has_failed = request.node.stash.get(_failed, False)
     for n, seat in enumerate(seats):
         if has_failed:
@@ -104,7 +105,6 @@ def open_seat(request: pytest.FixtureRequest, town: Town, browser: Browser) -> I
         seat.context.close()
     strangers = [url for seat in seats for url in seat.strangers()]
     assert strangers == [], "something was asked of another host"
-    errors = [error for seat in seats for error in seat.errors]
     assert errors == []
 
 

@@ -1,4 +1,5 @@
 /** The account of an alarm device as the console knows it; its id is the device's. */
+import { untrack } from 'svelte';
 import { api } from '$lib/api/client';
 import type { Zone } from '$lib/api/types';
 import { feed } from '$lib/feed/feed.svelte';
@@ -94,9 +95,12 @@ export class AccountReader {
 
   /** Follows one account; returns the stop. */
   follow(id: string): () => void {
-    this.id = id;
-    this.data = this.error = null;
-    void this.read();
+    untrack(() => {
+      if (this.id !== id) this.data = null; // read again, what is shown stays: somebody may be typing in it
+      this.id = id;
+      this.error = null;
+      void this.read();
+    });
     const offs = [
       feed.onReread(() => void this.read()),
       ...['account.changed', 'device.changed'].map((type) =>
