@@ -64,8 +64,8 @@ WORDS: Final = Words(
             "审计链校验未通过：{problem}",
         ),
         FLOOD: (
-            "Flood: {alarms} alarms since it began, more than can be decided about (on duty: {seats}). Alike ones can be "
-            "closed together on the page of the load.",
+            "Flood: {alarms} alarms since it began, more than can be decided about (on duty: {seats}). Alike ones can "
+            "be closed together on the page of the load.",
             "警情洪峰：开始以来已有 {alarms} 条报警，超出 {seats} 个席位的处理能力。可在“负荷”页对同类警情批量处置。",
         ),
         "disk.low": ("Only {free_mb} MB are left on the disk.", "磁盘仅剩 {free_mb} MB。"),
