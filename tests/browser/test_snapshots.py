@@ -78,7 +78,7 @@ def test_pictures_are_taken_shown_as_they_come_and_saved(
     expect(section.locator("progress")).to_be_visible()
     section.screenshot(path=SCREENSHOTS / f"snapshots-coming-{language}-{theme}.png")
     expect(section.locator("progress")).to_have_count(0)
-    assert section.locator("[data-snapshot] img").count() in (3, 6)  # those of the other language stay
+    until(lambda: section.locator("[data-snapshot] img").count() in (3, 6))  # those of the other language stay
     assert section.locator("[data-snapshot] img").first.evaluate("image => image.naturalWidth") > 200
     section.screenshot(path=SCREENSHOTS / f"snapshots-{language}-{theme}.png")
     assert seat.violations() == []
