@@ -23,6 +23,7 @@ from tocsin.domain.incidents import Incident, Source, Stamp, StampName
 from tocsin.domain.intake_group import Draft, IncidentGroup, draft_of
 from tocsin.domain.intake_memory import IntakeMemory
 from tocsin.domain.intake_rules import (
+    DEAF_AT_MOST,
     LastSignal,
     Origin,
     Reading,
@@ -58,6 +59,7 @@ class Intake:
         self._acks: list[tuple[str, datetime]] = []
         self._memory = IntakeMemory()
         self.unknown_zones = UnknownZones()
+        self._began_at: datetime | None = None
         self.silences: Callable[[], Sequence[Silence]] = tuple  # supervision knows them, and is made after us
         self.ledger = Ledger(store)
         store.batch("intake", self.accept_many)
@@ -88,7 +90,9 @@ class Intake:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""
         memory = self._memory
         memory.begin(tx)
-        receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory, self.silences())
+        self._began_at = self._began_at or tx.now  # what came before it, an earlier life of ours may not have answered
+        before = Silence(self._began_at - DEAF_AT_MOST, self._began_at)
+        receipts, fresh = _keep(tx, _explained(tx, signals, memory), memory, (*self.silences(), before))
         facts: list[Fact] = []
         fresh.extend(take_moves(tx, memory.schedules(tx), self._zone, fresh, facts))
         opened = self._apply(tx, fresh, facts, memory, is_new=True)
