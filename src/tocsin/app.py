@@ -11,16 +11,15 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client.core import Metric
 
-from tocsin import __version__, event_tables, recording, workers
+from tocsin import __version__, event_tables, figures, recording, workers
 from tocsin.base.clock import Clock, SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
@@ -80,6 +79,7 @@ from tocsin.domain.permit_service import WORDS as PERMIT_WORDS
 from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_desk import PictureDesk
 from tocsin.domain.picture_rounds import PictureRounds
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.quarantine_service import QuarantineService
@@ -88,7 +88,7 @@ from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recorder_volumes import WORDS as VOLUME_WORDS
 from tocsin.domain.recording_routes import RoutedRecordings
 from tocsin.domain.recording_service import RecordingService
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.retention import WORDS as RETENTION_WORDS
 from tocsin.domain.retention_desk import RetentionDesk
@@ -137,7 +137,6 @@ from tocsin.gateways.sip import SipGateway
 from tocsin.intercom_parts import IntercomParts
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
-from tocsin.media.delay import BUCKETS_S as DELAY_BUCKETS_S
 from tocsin.media.downloads import Downloads
 from tocsin.media.examiner import Examiner
 from tocsin.media.external_zlm import ZlmLink
@@ -146,7 +145,6 @@ from tocsin.media.playback import Playbacks
 from tocsin.media.recorded_files import VolumeFiles
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
-from tocsin.media.worker_figures import WorkerFigures
 from tocsin.message_parts import MessageParts
 from tocsin.protocols.gb28181 import timeline
 from tocsin.protocols.gb28181.snapshot import picture_in
@@ -157,7 +155,6 @@ from tocsin.storage.plan_folder import PlanFolder
 from tocsin.storage.snapshots import SnapshotFolder
 from tocsin.storage.store import AnyStore, StoreHealth, make_store
 from tocsin.web.app import make_app
-from tocsin.web.metrics import counter, gauge, gauge_of, histogram
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
 
@@ -515,11 +512,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         is_ready=lambda: store.health.is_ok or store.groups > 0,
         map=lambda: _map(settings.data),
         metrics=(
-            lambda: _metrics(dc09, gb28181, sip, streams, link),
-            lambda: _onvif_metrics(onvif),
+            lambda: figures.of_pictures_and_panels(dc09, gb28181, sip, streams, link),
+            lambda: figures.of_onvif(onvif),
             messages.metrics,
-            lambda: _gateway_metrics(gateways, receivers),
-            lambda: _jt808_metrics(jt808, terminals),
+            lambda: figures.of_gateways(gateways, receivers),
+            lambda: figures.of_jt808(jt808, terminals),
             intercoms.metrics,
         ),
         warnings=WarningService(store, settings.cap.sender, encode_warning),
@@ -772,61 +769,3 @@ def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]
         return gb28181.ask_catalog(device_id)
 
     return ask
-
-
-def _onvif_metrics(onvif: OnvifGateway) -> Iterable[Metric]:
-    for name, value in sorted(onvif.counts.items()):
-        yield counter(f"onvif_events_{name}", f"ONVIF events: {name}", value)
-
-
-def _gateway_metrics(gateways: Gateways, receivers: ReceiverGateway) -> Iterable[Metric]:
-    yield gauge("receiver_connections", "Open connections of hardware receivers", len(receivers.connections))
-    for name, value in sorted(receivers.counters.items()):
-        yield counter(f"receiver_{name}", f"Hardware receivers: {name}", value)
-    yield gauge("gateways_down", "Gateways that are being started again", sum(not s.is_up for s in gateways.standings))
-    yield counter("gateway_restarts", "Gateways started again", sum(s.restarts for s in gateways.standings))
-    each = {standing.name: float(standing.is_up) for standing in gateways.standings}
-    yield gauge_of("gateway_up", "1 while a gateway works, by its name", "gateway", each)
-
-
-def _jt808_metrics(jt808: Jt808Gateway, terminals: TerminalIntake) -> Iterable[Metric]:
-    health = jt808.health()
-    yield gauge("jt808_connections", "Open JT/T 808 connections", health.connections)
-    yield gauge("jt808_terminals", "Terminals that have shown their code", health.terminals)
-    yield gauge("jt808_waiting", "Reports waiting for their commit", health.waiting)
-    yield counter("jt808_positions_kept", "Positions of units on duty handed to the database", terminals.positions_kept)
-    for name, value in sorted(jt808.counters.items()):
-        yield counter(f"jt808_{name}", f"JT/T 808: {name}", value)
-
-
-def _worker_metrics(figures: WorkerFigures) -> Iterable[Metric]:
-    yield gauge("media_viewers", "Viewers of live pictures and recordings", figures.viewers)
-    yield gauge("media_viewers_keys_only", "Viewers that get key frames alone", figures.keys_only)
-    yield gauge("media_queue_bytes", "Bytes that wait for viewers to take them", figures.queue_bytes)
-    yield counter("media_viewer_gaps", "Times a viewer fell behind and skipped to the next key frame", figures.gaps)
-    yield counter("media_skipped_fragments", "Pieces of picture slow viewers did not get", figures.skipped)
-    text = "From a picture's last packet to the write for its viewers, sampled"
-    yield histogram("media_delay_seconds", text, DELAY_BUCKETS_S, figures.delays, figures.delay_sum_s)
-
-
-def _metrics(
-    dc09: Dc09Gateway, gb28181: Gb28181Gateway, sip: SipGateway, streams: LiveStreams, link: MediaLink | ZlmLink
-) -> Iterable[Metric]:
-    health = dc09.health()
-    yield gauge("dc09_connections", "Open DC-09 connections", health.connections)
-    yield gauge("dc09_waiting", "Signals waiting for their commit", health.waiting)
-    for name, value in sorted(dc09.counters.items()):
-        yield counter(f"dc09_{name.replace('.', '_')}", f"DC-09: {name}", value)
-    registered = gb28181.health()
-    yield gauge("gb28181_registered", "Registered devices", registered.registered)
-    yield gauge("gb28181_open_calls", "Cameras that are sending", registered.open_calls)
-    yield counter("gb28181_keepalives", "Keepalives answered", registered.keepalives)
-    yield gauge("gb28181_subscriptions", "Devices that report their alarms to us", registered.subscriptions)
-    for name, value in sorted(registered.alarms.items()):
-        yield counter(f"gb28181_alarms_{name}", f"GB/T 28181 alarms: {name}", value)
-    yield counter("sip_bad_messages", "SIP messages that could not be read", sip.health().counts["bad_messages"])
-    unknown, named = link.unknown_sources()
-    yield counter("media_unknown_packets", "Packets on the shared port that belong to no stream", unknown)
-    if isinstance(link, MediaLink):
-        yield from _worker_metrics(link.figures())
-    yield gauge("media_unknown_sources", "Stream numbers on the shared port that belong to no stream", len(named))
