@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -125,15 +125,15 @@ def _ledger(house: Services) -> DeliveryService:
 
 
 def _wanted(
-    house: Services,
-    actor: Actor,
-    which: str,
-    over_ms: int,
-    device_id: str,
-    account: str,
-    protocol: str,
-    received_from: datetime | None,
-    received_to: datetime | None,
+    house: House,
+    actor: Reader,
+    which: Which = "late",
+    over_ms: OverMs = DEFAULT_LIMIT_MS,
+    device_id: Filter = "",
+    account: Filter = "",
+    protocol: Filter = "",
+    received_from: Annotated[Moment | None, Query(alias="from")] = None,
+    received_to: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> DeliveryFilter:
     now = house.clock.now()
     to = received_to or now + timedelta(seconds=1)
@@ -148,6 +148,9 @@ def _wanted(
         protocol,
         without_silent=not actor.may(Permission.READ_INCIDENTS),
     )
+
+
+Wanted = Annotated[DeliveryFilter, Depends(_wanted)]
 
 
 def _place(cursor: str) -> tuple[int, str] | None:
@@ -176,20 +179,12 @@ async def list_deliveries(
     house: House,
     actor: Reader,
     language: Language,
-    which: Which = "late",
-    over_ms: OverMs = DEFAULT_LIMIT_MS,
-    device_id: Filter = "",
-    account: Filter = "",
-    protocol: Filter = "",
-    received_from: Annotated[Moment | None, Query(alias="from")] = None,
-    received_to: Annotated[Moment | None, Query(alias="to")] = None,
+    wanted: Wanted,
     after: After = "",
     limit: Limit = 100,
 ) -> Response:
     """List deliveries of at most 31 days, newest first; of the last day unless asked otherwise. Errors: invalid."""
-    wanted = _wanted(house, actor, which, over_ms, device_id, account, protocol, received_from, received_to)
-    wanted = replace(wanted, before=_place(after))
-    found = await _ledger(house).deliveries(wanted, actor=actor, limit=limit)
+    found = await _ledger(house).deliveries(replace(wanted, before=_place(after)), actor=actor, limit=limit)
     last = found[-1] if len(found) >= limit else None
     following = None if last is None else f"{to_us(last.received_at)}_{last.signal_id}"
     return listed([spoken(one.form(), language) for one in found], following)
@@ -199,16 +194,9 @@ async def list_deliveries(
 async def list_delivery_sources(
     house: House,
     actor: Reader,
-    which: Which = "late",
-    over_ms: OverMs = DEFAULT_LIMIT_MS,
-    device_id: Filter = "",
-    account: Filter = "",
-    protocol: Filter = "",
-    received_from: Annotated[Moment | None, Query(alias="from")] = None,
-    received_to: Annotated[Moment | None, Query(alias="to")] = None,
+    wanted: Wanted,
 ) -> Response:
     """Return figures by source, at most 500, those with the most trouble first. Errors: invalid."""
-    wanted = _wanted(house, actor, which, over_ms, device_id, account, protocol, received_from, received_to)
     return reply({"items": [one.form() for one in await _ledger(house).sources(wanted, actor=actor)]})
 
 
@@ -217,16 +205,9 @@ async def export_deliveries(
     house: House,
     actor: Reader,
     language: Language,
-    which: Which = "late",
-    over_ms: OverMs = DEFAULT_LIMIT_MS,
-    device_id: Filter = "",
-    account: Filter = "",
-    protocol: Filter = "",
-    received_from: Annotated[Moment | None, Query(alias="from")] = None,
-    received_to: Annotated[Moment | None, Query(alias="to")] = None,
+    wanted: Wanted,
 ) -> Response:
     """Return the list as CSV, at most 50,000 lines, newest first. Errors: invalid."""
-    wanted = _wanted(house, actor, which, over_ms, device_id, account, protocol, received_from, received_to)
     found = await _ledger(house).deliveries(wanted, actor=actor, limit=MAX_ROWS)
     headers = {"Content-Disposition": 'attachment; filename="deliveries.csv"'}
     return Response(write_csv(csv_rows(found, language)), media_type="text/csv; charset=utf-8", headers=headers)
