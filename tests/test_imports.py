@@ -13,7 +13,7 @@ from tocsin.base.errors import TocsinError
 from tocsin.base.sheets import read_sheet, write_xlsx
 from tocsin.domain.acts import house_actor
 from tocsin.domain.import_columns import KINDS
-from tocsin.domain.registry import PlaceService
+from tocsin.domain.place_service import PlaceService
 from tocsin.folder import FolderLock, prepare_folder
 from tocsin.imports import import_file, list_imports, read_rows, undo_import, write_template
 from tocsin.settings import Settings, load_settings

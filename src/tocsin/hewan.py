@@ -26,10 +26,11 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.devices import CatalogEntry, Zone
 from tocsin.domain.directory import Directory
 from tocsin.domain.intake import Intake
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.plans import Applies, DueFrom, Plan, PlanStep, StepKind
 from tocsin.domain.recorder_desk import RecorderDesk
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.supervision import Supervision
 from tocsin.domain.unit_service import UnitService

@@ -28,7 +28,8 @@ from tocsin.domain.import_keeping import begun
 from tocsin.domain.import_plan import Importer, Planned, Row
 from tocsin.domain.import_undo import WORDS
 from tocsin.domain.import_undo_service import ImportUndo
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.place_service import PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.folder import FolderLock, prepare_folder
 from tocsin.recording import house_zone
 from tocsin.settings import Settings

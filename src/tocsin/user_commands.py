@@ -15,8 +15,8 @@ from tocsin.folder import prepare_folder
 
 if TYPE_CHECKING:  # what takes long to load is loaded when somebody sits down at the desk
     from tocsin.domain.people import User
+    from tocsin.domain.place_service import PlaceService
     from tocsin.domain.places import Jurisdiction
-    from tocsin.domain.registry import PlaceService
     from tocsin.domain.users import UserService
     from tocsin.settings import Settings
 
@@ -107,7 +107,7 @@ def at_the_desk(settings: Settings, work: Callable[[UserDesk], Awaitable[Any]]) 
     from tocsin.app import open_store
     from tocsin.base.clock import SystemClock
     from tocsin.domain.acts import house_actor
-    from tocsin.domain.registry import PlaceService
+    from tocsin.domain.place_service import PlaceService
     from tocsin.domain.users import UserService
 
     async def _work() -> Any:

@@ -17,7 +17,8 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
 from tocsin.domain.import_service import Import, ImportService
 from tocsin.domain.import_undo_service import ImportUndo
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.place_service import PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.storage.store import AnyStore
 
 CONTACTS = [

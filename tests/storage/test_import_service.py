@@ -12,7 +12,7 @@ from tocsin.base.sheets import write_csv
 from tocsin.domain.account_files import AccountFiles
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.import_service import ImportService
-from tocsin.domain.registry import PlaceService
+from tocsin.domain.place_service import PlaceService
 from tocsin.storage.store import AnyStore
 
 HEAD = ("jurisdiction", "place", "name", "gb_id")

@@ -16,7 +16,7 @@ from tocsin.domain.cameras import ChannelService
 from tocsin.domain.devices import CatalogEntry
 from tocsin.domain.import_service import ImportService
 from tocsin.domain.import_undo_service import ImportUndo
-from tocsin.domain.registry import PlaceService
+from tocsin.domain.place_service import PlaceService
 from tocsin.storage.store import AnyStore
 
 HEAD = ("jurisdiction", "name", "gb_id", "password")

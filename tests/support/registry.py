@@ -16,8 +16,9 @@ from tocsin.domain.access import Actor, Role
 from tocsin.domain.acts import house_actor
 from tocsin.domain.cameras import ChannelService
 from tocsin.domain.directory import Directory
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.places import Jurisdiction, Place
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.reports import StoredReports
 from tocsin.domain.supervision import Supervision
 from tocsin.storage import schema

@@ -23,8 +23,8 @@ from tocsin.domain.cameras import (
 )
 from tocsin.domain.channels import ChannelRecord, checked_tags
 from tocsin.domain.fields import refuse
+from tocsin.domain.place_service import MANAGE, READ
 from tocsin.domain.refusals import AUDITED, UseCases, note_refusal, require
-from tocsin.domain.registry import MANAGE, READ
 from tocsin.domain.store import Store
 
 GROUP: Final = 200

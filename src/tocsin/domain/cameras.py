@@ -19,10 +19,10 @@ from tocsin.domain.devices import Zone
 from tocsin.domain.directory import Directory
 from tocsin.domain.fields import refuse
 from tocsin.domain.lists import Marks, checked_order, cursor, sort_values, values_of
+from tocsin.domain.place_service import MANAGE, READ, subtree_code
 from tocsin.domain.places import Jurisdiction, Place
 from tocsin.domain.prohibited import is_prohibited, refuse_camera, refuse_cameras
 from tocsin.domain.refusals import UseCases
-from tocsin.domain.registry import MANAGE, READ, subtree_code
 from tocsin.domain.store import Store
 from tocsin.domain.views import end_views
 

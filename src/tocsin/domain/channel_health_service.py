@@ -35,8 +35,8 @@ from tocsin.domain.channel_health import (
 from tocsin.domain.channels import IN_SERVICE, RETIRED, ChannelRecord
 from tocsin.domain.directory import Announced, Channel, Directory
 from tocsin.domain.fields import refuse
+from tocsin.domain.place_service import subtree_code
 from tocsin.domain.refusals import UseCases, require
-from tocsin.domain.registry import subtree_code
 from tocsin.domain.store import Store
 from tocsin.domain.video import LiveState
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from tocsin.domain import account_desk, registry
+from tocsin.domain import account_desk, place_service, registry
 from tocsin.domain.access import Actor
 from tocsin.domain.accounts import Account, AccountContact
 from tocsin.domain.cameras import change_channel
@@ -39,7 +39,7 @@ class Act:
 
 def change_place(known: Place, changes: Mapping[str, Any]) -> Act:
     """Return the change of a place."""
-    work = _of(registry.change_place, known.id, changes, known.version)
+    work = _of(place_service.change_place, known.id, changes, known.version)
     return Act("place.changed", "place", known.id, work, "place", _before(known, changes), known.jurisdiction_code)
 
 

@@ -24,8 +24,9 @@ from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.devices import Device, Zone
 from tocsin.domain.fields import refuse
 from tocsin.domain.import_columns import NUMBERS
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.places import Jurisdiction, Place
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.registry_bulk import NewDevice, NewPlace
 
 PAGE: Final = 1_000

@@ -22,8 +22,9 @@ from tocsin.domain.import_entry import Entry
 from tocsin.domain.import_files import WrongLine, plan_all, rows_of
 from tocsin.domain.import_keeping import begun
 from tocsin.domain.import_plan import Importer, Planned
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.refusals import UseCases, require
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.store import Store
 
 MAX_UPLOAD_BYTES: Final = 16 * 1024 * 1024

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.words import Words
-from tocsin.domain import account_desk, events, registry
+from tocsin.domain import account_desk, events, place_service, registry
 from tocsin.domain import channels as channel_rules
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.acts import guard
 from tocsin.domain.cameras import managed_channel
 from tocsin.domain.devices import Device, DeviceState
 from tocsin.domain.import_keeping import Kept
-from tocsin.domain.registry import MANAGE
+from tocsin.domain.place_service import MANAGE
 
 WORDS: Final = Words(
     {
@@ -201,9 +201,9 @@ def _restore(tx: Any, actor: Actor, one: Kept, known: Any) -> set[str]:
     before = dict(one.before)
     if one.kind == "place":
         if one.act == "create":
-            registry.retire_place(tx, actor, tx.now, known.id, known.version)
+            place_service.retire_place(tx, actor, tx.now, known.id, known.version)
         else:
-            registry.change_place(tx, actor, tx.now, known.id, before, known.version)
+            place_service.change_place(tx, actor, tx.now, known.id, before, known.version)
         return set()
     if one.kind == "zone":
         _restore_zone(tx, actor, one, *known)

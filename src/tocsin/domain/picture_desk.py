@@ -25,8 +25,8 @@ from tocsin.domain.picture_events import (
 )
 from tocsin.domain.picture_health import Denial, PictureState, Still
 from tocsin.domain.picture_rounds import PictureRounds, Pictures
+from tocsin.domain.place_service import subtree_code
 from tocsin.domain.refusals import UseCases, forbidden, require
-from tocsin.domain.registry import subtree_code
 from tocsin.domain.store import Store
 
 READ: Final = Permission.READ_REGISTRY

@@ -12,10 +12,10 @@ from tocsin.domain import events
 from tocsin.domain.access import Actor, scope
 from tocsin.domain.acts import guard
 from tocsin.domain.devices import Device, taken
+from tocsin.domain.place_service import MANAGE, READ
 from tocsin.domain.places import Place
 from tocsin.domain.prohibited import refuse_device
 from tocsin.domain.refusals import AUDITED, note_refusal
-from tocsin.domain.registry import MANAGE, READ
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,14 @@ from tocsin.domain.load_service import LoadService
 from tocsin.domain.notices import NoticeBoard
 from tocsin.domain.permit_service import PermitService
 from tocsin.domain.picture_desk import PictureDesk
+from tocsin.domain.place_service import PlaceService
 from tocsin.domain.plan_service import PlanService
 from tocsin.domain.profile_service import ProfileService
 from tocsin.domain.quarantine_service import QuarantineService
 from tocsin.domain.recorded_service import RecordedService
 from tocsin.domain.recorder_desk import RecorderDesk
 from tocsin.domain.recording_service import RecordingService
-from tocsin.domain.registry import DeviceService, PlaceService
+from tocsin.domain.registry import DeviceService
 from tocsin.domain.retention_desk import RetentionDesk
 from tocsin.domain.rule_service import RuleService
 from tocsin.domain.rule_trials import RuleTrials
