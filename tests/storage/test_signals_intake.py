@@ -168,6 +168,20 @@ async def test_a_retry_of_the_last_frame_is_counted_and_raises_nothing(intake: I
     assert stored.copies == 2
 
 
+@only_sqlite
+@pytest.mark.parametrize(("after_s", "repeats"), [(90, True), (299, True), (301, False)])
+async def test_a_retry_over_a_restart_may_come_later_by_four_minutes(
+    store: AnyStore, clock: FixedClock, after_s: float, repeats: bool
+) -> None:
+    await store.run(build_town)
+    (first,) = await take(Intake(store), signal_of(burglary(), key="7"))
+    clock.advance(after_s)
+    (again,) = await take(Intake(store), signal_of(burglary(), key="7", after_s=after_s))
+
+    assert (again.signal_id == first.signal_id, again.is_duplicate) == (repeats, repeats)
+    assert len(await alarms_of(store)) == (1 if repeats else 2)
+
+
 async def test_retries_in_the_same_group_are_counted_once_each(intake: Intake, store: AnyStore) -> None:
     receipts = await take(intake, *(signal_of(burglary(), key="7", after_s=n) for n in range(4)))
 
