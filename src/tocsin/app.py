@@ -554,8 +554,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     await _start_part(stack, "downloads", downloads.start, downloads.stop)
     stack.callback(intake.keep_acks)  # after the last ACK has left, before the store ends
     await terminals.start()
+    await intercoms.service.start()
     gateways.add(f"SIP on {settings.sip.host} port {settings.sip.port}", sip, "sip.port", serves=("gb28181", "sip"))
     gateways.add("GB/T 28181", gb28181, serves=("gb28181",))
+    gateways.add("door intercoms", intercoms.gateway, serves=("sip",))
     gateways.add("RTSP cameras", rtsp, serves=("rtsp",))
     gateways.add("ONVIF cameras", onvif, serves=("onvif",))
     gateways.add(f"DC-09 port {settings.dc09.port}", dc09, "dc09.port", serves=("dc09",))
@@ -567,7 +569,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     gateways.on_listening = supervision.note_listening
     stack.push_async_callback(gateways.stop)
     await gateways.start()
-    await _start_part(stack, "door intercoms", intercoms.start, intercoms.stop)
     stack.push_async_callback(trials.stop)
     await _start_part(stack, "camera control", control.start, control.stop)
     await _start_part(stack, "speaking", speaking.start, speaking.stop)

@@ -67,15 +67,6 @@ class IntercomParts:
         )
         self.calls.on_failed = self.service.keep_later
 
-    async def start(self) -> None:
-        """End in the books what was left open, then take calls."""
-        await self.service.start()
-        await self.gateway.start()
-
-    async def stop(self) -> None:
-        """End every call."""
-        await self.gateway.stop()
-
     def heard_beside(self, other: Callable[[str, str, str], None]) -> Callable[[str, str, str], None]:
         """Return who hears of voice lines: another, and calls."""
 

@@ -13,11 +13,12 @@ from sqlalchemy import select
 from tests.support.clocks import FixedClock
 from tests.support.gb28181 import eventually
 from tests.support.house import PEOPLE, WEST_GATE
-from tests.support.intercoms import DOOR, DoorHouse, door, door_house
+from tests.support.intercoms import DOOR, DoorHouse, Doors, build, door, door_house
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain.access import Purpose
 from tocsin.domain.directory import Heard
 from tocsin.domain.views import View, grant
+from tocsin.gateways.runner import CHECK_S, FIRST_PAUSE_S, Gateways
 from tocsin.protocols.sip.message import Response, parse_datagram
 from tocsin.storage import schema, tables_alarms
 from tocsin.storage.heads import HeadsFile
@@ -109,9 +110,7 @@ async def test_after_a_restart_those_who_were_there_are_asked(store: AnyStore, c
         await store.run(lambda tx: tx.devices.note_registrations({DOOR: until_us}))
         await store.run(lambda tx: tx.devices.note_heard([_heard(clock, peer)]))
         await first.gateway.stop()
-        from tests.support.intercoms import DoorHouse as House
-
-        second = House(store, clock, first.doors)
+        second = DoorHouse(store, clock, first.doors)
         await second.sip.start()
         await second.gateway.start()
         assert second.gateway.registered == 1
@@ -120,6 +119,63 @@ async def test_after_a_restart_those_who_were_there_are_asked(store: AnyStore, c
         assert second.gateway.counters["pings"] == 1
         await second.gateway.stop()
         await second.sip.stop()
+
+
+async def test_a_crash_of_the_gateway_is_mended_alone_while_a_call_rings(store: AnyStore, clock: FixedClock) -> None:
+    await store.run(build)
+    house = DoorHouse(store, clock, Doors(door()))
+    gateways = Gateways(clock)
+    heard: list[tuple[tuple[str, ...], bool]] = []
+    gateways.on_listening = lambda protocols, *, is_listening: heard.append((protocols, is_listening))
+    gateways.add("SIP", house.sip)
+    gateways.add("door intercoms", house.gateway, serves=("sip",))
+    await gateways.start()
+    async with house.intercom(expires_s=60) as fleet:
+        await fleet.register_all()
+        ringing = fleet.ring(0)
+        await ringing.rang
+        house.gateway._tasks._tasks["intercoms asked"].cancel()
+        await eventually(lambda: house.gateway._tasks._tasks["intercoms asked"].done())
+        clock.advance(CHECK_S)
+        await eventually(lambda: not gateways.standings[1].is_up)
+        assert gateways.forms()[1]["reason"] == "the task intercoms asked has ended"
+        assert await ringing.outcome == "refused"
+        assert ((await house.until("ended")).end_reason, ringing.status) == ("stopped", 503)
+        again = fleet.ring(0)
+        assert (await again.outcome, again.status) == ("refused", 503)  # not ringing where nobody would hear it
+        clock.advance(FIRST_PAUSE_S)
+        await eventually(lambda: gateways.standings[1].is_up)
+        assert house.gateway.registered == 1
+        third = fleet.ring(0)
+        assert await third.rang
+    assert heard == [(("sip",), False), (("sip",), True)]
+    assert [standing.restarts for standing in gateways.standings] == [0, 1]
+    await gateways.stop()
+    house.media.talks.close()
+
+
+async def test_the_time_away_runs_against_no_registration(house: DoorHouse, clock: FixedClock) -> None:
+    async with house.intercom(expires_s=60) as fleet:
+        await fleet.register_all()
+        await house.gateway.stop()
+        with pytest.raises(RuntimeError):
+            house.gateway.check()
+        clock.advance(600)
+        await house.gateway.start()
+        house.gateway.check()
+        list(house.gateway.ask_in_pieces())
+        assert house.gateway.registered == 1
+        await house.sip.stop()
+        for _ in range(5):
+            clock.advance(60)
+            list(house.gateway.ask_in_pieces())
+        await house.sip.start()
+        list(house.gateway.ask_in_pieces())
+        assert (house.gateway.registered, house.reports.departures) == (1, [])
+        for _ in range(2):
+            clock.advance(60)
+            list(house.gateway.ask_in_pieces())
+    assert house.reports.departures == [(DOOR, "register.expired")]
 
 
 def _heard(clock: FixedClock, peer: str) -> Heard:

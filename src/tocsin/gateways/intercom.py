@@ -162,11 +162,16 @@ class IntercomGateway:
         self._failed_at: OrderedDict[str, float] = OrderedDict()
         self._attempts = AttemptLog(reports, clock)
         self._tasks = Supervisor(clock)
+        self._is_up = False
+        self._deaf_since: float | None = None
 
     # --- life
 
     async def start(self) -> None:
-        """Take what intercoms send, and ask those that were registered when we last ran."""
+        """Take what intercoms send, and ask those that were registered when we last ran. Started again it goes on with
+        those it knows, and the time it was away runs against nobody.
+        """
+        self._is_up = True
         for method, front in (("REGISTER", self._register), ("INVITE", self._invite), ("MESSAGE", self._message)):
             self._sip.handle_first(method, front)
         self._sip.use_short_way(self._short_way)
@@ -177,9 +182,17 @@ class IntercomGateway:
         self._tasks.spawn("intercoms asked", self._keep_asking)
 
     async def stop(self) -> None:
-        """End every call and every task."""
-        await self._calls.stop()
+        """End every call and every task; until it is started again intercoms hear that we cannot, and when to ask."""
+        self._is_up = False
+        self._note_deaf(self._clock.monotonic())
         await self._tasks.stop()
+        await self._calls.stop()
+
+    def check(self) -> None:
+        """Raise when nobody looks after the intercoms any more. Errors: RuntimeError."""
+        if not self._is_up:
+            raise RuntimeError("the intercoms are not looked after any more")
+        self._tasks.check()
 
     @property
     def registered(self) -> int:
@@ -201,7 +214,7 @@ class IntercomGateway:
             return False, None
         reply = self._sip.reply_to
         now = self._clock.monotonic()
-        refused = self._too_often(request, peer, account, now)
+        refused = self._held_back(request, peer, account, now)
         if refused is not None:
             return refused
         if request.from_user and request.from_user != account:
@@ -253,9 +266,7 @@ class IntercomGateway:
         left_s = (known.until - self._clock.now()).total_seconds()
         bound = self._bind(source, Peer(host, int(port), Transport.UDP, 0), left_s, now)
         bound.last_seen = now - self._config.ping_s
-        spread_s = self._config.ping_s * (bound.number % 997) / 997
-        bound.due = now + spread_s
-        heapq.heappush(self._due, (bound.due, bound.number))
+        self._ask_soon(bound, now)
 
     def _prove(self, request: Request, peer: Peer, source: Source) -> Decision:
         current = self._bound.get(source.account)
@@ -280,8 +291,10 @@ class IntercomGateway:
         retry = [("Retry-After", str(decision.retry_after_s))] if decision.retry_after_s else []
         return self._sip.reply_to(request, peer, decision.status, retry)
 
-    def _too_often(self, request: Request, peer: Peer, account: str, now: float) -> tuple[bool, Response | None] | None:
-        """Hold back one intercom that asks without pause; the others behind its address are not touched."""
+    def _held_back(self, request: Request, peer: Peer, account: str, now: float) -> tuple[bool, Response | None] | None:
+        """Hold back everybody while we are away, else one that asks without pause; its neighbours are not touched."""
+        if not self._is_up:
+            return True, self._sip.reply_to(request, peer, 503, [("Retry-After", str(RETRY_AFTER_S))])
         allowance = self._asked.take(f"{account}@{peer.host}", now)
         if allowance is Allowance.SERVE:
             return None
@@ -325,6 +338,12 @@ class IntercomGateway:
     def ask_in_pieces(self) -> Iterator[None]:
         """Ask who was not heard lately, drop who has expired, report who missed too many; yields after each piece."""
         now = self._clock.monotonic()
+        if not self._sip.is_open:
+            self._note_deaf(now)
+            return
+        if self._deaf_since is not None:
+            away_s, self._deaf_since = now - self._deaf_since, None
+            self._excuse(away_s, now)
         done = 0
         while self._due and self._due[0][0] <= now:
             due, number = heapq.heappop(self._due)
@@ -335,6 +354,23 @@ class IntercomGateway:
             done += 1
             if done % PIECE == 0:
                 yield
+
+    def _note_deaf(self, now: float) -> None:
+        self._deaf_since = now if self._deaf_since is None else self._deaf_since
+
+    def _excuse(self, away_s: float, now: float) -> None:
+        """Nobody could register or answer while we were away: each registration holds that much longer, and all are
+        asked anew.
+        """
+        for bound in self._bound.values():
+            bound.expires_at += away_s
+            bound.asked = 0
+            self._ask_soon(bound, now)
+
+    def _ask_soon(self, bound: Bound, now: float) -> None:
+        """Ask within one interval, never all at once."""
+        bound.due = now + self._config.ping_s * (bound.number % 997) / 997
+        heapq.heappush(self._due, (bound.due, bound.number))
 
     def _look_at(self, bound: Bound, now: float) -> None:
         source = self._devices.source_of(bound.device_id)
@@ -402,7 +438,7 @@ class IntercomGateway:
                 return False, None  # a GB/T 28181 device may have a reason; everybody else is refused there
             self.counters["strangers_dropped"] += 1
             return True, None
-        refused = self._too_often(request, peer, source.account, now)
+        refused = self._held_back(request, peer, source.account, now)
         if refused is not None:
             return refused
         decision = self._prove(request, peer, source)

@@ -301,6 +301,11 @@ class SipGateway:
         return self.health_state
 
     @property
+    def is_open(self) -> bool:
+        """True while it listens."""
+        return self._is_open
+
+    @property
     def port(self) -> int:
         """The port in use, the same for UDP and TCP when both listen."""
         return (self.health_state.udp_ports or (self.health_state.tcp_port,))[0]
