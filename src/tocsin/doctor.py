@@ -10,13 +10,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.doctor_intercoms import examine_intercoms
+from tocsin.doctor_words import Finding, Verdict
 from tocsin.domain.snapshot_reach import REFUSED, is_local, upload_problem
 from tocsin.folder import is_served
 from tocsin.settings import Settings, upload_address
@@ -32,23 +32,6 @@ RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 STATIC = Path(__file__).parent / "web" / "static"
 
 
-class Verdict(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-
-
 def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Yield every finding, quick ones first."""
     yield _python()
@@ -60,6 +43,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield from _ports(settings)
     yield _media_address(settings)
     yield _upload_address(settings)
+    yield from examine_intercoms(settings, now, is_served=_is_served(settings))
     yield _receive_buffer(settings)
     yield _descriptors(settings)
     yield _ffmpeg(settings)
@@ -149,7 +133,7 @@ def _console() -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    served = is_served(settings.data) if settings.data.exists() else False
+    served = _is_served(settings)
     dc09, sip, receivers = settings.dc09, settings.sip, settings.receivers
     for name, host, port, kinds in (
         ("web", settings.server.host, settings.server.port, ("tcp",)),
@@ -162,6 +146,10 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         for kind in kinds:
             yield _port(f"port {name}", host, port, kind, served)
     yield _port("port RTP", settings.media.host, settings.media.rtp_port_first, "udp", served)
+
+
+def _is_served(settings: Settings) -> bool:
+    return settings.data.exists() and is_served(settings.data)
 
 
 def _kinds(tcp: bool, udp: bool) -> tuple[str, ...]:
