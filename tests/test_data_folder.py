@@ -20,7 +20,8 @@ from tocsin.backup import make_backup
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
 from tocsin.base.vault import load_vault
-from tocsin.doctor import Verdict, examine
+from tocsin.doctor import examine
+from tocsin.doctor_words import Verdict
 from tocsin.domain.audit import AuditEntry
 from tocsin.domain.snapshot_events import SnapshotReceived
 from tocsin.domain.snapshots import Snapshot

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.doctor import Verdict, _media_address, _upload_address
+from tocsin.doctor import _media_address, _upload_address
+from tocsin.doctor_words import Verdict
 from tocsin.settings import load_settings
 
 

@@ -12,8 +12,8 @@ from tests.support.house import WEST_GATE
 from tests.support.intercoms import DOOR, build
 from tocsin.app import open_store
 from tocsin.base.times import to_us
-from tocsin.doctor import Verdict
 from tocsin.doctor_intercoms import examine_intercoms
+from tocsin.doctor_words import Verdict
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.tables_registry import devices, zone_cameras
 

@@ -369,7 +369,8 @@ def _add_doctor(commands: Any) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from tocsin.base.clock import SystemClock
-    from tocsin.doctor import Verdict, examine
+    from tocsin.doctor import examine
+    from tocsin.doctor_words import Verdict
 
     findings = list(examine(_settings(arguments), SystemClock().now()))
     rows = [{"check": f.name, "verdict": f.verdict.value, "detail": f.detail} for f in findings]
