@@ -51,7 +51,8 @@ def page() -> str:
 
 def _soak(kept: dict[str, Any]) -> str:
     """Return the section of the last `make soak`."""
-    word = "everything passed" if kept["passed"] else "**not everything passed**"
+    failed = ", ".join(f"`{test}`" for test in kept["failed"])
+    word = f"**not everything passed: {failed}**" if failed else "everything passed"
     rows = [
         f"## soak\n\nCommand: `make soak`, {kept['day']}, {kept['minutes']} minutes on {kept['machine']}: {word}. "
         "Lost: acknowledged and not stored. Doubled: stored twice. Back after: from the kill to the next "
