@@ -141,7 +141,7 @@ from tocsin.media.downloads import Downloads
 from tocsin.media.examiner import Examiner
 from tocsin.media.external_zlm import ZlmLink
 from tocsin.media.link import MediaLink
-from tocsin.media.playback import Playbacks
+from tocsin.media.playback import Playbacks, both
 from tocsin.media.recorded_files import VolumeFiles
 from tocsin.media.relay import LiveStreams
 from tocsin.media.self_test import SelfTest
@@ -414,6 +414,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     onvif_snapshots.on_picture, onvif_snapshots.on_failed = snapshots.fetched, snapshots.give_up
     trier = CameraTrials(link, clock, public_host=public_host(settings))
     trials = TrialService(store, clock, trier)
+    link.events.on_source_lost = both(link.events.on_source_lost, trials.lost)
     stack.push_async_callback(trier.stop)
     places = PlaceService(store, clock)
     devices = DeviceService(store, clock, vault, directory)

@@ -17,6 +17,11 @@ SCREENSHOTS = Path(__file__).with_name("screenshots")
 TIMEOUT_MS = 45_000
 expect.set_options(timeout=TIMEOUT_MS)  # patience, not a promise: what is promised in figures is a bench
 Theme = Literal["dark", "light"]
+VIDEOS = """() => [...document.querySelectorAll('video')].map(one => ({
+  phase: one.dataset.phase, ready: one.readyState, network: one.networkState, error: one.error?.message,
+  paused: one.paused, seeking: one.seeking, at_s: one.currentTime, width: one.videoWidth,
+  buffered: [...Array(one.buffered.length).keys()].map(n => [one.buffered.start(n), one.buffered.end(n)]),
+  top: one.getBoundingClientRect().top, height: innerHeight, hidden: document.hidden }))"""
 _failed = pytest.StashKey[bool]()
 
 
@@ -101,7 +106,9 @@ def open_seat(request: pytest.FixtureRequest, town: Town, browser: Browser) -> I
             folder = SCREENSHOTS / "failed"
             folder.mkdir(parents=True, exist_ok=True)
             seat.page.screenshot(path=folder / f"{request.node.name}-{n}.png")
-            request.node.add_report_section("teardown", f"seat {n}", f"{seat.page.url}\nerrors: {seat.errors}")
+            videos = seat.page.evaluate(VIDEOS)
+            said = f"{seat.page.url}\nerrors: {seat.errors}\nvideos: {videos}"
+            request.node.add_report_section("teardown", f"seat {n}", said)
         seat.context.close()
     strangers = [url for seat in seats for url in seat.strangers()]
     assert strangers == [], "something was asked of another host"

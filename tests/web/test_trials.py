@@ -138,3 +138,20 @@ async def test_a_free_id_is_proposed_for_a_place(house: WebHouse) -> None:
         assert (await client.post("/api/v1/devices", json={**given, "address": {"gb_id": proposed}})).status_code == 201
         after = (await client.get("/api/v1/devices/entry?jurisdiction_id=j-north")).json()["proposed_id"]
         assert int(after) == int(proposed) + 1
+
+
+async def test_a_trial_whose_picture_stops_coming_ends_and_says_why(house: WebHouse, line: Line) -> None:
+    service = house.services.trials
+    assert service is not None
+    async with house.client("installer") as client:
+        line.go.set()
+        begun = (await client.post(TRIALS, json=ORDER)).json()["id"]
+        await _over(house, begun)
+        service.lost("trial-another", "connection_closed")
+        service.lost(f"trial-{begun}", "connection_closed")
+        await _over(house, begun)
+        assert (await client.get(f"{TRIALS}/{begun}")).json()["state"] == "ended"
+        assert (await client.post(f"{TRIALS}/{begun}/picture", json={})).status_code == 409
+    ended = await house.store.read(lambda tx: [r for r in tx.audit.all() if r.action == "camera.trial_ended"])
+    assert [json.loads(one.detail)["reason"] for one in ended] == ["connection_closed"]
+    assert line.ended == [begun]

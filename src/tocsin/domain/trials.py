@@ -127,7 +127,7 @@ class TrialPictureShown(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEnded(Fact):
-    """A trial is over; `reason` is the stage it failed at."""
+    """A trial is over; `reason` is the stage it failed at, or why its picture stopped coming."""
 
     ACTION: ClassVar[str] = "camera.trial_ended"
     SUBJECT: ClassVar[str] = "trial"
@@ -200,6 +200,12 @@ class TrialService(UseCases):
             if trial.state != "ended" and self._clock.monotonic() >= trial.ends_s:
                 await self._end(trial)
 
+    def lost(self, stream_id: str, reason: str) -> None:
+        """End the trial whose picture stopped coming: nobody asks the camera for it again."""
+        for trial in self._trials.values():
+            if trial.stream_id == stream_id and trial.state == "ok":
+                trial.task = asyncio.create_task(self._end(trial, reason), name=f"trial {trial.id} lost")
+
     async def stop(self) -> None:
         """End all."""
         for trial in list(self._trials.values()):
@@ -214,16 +220,16 @@ class TrialService(UseCases):
             if trial.actor.ref == actor:
                 await self._end(trial)
 
-    async def _end(self, trial: Trial) -> None:
+    async def _end(self, trial: Trial, reason: str = "") -> None:
         if trial.state == "ended":
             return
         result, trial.state = trial.state, "ended"
-        if trial.task is not None and not trial.task.done():
+        if result == "running" and trial.task is not None:
             trial.task.cancel()
             await asyncio.gather(trial.task, return_exceptions=True)
             trial.state = "ended"
         await self._line.end(trial)
-        await self._store.run(_ended, trial, result)
+        await self._store.run(_ended, trial, result, reason)
 
 
 def may_look(actor: Actor) -> bool:
@@ -294,8 +300,8 @@ def _show(tx: Any, trial: Trial, actor: Actor) -> None:
     )
 
 
-def _ended(tx: Any, trial: Trial, result: str) -> None:
-    failed = next((stage.name for stage in trial.stages if stage.state is StageState.FAILED), "")
+def _ended(tx: Any, trial: Trial, result: str, reason: str) -> None:
+    failed = next((stage.name for stage in trial.stages if stage.state is StageState.FAILED), reason)
     tx.record(
         TrialEnded(
             subject_id=trial.id,

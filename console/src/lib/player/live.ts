@@ -61,6 +61,8 @@ const RENEWABLE = new Set(['expired', 'worker_lost', 'slow', 'source_lost', 'res
 const TICK_MS = 500;
 const HIDDEN_MS = 5_000;
 const STAT_MS = 2_000;
+/** Data comes and no picture was decoded for so long: the buffer is built anew. */
+const BLIND_MS = 8_000;
 /** Behind the edge by so much, or so many pieces not appended yet: the page does not keep up. */
 const BEHIND_S = 2;
 const BEHIND_PIECES = 75;
@@ -118,6 +120,8 @@ export class LivePlayer {
   #isStopped = false;
   #isOnScreen = true;
   #stalls = new StallWatch();
+  /** Since when data comes without a picture; null while there is one, or nothing comes. */
+  #blind_ms: number | null = null;
   #status: { wall_ms: number; media_time_s: number; heard_ms: number } | null = null;
   #stat_ms = 0;
   #bytes = 0;
@@ -410,8 +414,11 @@ export class LivePlayer {
 
   #onTick(): void {
     const now_ms = this.#options.now();
-    if (this.#isPlaced && !this.#isPaused) {
-      this.#keepUp();
+    if (this.#isPlaced && !this.#isPaused) this.#keepUp();
+    // A decoder that has shown nothing yet is at work: sent elsewhere again and again, it would never begin.
+    if (this.#video.readyState < 2) this.#waitForPicture(now_ms);
+    else if (this.#isPlaced && !this.#isPaused) {
+      this.#blind_ms = null;
       const stall = this.#stalls.watch(this.#video.currentTime, this.#hasNewData, now_ms);
       this.#hasNewData = false;
       const last = this.#stretches().at(-1);
@@ -434,6 +441,15 @@ export class LivePlayer {
         dropped: quality.droppedVideoFrames,
       });
     }
+  }
+
+  #waitForPicture(now_ms: number): void {
+    if (this.#isPaused || document.hidden || !this.#hasNewData) {
+      this.#blind_ms = null;
+      return;
+    }
+    this.#blind_ms ??= now_ms;
+    if (now_ms - this.#blind_ms > BLIND_MS) this.#rebuild();
   }
 
   /** Counts what came and what was shown since the last time. */
@@ -509,6 +525,8 @@ export class LivePlayer {
     this.#source = null;
     this.#mime = '';
     this.#isPlaced = false;
+    this.#hasNewData = false;
+    this.#blind_ms = null;
     this.#stalls.reset();
     if (this.#sourceUrl) URL.revokeObjectURL(this.#sourceUrl);
     this.#sourceUrl = '';
