@@ -419,7 +419,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     places = PlaceService(store, clock)
     devices = DeviceService(store, clock, vault, directory)
     cameras = ChannelService(store, clock, directory)
-    account_files = AccountFiles(store, clock, recording.house_zone(settings))
+    words_of_premises = Passwords()
+    stack.callback(words_of_premises.close)
+    account_files = AccountFiles(store, clock, words_of_premises, recording.house_zone(settings))
     imports = ImportService(store, clock, places, devices, cameras, account_files)
     stack.push_async_callback(imports.stop)
     rule_trials = RuleTrials(store, clock)
@@ -438,8 +440,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         StorageService(store, clock, volumes, notices, recording.tier_rules(settings)),
         tier_mover,
     )
-    words_of_premises = Passwords()
-    stack.callback(words_of_premises.close)
     accounts = AccountService(
         store,
         clock,

@@ -226,11 +226,11 @@ def _add_user(commands: Any) -> None:
 def _add_import(commands: Any) -> None:
     parser = commands.add_parser(
         "import",
-        help="read places, devices, cameras, zones, links, accounts or contacts from a CSV or XLSX file",
-        description="Read places, devices, cameras, zones, links, accounts or contacts from a CSV (UTF-8 or GB18030) "
-        "or XLSX file; the first line names the columns, in English or Chinese. What is there and differs is changed; "
-        "the same file twice does nothing. Nothing is kept when a line is wrong. The columns are in the guides: "
-        "registry, accounts.",
+        help="read places, devices, cameras, zones, links, accounts and what they hold from a CSV or XLSX file",
+        description="Read places, devices, cameras, zones, links, accounts and what they hold from a CSV (UTF-8 or "
+        "GB18030) or XLSX file; the first line names the columns, in English or Chinese. What is there and differs is "
+        "changed; the same file twice does nothing. Nothing is kept when a line is wrong. The columns are in the "
+        "guides: registry, accounts.",
     )
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE.csv|xlsx")
     parser.add_argument("--list", action="store_true", help="list the imports of the last day that can be taken back")
@@ -246,7 +246,7 @@ def _add_import(commands: Any) -> None:
     parser.add_argument("--errors", type=Path, metavar="FILE.csv|xlsx", help="write the lines that are wrong there")
     parser.add_argument(
         "--template",
-        choices=("place", "device", "camera", "zone", "link", "account", "contact"),
+        choices=("place", "device", "camera", "zone", "link", "account", "contact", "note", "position", "password"),
         help="write an empty file with the columns of this kind to FILE instead",
     )
     parser.add_argument("--language", choices=("en", "zh-CN"), default="en", help="of the template's column names")

@@ -1,4 +1,4 @@
-"""What a CSV or XLSX file lists, from places to contacts: all lines are checked first, then all are entered.
+"""What a CSV or XLSX file lists, from places to what accounts hold: all lines are checked, then all are entered.
 
 What is there already and differs is changed, what is the same is left: the same file twice does nothing the second
 time. The data folder must be free: a running server would not hear of the new devices.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from tocsin.app import open_store, open_vault
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
+from tocsin.base.passwords import Passwords
 from tocsin.base.sheets import write_csv, write_xlsx
 from tocsin.domain.access import Actor
 from tocsin.domain.account_files import AccountFiles
@@ -97,11 +99,12 @@ async def _import(
         clock = SystemClock()
         devices = DeviceService(store, clock, vault, directory)
         actor = house_actor("import")
-        accounts = AccountFiles(store, clock, house_zone(settings))
         cameras = ChannelService(store, clock, directory)
-        importer = Importer(PlaceService(store, clock), devices, cameras, accounts, actor)
-        await importer.load()
-        plans, wrong = await plan_all(importer, kind, rows)
+        with closing(Passwords()) as passwords:
+            accounts = AccountFiles(store, clock, passwords, house_zone(settings))
+            importer = Importer(PlaceService(store, clock), devices, cameras, accounts, actor)
+            await importer.load()
+            plans, wrong = await plan_all(importer, kind, rows)
         if wrong:
             if errors_to is not None:
                 _write(errors_to, error_rows(wrong))

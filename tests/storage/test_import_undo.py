@@ -10,6 +10,7 @@ from tests.support.clocks import FixedClock
 from tests.support.registry import ADMINISTRATOR, HOUSE, INSTALLER_A, House, make_house
 from tests.support.stores import clock, database_url, heads_path, postgresql_server, store  # noqa: F401
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.base.passwords import Passwords
 from tocsin.base.sheets import write_csv
 from tocsin.domain.account_files import AccountFiles
 from tocsin.domain.cameras import ChannelService
@@ -33,7 +34,7 @@ def imports(house: House) -> ImportService:
     places = PlaceService(house.store, house.clock)
     cameras = ChannelService(house.store, house.clock, house.directory)
     return ImportService(
-        house.store, house.clock, places, house.devices, cameras, AccountFiles(house.store, house.clock)
+        house.store, house.clock, places, house.devices, cameras, AccountFiles(house.store, house.clock, Passwords())
     )
 
 

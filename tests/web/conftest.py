@@ -238,7 +238,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
     (tmp_path / "static" / "assets" / "main-abc123.js").write_text("export {};")
     places, cameras = PlaceService(store, clock), ChannelService(store, clock, directory)
     devices = DeviceService(store, clock, vault, directory)
-    imports = ImportService(store, clock, places, devices, cameras, AccountFiles(store, clock))
+    imports = ImportService(store, clock, places, devices, cameras, AccountFiles(store, clock, passwords))
     intake = Intake(store, zone=UTC)
     supervision = Supervision(store, directory, clock, intake)
     webhooks = WebhookGateway(
@@ -289,7 +289,7 @@ async def house(tmp_path: Path, empty_database: Path) -> AsyncIterator[WebHouse]
         zone_tests=ZoneTestService(store, clock),
         quarantine=QuarantineService(store, intake, event_tables.meanings()),
         rule_trials=RuleTrials(store, clock),
-        account_files=AccountFiles(store, clock),
+        account_files=AccountFiles(store, clock, passwords),
         accounts=AccountService(store, clock, intake, PlanFolder(tmp_path / "plans"), passwords),
         cascade=CascadeService(store, vault),
         notices=NoticeBoard(store, clock),

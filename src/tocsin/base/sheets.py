@@ -23,6 +23,7 @@ MAX_PARTS: Final = 500
 MAX_ROWS: Final = 100_000
 MAX_COLUMNS: Final = 100
 MAX_CELL: Final = 4_000
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _EMPTY_ROWS: Final = 2_000  # formatted but empty rows below a table; more end it
 
 
@@ -133,7 +134,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
             return
         except csv.Error as error:
             raise wrong(f"line {reader.line_num}: {error}") from error
-        yield reader.line_num, tuple(cell.strip() for cell in cells)
+        yield reader.line_num, tuple(_unmarked(cell.strip()) for cell in cells)
 
 
 def _xlsx_rows(raw: bytes) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -197,4 +198,9 @@ def _printable(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _unmarked(text: str) -> str:
+    """Return a cell without the mark that keeps it from being a formula, as `write_csv` puts it."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -30,6 +30,7 @@ from tocsin.domain.account_events import (
     PasswordChecked,
     PasswordRemoved,
     ResponderNoteAdded,
+    ResponderNoteChanged,
     ResponderNoteRemoved,
     ZonePlaced,
 )
@@ -258,12 +259,22 @@ def add_note(tx: Any, actor: Actor, device_id: str, text: str, until: datetime) 
     return replace(made, made_by_name=actor.name)
 
 
-def remove_note(tx: Any, actor: Actor, device_id: str, note_id: str) -> None:
+def change_note(tx: Any, actor: Actor, known: ResponderNote, until: datetime) -> ResponderNote:
+    """Let a note end at another time. Errors: INVALID, NOT_FOUND, FORBIDDEN, CONFLICT when its end is not as known."""
+    device = work_on_account(tx, actor, known.device_id, Permission.NOTE_ACCOUNT)
+    check_version("note", known.id, tx.accounts.note(device.id, known.id).version, known.version)
+    rules.new_note(known.id, device.id, known.text, until, tx.now, known.made_by)
+    tx.accounts.end_note(known.id, until)
+    tx.record(ResponderNoteChanged(**said(device, tx, actor, note_id=known.id, until=iso(until))))
+    return replace(known, until=until)
+
+
+def remove_note(tx: Any, actor: Actor, device_id: str, note_id: str, why: str = "by_hand") -> None:
     """Take a note away before its end. Errors: NOT_FOUND, FORBIDDEN."""
     device = work_on_account(tx, actor, device_id, Permission.NOTE_ACCOUNT)
     tx.accounts.note(device_id, note_id)
     tx.accounts.remove_note(note_id)
-    tx.record(ResponderNoteRemoved(**said(device, tx, actor, note_id=note_id, why="by_hand")))
+    tx.record(ResponderNoteRemoved(**said(device, tx, actor, note_id=note_id, why=why)))
 
 
 # --- floor plans ---
@@ -347,13 +358,13 @@ def add_password(tx: Any, actor: Actor, password: PremisesPassword) -> PremisesP
     return password
 
 
-def remove_password(tx: Any, actor: Actor, device_id: str, password_id: str) -> None:
+def remove_password(tx: Any, actor: Actor, device_id: str, password_id: str, why: str = "by_hand") -> None:
     """Delete a password. Errors: NOT_FOUND, FORBIDDEN."""
     device = work_on_account(tx, actor, device_id, Permission.MANAGE_CONTACTS)
     if password_id not in {one.id for one in tx.accounts.passwords(device_id)}:
         raise TocsinError(ErrorCode.NOT_FOUND, f"no password {password_id}")
     tx.accounts.remove_password(password_id)
-    tx.record(PasswordRemoved(**said(device, tx, actor, password_id=password_id, why="by_hand")))
+    tx.record(PasswordRemoved(**said(device, tx, actor, password_id=password_id, why=why)))
 
 
 def begin_check(

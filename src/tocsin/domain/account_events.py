@@ -101,8 +101,18 @@ class ResponderNoteAdded(AccountFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResponderNoteChanged(AccountFact):
+    """A note ends at another time, from a file."""
+
+    ACTION: ClassVar[str] = "account.note_changed"
+
+    note_id: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResponderNoteRemoved(AccountFact):
-    """A note was taken away; `why`: by hand, or long after its end."""
+    """A note was taken away; `why`: by hand, long after its end, or an import was taken back."""
 
     ACTION: ClassVar[str] = "account.note_removed"
 
@@ -162,7 +172,7 @@ class PasswordAdded(AccountFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordRemoved(AccountFact):
-    """A password of the premises was removed; `why` as for contacts."""
+    """A password of the premises was removed; `why` as for contacts, or a file put another in its place."""
 
     ACTION: ClassVar[str] = "account.password_removed"
 

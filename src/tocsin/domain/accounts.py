@@ -9,9 +9,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+from zlib import crc32
 
 from tocsin.base.times import iso
 from tocsin.base.words import Words
@@ -47,6 +48,10 @@ CONTACT_ROLES: Final = (
 NO_ACCOUNT: Final = "platform"
 _PHONE: Final = re.compile(r"[0-9+()\-#*,; ]{3,40}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})?")
+_TIME: Final = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?)?",
+    re.ASCII,
+)
 _IDENTITY: Final = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
 
 WORDS: Final = Words(
@@ -76,6 +81,10 @@ WORDS: Final = Words(
         "account.until": (
             "A note ends in the future, within a year.",
             "提示须有失效时间，且在一年以内。",
+        ),
+        "account.until_form": (
+            "{field} must be a time like 2027-06-30 18:00, or a day, which counts to its end.",
+            "{field} 请写成 2027-06-30 18:00，或只写日期（至当日结束）。",
         ),
         "account.plan_form": (
             "A floor plan is a PNG or JPEG picture of at most 8 MiB and 40 million pixels.",
@@ -216,6 +225,11 @@ class ResponderNote:
     made_by: str
     made_by_name: str = ""
 
+    @property
+    def version(self) -> int:
+        """A number that is another when it ends at another time."""
+        return crc32(f"{self.until.timestamp()}".encode()) >> 1
+
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         return {
@@ -266,6 +280,16 @@ class ZonePoint:
     x: float
     y: float
 
+    @property
+    def id(self) -> str:
+        """Its zone's."""
+        return self.zone_id
+
+    @property
+    def version(self) -> int:
+        """A number that is another when the zone stands elsewhere."""
+        return crc32(f"{self.plan_id} {self.x} {self.y}".encode()) >> 1
+
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         return {"plan_id": self.plan_id, "x": self.x, "y": self.y}
@@ -281,6 +305,7 @@ class PremisesPassword:
     is_duress: bool
     hash: str
     ends_on: date | None = None
+    version: ClassVar[int] = 1  # never changed: another takes its place
 
     def form(self) -> dict[str, object]:
         """Return it as the API shows it, without the hash."""
@@ -456,10 +481,38 @@ def check_day(field: str, day: date, today: date, most_days: int = LONGEST_END_D
 
 def new_note(note_id: str, device_id: str, text: str, until: datetime, now: datetime, by: str) -> ResponderNote:
     """Return a note for responders. Errors: INVALID."""
-    kept = plain_text(1000, required=True)("text", text)
+    kept = note_text(text)
     if not now < until <= now + LONGEST_NOTE:
         raise refuse("until", "account.until", "a note ends in the future, within a year")
     return ResponderNote(note_id, device_id, kept, until, now, by)
+
+
+def note_text(text: str) -> str:
+    """Return what a note says. Errors: INVALID."""
+    kept: str = plain_text(1000, required=True)("text", text)
+    return kept
+
+
+def note_end(given: str, zone: tzinfo | None) -> datetime:
+    """Return when a note ends, as people write it: a time of `zone` unless it says another; a day counts to its end.
+
+    Errors: INVALID.
+    """
+    match = _TIME.fullmatch(unicodedata.normalize("NFKC", given).strip())
+    try:
+        if match is None:
+            raise ValueError(given[:40])
+        year, month, day, hour, minute, second, offset = match.groups()
+        local = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC
+        )
+        if offset:
+            return local.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
+        if (local.hour, local.minute, local.second) == (0, 0, 0):  # a spreadsheet writes a day so
+            local += timedelta(days=1)
+        return local.replace(tzinfo=zone) if zone is not None else local.replace(tzinfo=None).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise refuse("until", "account.until_form", "until is no time like 2027-06-30 18:00") from error
 
 
 def plan_name(name: str) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.domain import account_desk, place_service, registry
 from tocsin.domain.access import Actor
-from tocsin.domain.accounts import Account, AccountContact
+from tocsin.domain.accounts import Account, AccountContact, PremisesPassword, ResponderNote, ZonePoint
 from tocsin.domain.cameras import change_channel
 from tocsin.domain.channels import ChannelRecord
 from tocsin.domain.devices import Device, Zone
@@ -22,9 +23,8 @@ Work = Callable[[Any, Actor, datetime], Any]
 class Act:
     """A use case of one object. `work` returns what it saved; `asked`, `kind` and `subject_id` name a refusal of it.
 
-    `of` and `before` are for taking it back: what kind of object it is (place, device, channel, zone, account or
-    contact) and the values it had. `code` is where it lies. `device_id` is the device that the gateways must read
-    again, empty when none.
+    `of` and `before` are for taking it back: what kind of object it is (`import_undo.KINDS`) and the values it had.
+    `code` is where it lies. `device_id` is the device that the gateways must read again, empty when none.
     """
 
     asked: str
@@ -102,6 +102,48 @@ def change_contact(known: AccountContact, changes: Mapping[str, Any], today: dat
     """Return the change of a contact."""
     work = _of(account_desk.change_contact, known.id, changes, known.version, today)
     return Act("account.contact_changed", "account", known.device_id, work, "contact", _before(known, changes), code)
+
+
+def add_note(device: Device, text: str, until: datetime) -> Act:
+    """Return the writing of a note for responders."""
+    return Act(
+        "account.note_added", "account", device.id,
+        lambda tx, actor, _now: account_desk.add_note(tx, actor, device.id, text, until),
+        "note", {}, device.jurisdiction_code,
+    )  # fmt: skip
+
+
+def change_note(known: ResponderNote, until: datetime, code: str) -> Act:
+    """Return another end of a note."""
+    return Act(
+        "account.note_changed", "account", known.device_id,
+        lambda tx, actor, _now: account_desk.change_note(tx, actor, known, until),
+        "note", {"until": known.until.isoformat()}, code,
+    )  # fmt: skip
+
+
+def place_zone(device: Device, number: str, known: ZonePoint | None, point: ZonePoint) -> Act:
+    """Return the putting of a zone on a floor plan."""
+
+    def _work(tx: Any, actor: Actor, _now: datetime) -> ZonePoint | None:
+        if tx.accounts.points(device.id).get(point.zone_id) != known:
+            raise TocsinError(ErrorCode.CONFLICT, f"zone {number} was moved meanwhile", key="stale", field="zone")
+        return account_desk.place_zone(tx, actor, device.id, number, point.form())
+
+    before = {} if known is None else known.form()
+    return Act("account.zone_placed", "account", device.id, _work, "point", before, device.jurisdiction_code)
+
+
+def set_password(device: Device, known: PremisesPassword | None, made: PremisesPassword) -> Act:
+    """Return the setting of a password, in the place of `known`; both are hashes."""
+
+    def _work(tx: Any, actor: Actor, _now: datetime) -> PremisesPassword:
+        if known is not None:
+            account_desk.remove_password(tx, actor, device.id, known.id, why="replaced")
+        return account_desk.add_password(tx, actor, made)
+
+    before = {} if known is None else {**known.form(), "hash": known.hash}
+    return Act("account.password_added", "account", device.id, _work, "password", before, device.jurisdiction_code)
 
 
 def _before(known: Any, changes: Mapping[str, Any]) -> dict[str, object]:

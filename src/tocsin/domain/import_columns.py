@@ -16,11 +16,12 @@ CAMERA: Final = (
 )  # fmt: skip
 ZONE: Final = ("account", "gb_id", "prefix", "receiver", "zone", "name", "name_en", "kind", "jurisdiction", "place")
 LINK: Final = ("account", "gb_id", "prefix", "receiver", "zone", "cameras")
-ACCOUNT: Final = ("device", "account", "gb_id", "prefix", "receiver", "owner", "access")
-CONTACT: Final = (
-    "device", "account", "gb_id", "prefix", "receiver", "contact", "role", "phone", "languages", "note", "review_on",
-    "ends_on",
-)  # fmt: skip
+_HOLDER: Final = ("device", "account", "gb_id", "prefix", "receiver")
+ACCOUNT: Final = (*_HOLDER, "owner", "access", "passwords")
+CONTACT: Final = (*_HOLDER, "contact", "role", "phone", "languages", "note", "review_on", "ends_on")
+NOTE: Final = (*_HOLDER, "responder_note", "until")
+POSITION: Final = (*_HOLDER, "zone", "plan", "x", "y")
+PASSWORD: Final = (*_HOLDER, "label", "word", "is_duress", "ends_on")
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "place": PLACE,
     "device": DEVICE,
@@ -29,8 +30,13 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "link": LINK,
     "account": ACCOUNT,
     "contact": CONTACT,
+    "note": NOTE,
+    "position": POSITION,
+    "password": PASSWORD,
 }
-NUMBERS: Final = frozenset({"lon", "lat", "poll_interval_s", "bearing_deg", "fov_deg", "range_m"})
+NUMBERS: Final = frozenset({"lon", "lat", "poll_interval_s", "bearing_deg", "fov_deg", "range_m", "x", "y"})
+TOLD_ONLY: Final = frozenset({"passwords"})
+"""Columns of what is taken out that say something and enter nothing."""
 CHINESE: Final[Mapping[str, str]] = {
     "jurisdiction": "行政区划代码",
     "name": "名称",
@@ -73,7 +79,26 @@ CHINESE: Final[Mapping[str, str]] = {
     "note": "联系备注",
     "review_on": "复核日期",
     "ends_on": "终止日期",
+    "passwords": "口令数",
+    "responder_note": "出警提示",
+    "until": "有效至",
+    "plan": "平面图",
+    "x": "横向位置",
+    "y": "纵向位置",
+    "label": "口令用途",
+    "word": "口令",
+    "is_duress": "胁迫口令",
 }
+_TELLS: Final = {
+    "contact": "contact",
+    "responder_note": "note",
+    "word": "password",
+    "plan": "position",
+    "access": "account",
+    "cameras": "link",
+    "zone": "zone",
+    "camera": "camera",
+}  # the first of these columns that is there
 _BY_NAME: Final = {**{name: name for name in CHINESE}, **{chinese: name for name, chinese in CHINESE.items()}}
 
 
@@ -86,20 +111,13 @@ def column_of(header: str) -> str:
 def kind_of(columns: Iterable[str]) -> str:
     """Return what a file with these columns lists."""
     found = set(columns)
-    if "contact" in found:
-        return "contact"
-    if "access" in found:
-        return "account"
-    if "cameras" in found:
-        return "link"
-    if "zone" in found:
-        return "zone"
-    if "camera" in found:
-        return "camera"
+    for column, kind in _TELLS.items():
+        if column in found:
+            return kind
     return "device" if found & {"account", "gb_id"} else "place"
 
 
 def template(kind: str, language: str) -> list[tuple[str, ...]]:
     """Return the first line of a file of a kind."""
-    names = KINDS[kind]
-    return [tuple(CHINESE[name] for name in names) if language.startswith("zh") else names]
+    names = [name for name in KINDS[kind] if name not in TOLD_ONLY]
+    return [tuple(CHINESE[name] if language.startswith("zh") else name for name in names)]

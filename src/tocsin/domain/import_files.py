@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.sheets import read_sheet
-from tocsin.domain.import_columns import KINDS, column_of, kind_of
+from tocsin.domain.import_columns import CHINESE, KINDS, column_of, kind_of
 from tocsin.domain.import_plan import Importer, Planned, Row
 
 CHECKED_AT_ONCE: Final = 50  # lines: a hundredth of a second that others wait
-SECRET_COLUMNS: Final = frozenset({"key_hex", "key_text", "password"})
+SECRET_COLUMNS: Final = frozenset({"key_hex", "key_text", "password", "word"})
+_COLUMNS: Final = {
+    "place_id": "place",
+    "jurisdiction_id": "jurisdiction",
+    "number": "zone",
+    "text": "responder_note",
+}  # where a field has another name than its column
 Progress = Callable[[int, int], None]
 
 
@@ -38,6 +44,8 @@ def rows_of(raw: bytes) -> tuple[str, list[Row]]:
     columns = [column_of(name) for name in sheet.header]
     named = [name for name in columns if name]
     kind = kind_of(named)
+    if not set(named) & set(CHINESE):  # nothing of it is said: without a line of names it is the first line of data
+        raise TocsinError(ErrorCode.INVALID, "the first line names no column an import knows: take a template")
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
         raise TocsinError(ErrorCode.INVALID, f"these columns stand there twice: {', '.join(doubled)}")
@@ -55,10 +63,11 @@ def rows_of(raw: bytes) -> tuple[str, list[Row]]:
     return kind, rows
 
 
-async def plan_all(importer: Importer, kind: str, rows: Iterable[Row]) -> tuple[list[Planned], list[WrongLine]]:
-    """Return what each line would do, and the lines that are wrong; others are served meanwhile."""
+async def plan_all(importer: Importer, kind: str, rows: Sequence[Row]) -> tuple[list[Planned], list[WrongLine]]:
+    """Return what each line would do, and the lines that are wrong; others are served meanwhile. Errors: INVALID."""
     plans: list[Planned] = []
     wrong: list[WrongLine] = []
+    await importer.prepare(kind, rows)
     for number, row in enumerate(rows, 1):
         try:
             plans.append(importer.plan(kind, row))
@@ -83,4 +92,4 @@ def column_named(params: Mapping[str, Any]) -> str:
     """Return the column that an error's parameters name."""
     name = str(params.get("field", ""))
     name = name.removeprefix("address.")
-    return {"place_id": "place", "jurisdiction_id": "jurisdiction", "number": "zone"}.get(name, name)
+    return _COLUMNS.get(name, name)

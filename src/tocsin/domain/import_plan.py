@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -12,11 +12,12 @@ from tocsin.base.ids import new_id
 from tocsin.base.words import Words
 from tocsin.domain import channels as channel_rules
 from tocsin.domain import devices as device_rules
+from tocsin.domain import import_accounts
 from tocsin.domain import import_acts as acts
 from tocsin.domain import places as place_rules
 from tocsin.domain.access import Actor, Permission
 from tocsin.domain.account_files import AccountFiles, KnownAccounts, contact_values
-from tocsin.domain.accounts import Account, changed_account, changed_contact, new_contact
+from tocsin.domain.accounts import Account, changed_account, changed_contact, checked_password, new_contact
 from tocsin.domain.acts import guard
 from tocsin.domain.alarms import zone_key
 from tocsin.domain.cameras import ChannelService
@@ -128,6 +129,9 @@ class Importer:
         self._cameras = cameras
         self._accounts = accounts
         self._known_accounts = KnownAccounts(date.min)
+        self._account_lines = import_accounts.AccountLines(
+            import_accounts.Held(datetime.min.replace(tzinfo=UTC), date.min)
+        )
         self._by_id: dict[str, Device] = {}
         self._by_code: dict[str, Jurisdiction] = {}
         self._known_places: dict[tuple[str, str], list[Place]] = {}
@@ -163,6 +167,18 @@ class Importer:
                 self._known_cameras.setdefault(camera.gb_id, []).append(camera)
             after = cameras.next
 
+    async def prepare(self, kind: str, rows: Sequence[Row]) -> None:
+        """Read what lines of a kind are compared with; passwords end here as hashes. Errors: INVALID."""
+        if kind not in import_accounts.KINDS:
+            return
+        words: list[tuple[int, str, str]] = []
+        for row in rows if kind == "password" else ():
+            try:
+                words.append((row.line, self._guarded(row).id, checked_password(row.values.get("word", ""))))
+            except TocsinError:
+                continue  # `plan` says what is wrong with it
+        self._account_lines = await self._accounts.lines(kind, words, actor=self._actor)
+
     def plan(self, kind: str, row: Row) -> Planned:
         """Return what a line would do. Errors: INVALID, CONFLICT, naming the field."""
         work = {
@@ -173,6 +189,9 @@ class Importer:
             "link": self._link,
             "account": self._account,
             "contact": self._contact,
+            "note": self._note,
+            "position": self._position,
+            "password": self._password,
         }[kind]
         return work(row)
 
@@ -287,9 +306,26 @@ class Importer:
             return Planned(row.line, device.name, "same")
         return Planned(row.line, device.name, "change", acts.change_account(known, changes, device.jurisdiction_code))
 
-    def _contact(self, row: Row) -> Planned:
+    def _note(self, row: Row) -> Planned:
         device = self._device_of(row)
-        guard(self._actor, Permission.MANAGE_CONTACTS, "account", device.id, device.jurisdiction_code)
+        text, until = (row.values.get(name, "") for name in ("responder_note", "until"))
+        self._once(row, "responder_note", "note", device.id, text, until)
+        return _planned(row, device.name, self._account_lines.note(device, row.values))
+
+    def _position(self, row: Row) -> Planned:
+        device = self._device_of(row)
+        number = zone_key(row.values.get("zone", ""))
+        self._once(row, "zone", "position", device.id, number)
+        return _planned(row, f"{device.name} {number}", self._account_lines.position(device, number, _typed(row)))
+
+    def _password(self, row: Row) -> Planned:
+        device = self._guarded(row)
+        label = row.values.get("label", "")
+        self._once(row, "label", "password", device.id, label)
+        return _planned(row, f"{device.name}: {label}", self._account_lines.password(row.line, device, row.values))
+
+    def _contact(self, row: Row) -> Planned:
+        device = self._guarded(row)
         given = contact_values(row.values)
         name = f"{device.name}: {given['name']}"
         self._once(row, "contact", "contact", device.id, given["name"])
@@ -351,6 +387,12 @@ class Importer:
         self._may_change("device", known.id, known.jurisdiction_code)
         return known
 
+    def _guarded(self, row: Row) -> Device:
+        """Return the device of a line about people or passwords of the premises. Errors: INVALID, FORBIDDEN."""
+        device = self._device_of(row)
+        guard(self._actor, Permission.MANAGE_CONTACTS, "account", device.id, device.jurisdiction_code)
+        return device
+
     def _device_by_id(self, device_id: str) -> Device:
         known = self._by_id.get(device_id)
         if known is None:
@@ -369,6 +411,12 @@ class Importer:
             raise refuse(column, "import.many_cameras" if found else "import.no_camera", detail, given=gb_id)
         self._may_change("channel", found[0].id, found[0].jurisdiction_code)
         return found[0]
+
+
+def _planned(row: Row, name: str, act: acts.Act | None) -> Planned:
+    if act is None:
+        return Planned(row.line, name, "same")
+    return Planned(row.line, name, "change" if act.before else "create", act)
 
 
 def _typed(row: Row) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from tocsin.base.errors import ErrorCode, TocsinError
@@ -14,6 +15,7 @@ from tocsin.base.words import Words
 from tocsin.domain import account_desk, events, place_service, registry
 from tocsin.domain import channels as channel_rules
 from tocsin.domain.access import Actor, Permission
+from tocsin.domain.accounts import PremisesPassword, read_day
 from tocsin.domain.acts import guard
 from tocsin.domain.cameras import managed_channel
 from tocsin.domain.devices import Device, DeviceState
@@ -50,6 +52,10 @@ WORDS: Final = Words(
         ),
     }
 )
+
+
+OF_ACCOUNT: Final = ("account", "contact", "note", "point", "password")
+KINDS: Final = ("place", "device", "channel", "zone", *OF_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +116,25 @@ def take_back(tx: Any, actor: Actor, import_id: str, lines: Sequence[Kept]) -> t
 
 def _found(tx: Any, lines: Sequence[Kept]) -> Mapping[str, Any]:
     """Return what is there now of the things that lines name; of a zone, its device with it."""
-    ids: dict[str, set[str]] = {kind: set() for kind in ("place", "device", "channel", "zone", "account", "contact")}
+    ids: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for one in lines:
         ids[one.kind].add(one.subject_id)
     found: dict[str, Any] = {**tx.places.load(ids["place"]), **tx.devices.load(ids["device"])}
     found |= tx.devices.load_channels(ids["channel"])
-    where: Mapping[str, tuple[str, str]] = tx.imports.zone_places(ids["zone"])
+    where: Mapping[str, tuple[str, str]] = tx.imports.zone_places(ids["zone"] | ids["point"])
     devices = tx.devices.load({device_id for device_id, _ in where.values()})
     for zone_id, (device_id, number) in where.items():
-        found[zone_id] = (devices[device_id], tx.devices.zone(device_id, number))
-    contacts = tx.accounts.load_contacts(ids["contact"])
-    holders = tx.devices.load({one.device_id for one in contacts.values()} | ids["account"])
-    found |= {one.id: (holders[one.device_id], one) for one in contacts.values()}
+        if zone_id in ids["zone"]:
+            found[zone_id] = (devices[device_id], tx.devices.zone(device_id, number))
+        elif (point := tx.accounts.points(device_id).get(zone_id)) is not None:
+            found[zone_id] = (devices[device_id], point, number)
+    of_account = {
+        **tx.accounts.load_contacts(ids["contact"]),
+        **tx.accounts.load_notes(ids["note"]),
+        **tx.accounts.load_passwords(ids["password"]),
+    }
+    holders = tx.devices.load({one.device_id for one in of_account.values()} | ids["account"])
+    found |= {one.id: (holders[one.device_id], one) for one in of_account.values()}
     found |= {one: (holders[one], tx.accounts.get(one)) for one in ids["account"] if one in holders}
     return found
 
@@ -143,11 +156,11 @@ def _why(actor: Actor, one: Kept, known: Any, in_use: Collection[str]) -> str:
     """Return why a line stays; empty when it can be taken back."""
     if known is None:
         return "gone"
-    holder, thing = known if isinstance(known, tuple) else (known, known)
+    holder, thing = known[:2] if isinstance(known, tuple) else (known, known)
     if holder.retired_at is not None:
         return "gone"
     try:
-        needed = Permission.MANAGE_CONTACTS if one.kind == "contact" else MANAGE
+        needed = Permission.MANAGE_CONTACTS if one.kind in ("contact", "password") else MANAGE
         guard(actor, needed, one.kind, one.subject_id, holder.jurisdiction_code)
     except TocsinError:
         return "forbidden"
@@ -162,7 +175,8 @@ def _name(known: Any) -> str:
     if known is None:
         return ""
     if isinstance(known, tuple):
-        return f"{known[0].name} {getattr(known[1], 'number', '')}".strip()
+        number = known[2] if len(known) > 2 else getattr(known[1], "number", "")
+        return f"{known[0].name} {number}".strip()
     return str(known.name)
 
 
@@ -208,14 +222,8 @@ def _restore(tx: Any, actor: Actor, one: Kept, known: Any) -> set[str]:
     if one.kind == "zone":
         _restore_zone(tx, actor, one, *known)
         return set()
-    if one.kind == "account":
-        account_desk.change(tx, actor, tx.now, known[1].device_id, before, known[1].version)
-        return set()
-    if one.kind == "contact":
-        if one.act == "create":
-            account_desk.remove_contact(tx, actor, tx.now, known[1].id, why="undone")
-        else:
-            account_desk.change_contact(tx, actor, tx.now, known[1].id, before, known[1].version, None)
+    if one.kind in OF_ACCOUNT:
+        _restore_of_account(tx, actor, one, *known)
         return set()
     if one.kind == "channel":
         _restore_channel(tx, actor, known, before)
@@ -227,6 +235,33 @@ def _restore(tx: Any, actor: Actor, one: Kept, known: Any) -> set[str]:
     if is_secret_new:
         registry.put_secret(tx, actor, tx.now, known, None)
     return {known.id}
+
+
+def _restore_of_account(tx: Any, actor: Actor, one: Kept, device: Device, thing: Any, number: str = "") -> None:
+    before: Any = dict(one.before)
+    is_new = one.act == "create"
+    if one.kind == "account":
+        account_desk.change(tx, actor, tx.now, device.id, before, thing.version)
+    elif one.kind == "contact" and is_new:
+        account_desk.remove_contact(tx, actor, tx.now, thing.id, why="undone")
+    elif one.kind == "contact":
+        account_desk.change_contact(tx, actor, tx.now, thing.id, before, thing.version, None)
+    elif one.kind == "note" and is_new:
+        account_desk.remove_note(tx, actor, device.id, thing.id, why="undone")
+    elif one.kind == "note":
+        account_desk.change_note(tx, actor, thing, datetime.fromisoformat(before["until"]))
+    elif one.kind == "point":
+        account_desk.place_zone(tx, actor, device.id, number, before or None)
+    else:
+        old = None
+        if not is_new:
+            ends_on = read_day("ends_on", before["ends_on"])
+            old = PremisesPassword(
+                before["id"], device.id, before["label"], before["is_duress"], before["hash"], ends_on
+            )
+        account_desk.remove_password(tx, actor, device.id, thing.id, why="undone")
+        if old is not None:
+            account_desk.add_password(tx, actor, old)
 
 
 def _restore_zone(tx: Any, actor: Actor, one: Kept, device: Device, zone: Any) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.times import from_us, optional_from_us, optional_us, to_us
@@ -65,7 +65,7 @@ class AccountRepository:
         rows = self._connection.execute(
             select(accounts.c.device_id, accounts.c.owner, accounts.c.access, accounts.c.version)
             .join(devices, devices.c.id == accounts.c.device_id)
-            .where(devices.c.retired_at_us.is_(None), within(devices.c.jurisdiction_code, visible_to, devices.c.id))
+            .where(*_in_use(visible_to))
         )
         return {row.device_id: Account(row.device_id, row.owner, row.access, version=row.version) for row in rows}
 
@@ -129,7 +129,7 @@ class AccountRepository:
         rows = self._connection.execute(
             select(account_contacts)
             .join(devices, devices.c.id == account_contacts.c.device_id)
-            .where(devices.c.retired_at_us.is_(None), within(devices.c.jurisdiction_code, visible_to, devices.c.id))
+            .where(*_in_use(visible_to))
             .order_by(account_contacts.c.device_id, account_contacts.c.rank)
         )
         return [_contact(row) for row in rows]
@@ -176,19 +176,16 @@ class AccountRepository:
     def notes(self, device_ids: Collection[str], now: datetime) -> list[ResponderNote]:
         """Return the notes that are valid, the one that ends first first."""
         rows = self._connection.execute(
-            select(account_notes, users.c.name.label("user_name"))
-            .outerjoin(users, users.c.id == account_notes.c.made_by)
-            .where(account_notes.c.device_id.in_(sorted(device_ids)), account_notes.c.until_us > to_us(now))
-            .order_by(account_notes.c.until_us, account_notes.c.id)
+            _NOTES.where(
+                account_notes.c.device_id.in_(sorted(device_ids)), account_notes.c.until_us > to_us(now)
+            ).order_by(account_notes.c.until_us, account_notes.c.id)
         )
         return [_note(row) for row in rows]
 
     def note(self, device_id: str, note_id: str) -> ResponderNote:
         """Return one note of an account. Errors: NOT_FOUND."""
         row = self._connection.execute(
-            select(account_notes, users.c.name.label("user_name"))
-            .outerjoin(users, users.c.id == account_notes.c.made_by)
-            .where(account_notes.c.id == note_id, account_notes.c.device_id == device_id)
+            _NOTES.where(account_notes.c.id == note_id, account_notes.c.device_id == device_id)
         ).one_or_none()
         if row is None:
             raise TocsinError(ErrorCode.NOT_FOUND, f"no note {note_id}")
@@ -206,6 +203,26 @@ class AccountRepository:
                 made_by=note.made_by,
             )
         )
+
+    def end_note(self, note_id: str, until: datetime) -> None:
+        """Let a note end at another time."""
+        self._connection.execute(
+            update(account_notes).where(account_notes.c.id == note_id).values(until_us=to_us(until))
+        )
+
+    def load_notes(self, note_ids: Collection[str]) -> dict[str, ResponderNote]:
+        """Return notes by id."""
+        rows = self._connection.execute(_NOTES.where(account_notes.c.id.in_(sorted(note_ids))))
+        return {row.id: _note(row) for row in rows}
+
+    def all_notes(self, now: datetime, *, visible_to: Scope) -> list[ResponderNote]:
+        """Return the valid notes of every account in use, by account and end; for files."""
+        rows = self._connection.execute(
+            _NOTES.join(devices, devices.c.id == account_notes.c.device_id)
+            .where(account_notes.c.until_us > to_us(now), *_in_use(visible_to))
+            .order_by(account_notes.c.device_id, account_notes.c.until_us, account_notes.c.id)
+        )
+        return [_note(row) for row in rows]
 
     def remove_note(self, note_id: str) -> None:
         """Delete a note."""
@@ -267,6 +284,42 @@ class AccountRepository:
         )
         return {row.zone_id: ZonePoint(row.zone_id, row.plan_id, row.x, row.y) for row in rows}
 
+    def all_plans(self, *, visible_to: Scope) -> dict[str, list[FloorPlan]]:
+        """Return the floor plans of every account in use, each account's by name; for files."""
+        found: dict[str, list[FloorPlan]] = {}
+        rows = self._connection.execute(
+            select(account_plans)
+            .join(devices, devices.c.id == account_plans.c.device_id)
+            .where(*_in_use(visible_to))
+            .order_by(account_plans.c.name, account_plans.c.id)
+        )
+        for row in rows:
+            found.setdefault(row.device_id, []).append(_plan(row))
+        return found
+
+    def all_points(self, *, visible_to: Scope) -> list[tuple[str, str, str, ZonePoint | None]]:
+        """Return every zone of the accounts in use, by device and number, and where it is: device, number, zone's id,
+        point; for files.
+        """
+        rows = self._connection.execute(
+            select(
+                zones.c.id, zones.c.device_id, zones.c.number, zone_points.c.plan_id, zone_points.c.x, zone_points.c.y
+            )
+            .join(devices, devices.c.id == zones.c.device_id)
+            .outerjoin(zone_points, zone_points.c.zone_id == zones.c.id)
+            .where(*_in_use(visible_to))
+            .order_by(zones.c.device_id, zones.c.number)
+        )
+        return [
+            (
+                row.device_id,
+                row.number,
+                row.id,
+                None if row.plan_id is None else ZonePoint(row.id, row.plan_id, row.x, row.y),
+            )
+            for row in rows
+        ]
+
     def put_point(self, point: ZonePoint) -> None:
         """Write where a zone is."""
         self.remove_point(point.zone_id)
@@ -284,6 +337,23 @@ class AccountRepository:
         """Return the passwords as hashes, the oldest first."""
         rows = self._connection.execute(
             select(account_passwords).where(account_passwords.c.device_id == device_id).order_by(account_passwords.c.id)
+        )
+        return [_password(row) for row in rows]
+
+    def load_passwords(self, password_ids: Collection[str]) -> dict[str, PremisesPassword]:
+        """Return passwords by id, as hashes."""
+        rows = self._connection.execute(
+            select(account_passwords).where(account_passwords.c.id.in_(sorted(password_ids)))
+        )
+        return {row.id: _password(row) for row in rows}
+
+    def all_passwords(self, *, visible_to: Scope) -> list[PremisesPassword]:
+        """Return the passwords of every account in use, as hashes, by account; for files."""
+        rows = self._connection.execute(
+            select(account_passwords)
+            .join(devices, devices.c.id == account_passwords.c.device_id)
+            .where(*_in_use(visible_to))
+            .order_by(account_passwords.c.device_id, account_passwords.c.id)
         )
         return [_password(row) for row in rows]
 
@@ -339,6 +409,15 @@ class AccountRepository:
         )
         for row in rows:
             yield "note", row.id, row.device_id, row.jurisdiction_code, "ended"
+
+
+_NOTES: Select[Any] = select(account_notes, users.c.name.label("user_name")).outerjoin(
+    users, users.c.id == account_notes.c.made_by
+)
+
+
+def _in_use(visible_to: Scope) -> tuple[Any, ...]:
+    return devices.c.retired_at_us.is_(None), within(devices.c.jurisdiction_code, visible_to, devices.c.id)
 
 
 def _not_over(column: Any, today: date) -> Any:

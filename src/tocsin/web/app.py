@@ -33,6 +33,7 @@ from tocsin.domain import (
     fields,
     guarding,
     imaging,
+    import_accounts,
     import_plan,
     import_undo,
     intercom_calls,
@@ -98,6 +99,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
     services.words = services.words.merged(
         fields.WORDS,
         accounts.WORDS,
+        import_accounts.WORDS,
         import_plan.WORDS,
         import_undo.WORDS,
         control.WORDS,

@@ -13,6 +13,7 @@ const WHY: Readonly<Record<string, () => string>> = {
   ended: m.account_why_ended,
   retired: m.account_why_retired,
   undone: m.account_why_undone,
+  replaced: m.account_why_replaced,
 };
 const FIELD: Readonly<Record<string, () => string>> = {
   owner: m.account_owner,

@@ -22,6 +22,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'account.contacts_read': m.audit_account_contacts_read,
   'account.exported': m.audit_account_exported,
   'account.note_added': m.audit_account_note_added,
+  'account.note_changed': m.audit_account_note_changed,
   'account.note_removed': m.audit_account_note_removed,
   'account.plan_added': m.audit_account_plan_added,
   'account.plan_renamed': m.audit_account_plan_renamed,

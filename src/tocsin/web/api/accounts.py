@@ -237,9 +237,14 @@ class CheckIn(In):
 
 @router.get("/export/{kind}.{form}", response_class=Response, responses=TABLE_FILE)
 async def export_accounts(
-    kind: Literal["account", "contact"], form: Form, house: House, actor: Exporter, language: Language
+    kind: Literal["account", "contact", "note", "position"],
+    form: Form,
+    house: House,
+    actor: Exporter,
+    language: Language,
 ) -> Response:
-    """Return the accounts or contacts one keeps as a file that an import takes; it leaves a record. Errors: forbidden.
+    """Return the accounts, contacts, notes for responders or places of zones on floor plans that one keeps, as a file
+    that an import takes; it leaves a record. Of passwords an account says how many there are. Errors: forbidden.
 
     Columns are named in the caller's language (`?lang=`).
     """

@@ -1,4 +1,4 @@
-"""Places, devices, cameras, zones, links, accounts and contacts from a file: checked, shown, entered."""
+"""Places, devices, cameras, zones, links, accounts and what they hold from a file: checked, shown, entered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tocsin.web.services import Services
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
-Kind = Literal["place", "device", "camera", "zone", "link", "account", "contact"]
+Kind = Literal["place", "device", "camera", "zone", "link", "account", "contact", "note", "position", "password"]
 Form = Literal["csv", "xlsx"]
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -88,7 +88,7 @@ class ImportLeft(Out):
     """A line that stays: what it is about, and why."""
 
     line: int
-    kind: Literal["place", "device", "channel", "zone", "account", "contact"]
+    kind: Literal["place", "device", "channel", "zone", "account", "contact", "note", "point", "password"]
     id: str
     name: str
     why: str
