@@ -75,8 +75,8 @@ def plan_of(given: Mapping[str, Any]) -> CityPlan:
     """Return the plan of a JSON object."""
     words = dict(given)
     storms: Sequence[str] = words.pop("storms", ())
-    outage = words.pop("outage", None)
-    return CityPlan(**words, storms=tuple(map(StormKind, storms)), outage=OutageKind(outage) if outage else None)
+    outages: Sequence[str] = words.pop("outages", ())
+    return CityPlan(**words, storms=tuple(map(StormKind, storms)), outages=tuple(map(OutageKind, outages)))
 
 
 def city_server(given: Mapping[str, Any]) -> CityServer:

@@ -93,6 +93,30 @@ async def test_who_says_nothing_is_asked_and_is_lost_after_three_questions(house
     assert house.gateway.registered == 0
 
 
+async def test_a_simulated_intercom_in_the_dark_says_nothing_and_one_that_lost_its_power_registers_anew(
+    house: DoorHouse, clock: FixedClock
+) -> None:
+    async with house.intercom() as fleet:
+        await fleet.register_all()
+        fleet.darken([0])
+        assert (fleet.reachable, fleet.ring(0).rang.done()) == (0, False)
+        clock.advance(60)
+        list(house.gateway.ask_in_pieces())
+        await eventually(lambda: fleet.report.unheard == 1)
+        fleet.light([0])
+        clock.advance(60)
+        list(house.gateway.ask_in_pieces())
+        await eventually(lambda: house.gateway.counters["pongs"] == 1)
+        assert (fleet.report.questions_answered, fleet.report.unheard, fleet.reachable) == (1, 1, 1)
+        assert len(house.reports.registrations) == 1
+        [call] = fleet.calls.values()
+        fleet.darken([0], has_power=False)
+        assert (fleet.report.registered, await call.rang, fleet.calls) == (0, False, {})
+        fleet.light([0])
+        await eventually(lambda: fleet.reachable == 1)
+        assert len(house.reports.registrations) == 2
+
+
 async def test_a_registration_that_is_not_renewed_expires(house: DoorHouse, clock: FixedClock) -> None:
     async with house.intercom(expires_s=60) as fleet:
         await fleet.register_all()

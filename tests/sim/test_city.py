@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import resource
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.sim import city_plan
 from tocsin.sim.city_ledger import Entry, Ledger, reckon
-from tocsin.sim.city_plan import CityPlan, StormKind
+from tocsin.sim.city_part import CityPart
+from tocsin.sim.city_plan import CityDevice, CityPlan, CutKind, OutageKind, StormKind
 from tocsin.sim.city_registry import devices_file, intercoms_file, places_file, zones_file
 from tocsin.sim.open_files import make_room
 from tocsin.sim.panel_profiles import PROFILES
@@ -24,7 +29,7 @@ def test_the_whole_city_has_the_devices_and_zones_it_should_have():
     assert sum(len(panel.zones) for panel in panels) == 5_635
     assert len({panel.account for panel in panels}) == 3_786
     assert len(city_plan.city_terminals(CityPlan())) == 1_200
-    assert len(set(city_plan.city_intercoms(CityPlan()))) == 21_631
+    assert len({one.account for one in city_plan.city_intercoms(CityPlan())}) == 21_631
     assert len({panel.profile for panel in panels}) == len(PROFILES) - 1
     assert 0.2 < sum(panel.transport == "udp" for panel in panels) / len(panels) < 0.3
     assert any(panel.key for panel in panels)
@@ -68,6 +73,71 @@ def test_storms_follow_one_another_and_a_power_cut_has_an_end():
     assert len(burst) == 10_000
     assert burst[0].at_s > back[-1].at_s
     assert burst[-1].at_s - burst[0].at_s < 10.0
+
+
+def test_what_fails_takes_its_share_of_the_devices():
+    plan = CityPlan()
+    intercoms = city_plan.city_intercoms(plan)
+    devices = [*city_plan.city_panels(plan), *city_plan.city_terminals(plan), *intercoms]
+    struck = {kind: sum(one.hangs_on(kind) for one in devices) for kind in (*OutageKind, StormKind.MAINS)}
+    assert 0.48 < struck[OutageKind.CARRIER] / len(devices) < 0.52
+    assert struck[OutageKind.SERVER] == len(devices)
+    assert struck[StormKind.MAINS] == sum(one.hangs_on(StormKind.MAINS) for one in intercoms)  # the rest have batteries
+    assert 0.62 < struck[StormKind.MAINS] / len(intercoms) < 0.65  # four fifths of four fifths
+    few = city_plan.city_intercoms(CityPlan(share=0.01))
+    assert 0.55 < sum(one.hangs_on(StormKind.MAINS) for one in few) / len(few) < 0.72
+
+
+def test_cuts_follow_the_storm_and_one_another_at_the_pace_of_the_run():
+    plan = CityPlan(storms=(StormKind.BURST, StormKind.MAINS), storm_at_s=5.0, pace=10.0, outages=tuple(OutageKind))
+    assert [(cut.kind, round(cut.at_s, 1), round(cut.until_s, 1)) for cut in city_plan.cuts(plan)] == [
+        (StormKind.MAINS, 6.2, 15.2),
+        (OutageKind.CARRIER, 10.0, 40.0),
+        (OutageKind.SERVER, 70.0, 100.0),
+    ]
+    found = city_plan.happenings(replace(plan, rate_per_s=0.0), city_plan.city_panels(plan))
+    assert found[0].at_s == 5.0
+    assert round(found[-1].at_s, 1) == 21.2  # the last whose mains are back
+
+
+class Part(CityPart):
+    """Devices that are connected while they have their way."""
+
+    async def _open(self) -> list[asyncio.Task[None]]:
+        self.closed: list[int] = []
+        return [asyncio.create_task(self._wait(one.number)) for one in self._homes]
+
+    async def _wait(self, number: int) -> None:
+        await self.way(number)
+
+    @property
+    def connected(self) -> int:
+        return sum(not self.is_cut(one.number) for one in self._homes)
+
+    waiting = 0
+
+    def _lose(self, numbers: Sequence[int], kind: CutKind) -> None:
+        self.closed += numbers
+
+    async def _close(self) -> None:
+        self.closed = []
+
+
+async def test_a_device_has_its_way_back_when_no_outage_is_left_on_it():
+    homes = [CityDevice(number=n, account=str(n), carrier=n % 2, district=0, has_battery=n < 2) for n in range(4)]
+    part = Part(homes, SystemClock())
+    assert await part.connect(1.0) == 4
+    assert part.cut(StormKind.MAINS) == 2  # the last two: the others have a battery
+    assert part.cut(OutageKind.CARRIER) == 2
+    assert (part.closed, part.connected) == ([2, 3, 0, 2], 1)
+    waits = [asyncio.create_task(part.way(number)) for number in (0, 2)]
+    assert part.restore(StormKind.MAINS) == [3]
+    await asyncio.sleep(0)
+    assert not any(wait.done() for wait in waits)
+    assert sorted(part.restore(OutageKind.CARRIER)) == [0, 2]
+    await asyncio.gather(*waits)
+    assert part.connected == 4
+    await part.stop()
 
 
 def test_nobody_presses_a_button_twice():
@@ -143,6 +213,13 @@ def test_an_alarm_of_a_gap_counts_as_shown_only_when_a_list_has_it():
     ledger = ledger_of(("A1", "0001"))
     assert reckon(ledger, signals, {}, frozenset({"a"})).shown_after_gap == 1
     assert reckon(ledger, signals, {}, frozenset({"b"})).unseen == ["A1 0001 a"]
+
+
+def test_who_rang_again_for_the_same_help_may_be_stored_as_often():
+    ledger = Ledger(presses={"144": Entry("bit0", is_life=True, happened_s=10.0, acked_ms=7.0, calls=2)})
+    signals = [pressed("144", "a"), pressed("144", "b")]
+    assert reckon(ledger, signals, {"a": 11.0, "b": 12.0}).holds
+    assert reckon(ledger, [*signals, pressed("144", "b")], {"a": 11.0, "b": 12.0}).doubled == ["144 SOS"]
 
 
 def test_what_has_no_answer_is_not_lost_but_does_not_hold_either():

@@ -20,7 +20,8 @@ from tocsin.sim import city_plan, city_registry
 from tocsin.sim.city_intercoms import CityIntercoms
 from tocsin.sim.city_ledger import Ledger, Reckoning, reckon, spread
 from tocsin.sim.city_panels import CityPanels
-from tocsin.sim.city_plan import CityPlan, Happening, OutageKind, Press
+from tocsin.sim.city_part import CityPart
+from tocsin.sim.city_plan import CityPlan, Cut, Happening, Press
 from tocsin.sim.city_screen import CityScreen
 from tocsin.sim.city_terminals import CityTerminals
 from tocsin.sim.radio import Radio, RadioError
@@ -30,7 +31,6 @@ LOOK_S: Final = 0.05
 LAST_SHOWN_S: Final = 5.0
 CONNECT_WITHIN_S: Final = 120.0
 PAGE: Final = 500
-CUT_CARRIERS: Final = frozenset({0})
 
 Told = Callable[[str, int, int], None]
 Due = TypeVar("Due", Happening, Press)
@@ -60,6 +60,7 @@ class CityReport:
     schedule: str
     devices: dict[str, int]
     connected: dict[str, int]
+    connected_at_end: dict[str, int]
     imports: list[str]
     connect_s: float
     seconds: float
@@ -74,8 +75,8 @@ class CityReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every device was connected and everything adds up."""
-        return self.connected == self.devices and self.reckoning.holds
+        """Whether every device was connected, and is at the end, and everything adds up."""
+        return self.connected == self.connected_at_end == self.devices and self.reckoning.holds
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able values."""
@@ -124,7 +125,7 @@ class City:
         return {name: part.connected for name, part in self._parts}
 
     @property
-    def _parts(self) -> tuple[tuple[str, CityPanels | CityTerminals | CityIntercoms], ...]:
+    def _parts(self) -> tuple[tuple[str, CityPart], ...]:
         return ("panels", self.panels), ("terminals", self.terminals), ("intercoms", self.intercoms)
 
     @property
@@ -154,8 +155,7 @@ class City:
                 self._play(began_s, self.sos_calls, lambda one: self.intercoms.call_for_help(one.number))
             ),
         ]
-        if plan.outage is not None:
-            work.append(asyncio.create_task(self._outage(plan.outage)))
+        work += [asyncio.create_task(self._cut_off(began_s, cut)) for cut in city_plan.cuts(plan)]
         ends_s = max([plan.seconds, *(one.at_s for one in self.schedule)])
         try:
             while any(not task.done() for task in work) or self._clock.monotonic() - began_s < ends_s:
@@ -171,10 +171,15 @@ class City:
             self._lived_s = round(self._clock.monotonic() - began_s, 2)
 
     async def settle(self, told: Told = _nothing) -> None:
-        """Wait until everything sent has its answer, for `patience_s` at most."""
+        """Wait until everything sent has its answer and every device is connected again, for `patience_s` at most."""
         ends_s = self._clock.monotonic() + self.plan.patience_s
-        while (waiting := sum(part.waiting for _, part in self._parts)) and self._clock.monotonic() < ends_s:
-            told("waiting for the last answers", self.ledger.sent - waiting, self.ledger.sent)
+        while self._clock.monotonic() < ends_s:
+            if waiting := sum(part.waiting for _, part in self._parts):
+                told("waiting for the last answers", max(0, self.ledger.sent - waiting), self.ledger.sent)
+            elif any(self.connected[name] < count for name, count in self._connected.items()):
+                told("waiting for the last to come back", sum(self.connected.values()), sum(self._connected.values()))
+            else:
+                break
             await self._clock.sleep(LOOK_S)
 
     async def reckon(self, told: Told = _nothing) -> CityReport:
@@ -192,6 +197,7 @@ class City:
             city_plan.fingerprint(self.schedule),
             self.devices,
             dict(self._connected),
+            self.connected,
             self._imports,
             self._connect_s,
             self._lived_s,
@@ -218,13 +224,13 @@ class City:
                 await self._clock.sleep(wait_s)
             happen(one)
 
-    async def _outage(self, kind: OutageKind) -> None:
-        await self._clock.sleep(self.plan.outage_at_s)
-        carriers = CUT_CARRIERS if kind is OutageKind.CARRIER else None
-        self._cut += self.panels.cut(carriers) + self.terminals.cut(carriers)
-        await self._clock.sleep(self.plan.outage_s)
-        self.panels.restore()
-        self.terminals.restore()
+    async def _cut_off(self, began_s: float, cut: Cut) -> None:
+        """Let something fail for its time, and all that hang on it come back."""
+        await self._clock.sleep(max(0.0, began_s + cut.at_s - self._clock.monotonic()))
+        self._cut += sum(part.cut(cut.kind) for _, part in self._parts)
+        await self._clock.sleep(cut.until_s - cut.at_s)
+        for _, part in self._parts:
+            part.restore(cut.kind)
 
     def _is_ours(self, signal: Any) -> bool:
         return bool(signal["account"]) and (

@@ -3,74 +3,88 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_token
 from tocsin.sim.city_ledger import SOS_CALL, Entry, Ledger
+from tocsin.sim.city_part import NEVER_GIVE_UP, CityPart
+from tocsin.sim.city_plan import CityIntercom, CutKind, StormKind
 from tocsin.sim.intercom import IntercomPlan, SimIntercoms
 from tocsin.sim.intercom_call import SimCall
 
 WINDOW: Final = 128
-LOOK_S: Final = 0.1
+BUSY: Final = 503
+RING_AGAIN_S: Final = 2.0
 
 
-class CityIntercoms:
-    """All intercoms. `connect`, let some `call_for_help`, `stop`."""
+class CityIntercoms(CityPart):
+    """All intercoms: let some `call_for_help`."""
 
     def __init__(
-        self, accounts: Sequence[str], password: str, server: tuple[str, int], ledger: Ledger, clock: Clock
+        self, homes: Sequence[CityIntercom], password: str, server: tuple[str, int], ledger: Ledger, clock: Clock
     ) -> None:
-        plan = IntercomPlan(server, tuple(accounts), password, window=WINDOW, sound=False)
+        super().__init__(homes, clock)
+        accounts = tuple(one.account for one in homes)
+        plan = IntercomPlan(server, accounts, password, window=WINDOW, tries=NEVER_GIVE_UP, sound=False)
         self.fleet = SimIntercoms(plan, clock, new_token)
         self._ledger = ledger
-        self._clock = clock
         self._is_open = False
         self._calls: list[SimCall] = []
         self._waits: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> int:
-        """How many are registered."""
-        return self.fleet.report.registered
+        """How many are registered and can be reached."""
+        return self.fleet.reachable
 
     @property
     def waiting(self) -> int:
         """How many calls for help have no answer yet."""
         return len(self._waits)
 
-    async def connect(self, patience_s: float, told: Callable[[int, int], None] = lambda done, of: None) -> int:
-        """Register all; return how many are."""
+    async def _open(self) -> list[asyncio.Task[None]]:
         await self.fleet.__aenter__()
         self._is_open = True
-        registering = asyncio.ensure_future(self.fleet.register_all())
-        ends_s = self._clock.monotonic() + patience_s
-        while not registering.done() and self._clock.monotonic() < ends_s:
-            told(self.connected, len(self.fleet.plan.accounts))
-            await self._clock.sleep(LOOK_S)
-        registering.cancel()
-        await asyncio.gather(registering, return_exceptions=True)
-        return self.connected
+        self.fleet.register()
+        return []
 
     def call_for_help(self, number: int) -> None:
-        """Ring as an emergency; that the platform rings is its acknowledgement: it is committed by then."""
-        account = self.fleet.plan.accounts[number]
+        """Ring as an emergency; that the platform rings is its acknowledgement: it is committed by then.
+
+        Who hears nothing rings again, and so does who had no power, or no way out, once it is back.
+        """
+        account = self._homes[number].account
         entry = self._ledger.presses[account] = Entry(SOS_CALL, is_life=True, happened_s=self._clock.monotonic())
-        call = self.fleet.ring(number, is_sos=True)
-        self._calls.append(call)
-        wait = asyncio.create_task(self._wait(call, entry), name=f"call of {account}")
+        wait = asyncio.create_task(self._ring(number, entry), name=f"call of {account}")
         self._waits.add(wait)
         wait.add_done_callback(self._waits.discard)
 
-    async def _wait(self, call: SimCall, entry: Entry) -> None:
-        if await call.rang:
-            entry.acked_ms = (self._clock.monotonic() - entry.happened_s) * 1000
-        else:
-            entry.is_refused = True
+    async def _ring(self, number: int, entry: Entry) -> None:
+        while True:
+            await self.way(number)
+            call = self.fleet.ring(number, is_sos=True)
+            self._calls.append(call)
+            if await call.rang:
+                entry.acked_ms = (self._clock.monotonic() - entry.happened_s) * 1000
+                return
+            if call.status and call.status != BUSY:
+                entry.is_refused = True
+                return
+            entry.calls += 1
+            await self._clock.sleep(RING_AGAIN_S)
 
-    async def stop(self) -> None:
-        """Hang up and be gone."""
+    def _lose(self, numbers: Sequence[int], kind: CutKind) -> None:
+        self.fleet.darken(numbers, has_power=kind is not StormKind.MAINS)
+
+    def restore(self, kind: CutKind) -> list[int]:
+        """End an outage; those that have their way back are heard again."""
+        back = super().restore(kind)
+        self.fleet.light(back)
+        return back
+
+    async def _close(self) -> None:
         for call in self._calls:
             if not call.ended.done():
                 call.hang_up()

@@ -24,13 +24,17 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Entry:
-    """One event of a panel, press or call for help. Times are ours, monotonic; None: not yet, or never."""
+    """One event of a panel, press or call for help. Times are ours, monotonic; None: not yet, or never.
+
+    `calls`: how often somebody rang for the same help, because nothing was heard; each call may be stored, once.
+    """
 
     code: str
     is_life: bool
     happened_s: float
     acked_ms: float | None = None
     is_refused: bool = False
+    calls: int = 1
 
 
 @dataclass(slots=True)
@@ -152,7 +156,7 @@ def reckon(
                 found.doubled.append(name)
         else:
             pressed[str(signal["account"])] += 1
-            if pressed[str(signal["account"])] > 1:
+            if pressed[str(signal["account"])] > entry.calls:
                 found.doubled.append(name)
         alarm_ids = signal["alarm_ids"]
         if len(alarm_ids) > len(signal["events"]):

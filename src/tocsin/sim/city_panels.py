@@ -10,26 +10,25 @@ import asyncio
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tocsin.base.clock import Clock
 from tocsin.protocols.dc09.crypto import AesKey
 from tocsin.sim.city_ledger import Entry, Ledger
-from tocsin.sim.city_plan import CityPanel, Happening
+from tocsin.sim.city_part import LOOK_S, NEVER_GIVE_UP, CityPart
+from tocsin.sim.city_plan import CityPanel, CutKind, Happening
 from tocsin.sim.panel_device import FIRST_RECONNECT_S, LONGEST_RECONNECT_S, Delivery, Line, Outcome, PanelSpec, SimPanel
 
-NEVER_GIVE_UP: Final = 1_000_000
 OPENED_AT_A_TIME: Final = 200
 TICK_S: Final = 0.25
-LOOK_S: Final = 0.05
 SEQUENCES: Final = 9_000
 
 
 class _Panel:
     """One panel: its line, and what has happened and was not sent yet."""
 
-    __slots__ = ("at", "home", "is_busy", "line", "reachable", "sim", "waiting")
+    __slots__ = ("home", "is_busy", "line", "sim", "waiting")
 
     def __init__(self, home: CityPanel, sim: SimPanel, line: Line) -> None:
         self.home = home
@@ -37,13 +36,10 @@ class _Panel:
         self.line = line
         self.waiting: deque[tuple[Happening, float]] = deque()
         self.is_busy = False
-        self.reachable = asyncio.Event()
-        self.reachable.set()
-        self.at = home.number
 
 
-class CityPanels:
-    """All panels. `connect`, let things `happen`, `cut` and `restore` lines, `stop`."""
+class CityPanels(CityPart):
+    """All panels: let things `happen`."""
 
     def __init__(
         self,
@@ -55,11 +51,10 @@ class CityPanels:
         retry_after_s: float = 5.0,
         seed: int = 1,
     ) -> None:
+        super().__init__(homes, clock)
         self._ledger = ledger
-        self._clock = clock
         self._dice = random.Random(f"{seed} panels")
         self._gate = asyncio.Semaphore(OPENED_AT_A_TIME)
-        self._tasks: list[asyncio.Task[None]] = []
         self.reconnects = 0
         self.polls = 0
         first = 1 + int(clock.now().timestamp()) % SEQUENCES  # a run right after another repeats no number
@@ -100,18 +95,12 @@ class CityPanels:
         """How many sockets they need."""
         return len(self._panels)
 
-    async def connect(self, patience_s: float, told: Callable[[int, int], None] = lambda done, of: None) -> int:
-        """Open every line and poll; return how many were answered in time."""
-        self._tasks = [asyncio.create_task(self._keep(one), name=f"panel {one.home.account}") for one in self._panels]
-        self._tasks += [
+    async def _open(self) -> list[asyncio.Task[None]]:
+        return [
+            *(asyncio.create_task(self._keep(one), name=f"panel {one.home.account}") for one in self._panels),
             asyncio.create_task(self._tick(), name="ticks"),
             asyncio.create_task(self._poll(), name="polls"),
         ]
-        ends_s = self._clock.monotonic() + patience_s
-        while (done := self.connected) < len(self._panels) and self._clock.monotonic() < ends_s:
-            told(done, len(self._panels))
-            await self._clock.sleep(LOOK_S)
-        return done
 
     def happen(self, happening: Happening) -> None:
         """Let something happen: it is sent at once, or after what the panel still waits for."""
@@ -119,25 +108,11 @@ class CityPanels:
         one.waiting.append((happening, self._clock.monotonic()))
         self._send_next(one)
 
-    def cut(self, carriers: Collection[int] | None = None) -> int:
-        """Cut the lines of carriers, or all; return how many."""
-        cut = [one for one in self._panels if carriers is None or one.home.carrier in carriers]
-        for one in cut:
-            one.reachable.clear()
-            one.line.close()
-        return len(cut)
+    def _lose(self, numbers: Sequence[int], kind: CutKind) -> None:
+        for number in numbers:
+            self._panels[number].line.close()
 
-    def restore(self) -> None:
-        """Let every line be opened again."""
-        for one in self._panels:
-            one.reachable.set()
-
-    async def stop(self) -> None:
-        """Hang up."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+    async def _close(self) -> None:
         for one in self._panels:
             one.line.close()
 
@@ -162,7 +137,7 @@ class CityPanels:
     async def _keep(self, one: _Panel) -> None:
         delay_s = FIRST_RECONNECT_S
         while True:
-            await one.reachable.wait()
+            await self.way(one.home.number)
             try:
                 async with self._gate:
                     await one.line.open()
@@ -171,6 +146,8 @@ class CityPanels:
                 delay_s = min(2 * delay_s, LONGEST_RECONNECT_S)
                 continue
             delay_s = FIRST_RECONNECT_S
+            if self.is_cut(one.home.number):
+                one.line.close()  # while it was being opened
             self.polls += 1
             one.sim.poll()
             await one.line.lost.wait()
@@ -187,7 +164,7 @@ class CityPanels:
     async def _poll(self) -> None:
         """Poll, each panel at its own moment of its interval."""
         now_s = self._clock.monotonic()
-        due = [(now_s + self._dice.random() * one.home.poll_interval_s, one.at) for one in self._panels]
+        due = [(now_s + self._dice.random() * one.home.poll_interval_s, one.home.number) for one in self._panels]
         heapq.heapify(due)
         while due:
             await self._clock.sleep(max(LOOK_S, due[0][0] - self._clock.monotonic()))

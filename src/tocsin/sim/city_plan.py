@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from tocsin.protocols.jt808.messages import Edition
 from tocsin.sim.panel_profiles import CodeForm, SimEvent
@@ -36,6 +36,11 @@ WITH_USER: Final = frozenset({"OP", "CL"})
 
 CARRIERS: Final = ((0, 0.5), (1, 0.3), (2, 0.2))
 """Numbers of the carriers and their share of the devices; an outage of a carrier is one of the first."""
+CUT_CARRIER: Final = 0
+CUT_DISTRICT: Final = 0
+"""The power district that a storm takes the mains from: 3,000 of the panels, and the intercoms among them."""
+WITHOUT_BATTERY: Final = 0.8
+"""The share of the intercoms that are dead without mains; panels and terminals have a battery."""
 
 ODD_SHARE: Final = 0.35
 ODD: Final = (
@@ -64,29 +69,68 @@ class OutageKind(StrEnum):
     SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True)
-class CityPanel:
-    """One panel of the city; `zones` are its infrared zones, `carrier` a number of `CARRIERS`."""
+LASTS_S: Final = {
+    StormKind.MAINS: MAINS_BACK_AFTER_S + MAINS_S,
+    StormKind.EVERYTHING: EVERYTHING_S,
+    StormKind.BURST: BURST_S,
+}
+
+CutKind = OutageKind | Literal[StormKind.MAINS]
+"""What takes their way to the server from devices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityDevice:
+    """One device: `carrier` a number of `CARRIERS`, `district` its power district (-1: it moves about)."""
 
     number: int
     account: str
+    carrier: int
+    district: int = -1
+    has_battery: bool = True
+
+    def hangs_on(self, kind: CutKind) -> bool:
+        """Say whether it has no way to the server while that fails."""
+        match kind:
+            case OutageKind.CARRIER:
+                return self.carrier == CUT_CARRIER
+            case StormKind.MAINS:
+                return self.district == CUT_DISTRICT and not self.has_battery
+            case OutageKind.SERVER:
+                return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityPanel(CityDevice):
+    """One panel of the city; `zones` are its infrared zones."""
+
     key: bytes
     form: CodeForm
     profile: str
     transport: str
     poll_interval_s: float
-    carrier: int
     zones: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CityTerminal:
-    """One terminal of the city."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityTerminal(CityDevice):
+    """One terminal of the city; the account is its telephone number."""
 
-    number: int
-    phone: str
     edition: Edition
-    carrier: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityIntercom(CityDevice):
+    """One intercom of the city; the account is its SIP user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Devices have no way to the server, from `at_s` to `until_s` into the run, because something failed."""
+
+    at_s: float
+    until_s: float
+    kind: CutKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +156,9 @@ class CityPlan:
     """What the city does.
 
     `share` of the devices take part (0 to 1). Storms follow one another from `storm_at_s` on. `rate_per_s` is what
-    happens every day, in all. An outage cuts lines at `outage_at_s` for `outage_s`. `retry_after_s` is how long a panel
-    or terminal waits for its acknowledgement. The run ends when all of it has happened and `seconds` are over.
+    happens every day, in all. Outages last `outage_s` each, the first from `outage_at_s` on, with as long a pause
+    between two. A `pace` of 10 lets storms pass in a tenth of their time. `retry_after_s` is how long a panel or
+    terminal waits for its acknowledgement. The run ends when all of it has happened and `seconds` are over.
     """
 
     share: float = 1.0
@@ -124,7 +169,8 @@ class CityPlan:
     rate_per_s: float = 0.5
     presses: int = 0
     sos_calls: int = 0
-    outage: OutageKind | None = None
+    pace: float = 1.0
+    outages: tuple[OutageKind, ...] = ()
     outage_at_s: float = 10.0
     outage_s: float = 30.0
     retry_after_s: float = 5.0
@@ -133,6 +179,14 @@ class CityPlan:
     def count(self, of: int) -> int:
         """Return how many of so many devices, or signals, a share of the city has; at least one."""
         return max(1, round(of * self.share))
+
+    def storm_times(self) -> list[tuple[StormKind, float]]:
+        """Return the storms, and when each begins."""
+        found, begins_s = [], self.storm_at_s
+        for kind in self.storms:
+            found.append((kind, begins_s))
+            begins_s += (LASTS_S[kind] + BETWEEN_STORMS_S) / self.pace
+        return found
 
 
 def city_panels(plan: CityPlan) -> list[CityPanel]:
@@ -147,15 +201,16 @@ def _panel(number: int) -> CityPanel:
     is_keyed = dice.random() < 0.5 and profile in KEYED
     first, after = (n * INFRARED_ZONES // PANELS for n in (number, number + 1))
     return CityPanel(
-        number,
-        account,
-        key_of(account) if is_keyed else b"",
-        CodeForm.CID if dice.random() < 0.3 else CodeForm.SIA,
-        profile,
-        "udp" if dice.random() < 0.25 and profile != "dribbling" else "tcp",
-        dice.choice(POLLS_S),
-        _carrier(dice),
-        tuple(f"{zone:03d}" for zone in range(1, after - first + 1)),
+        number=number,
+        account=account,
+        key=key_of(account) if is_keyed else b"",
+        form=CodeForm.CID if dice.random() < 0.3 else CodeForm.SIA,
+        profile=profile,
+        transport="udp" if dice.random() < 0.25 and profile != "dribbling" else "tcp",
+        poll_interval_s=dice.choice(POLLS_S),
+        carrier=_carrier(dice),
+        district=_district(number),
+        zones=tuple(f"{zone:03d}" for zone in range(1, after - first + 1)),
     )
 
 
@@ -164,13 +219,32 @@ def city_terminals(plan: CityPlan) -> list[CityTerminal]:
     found = []
     for number in range(plan.count(TERMINALS)):
         dice = random.Random(f"tocsin city terminal {number}")
-        found.append(CityTerminal(number, str(FIRST_PHONE + number), EDITIONS[number % len(EDITIONS)], _carrier(dice)))
+        found.append(
+            CityTerminal(
+                number=number,
+                account=str(FIRST_PHONE + number),
+                carrier=_carrier(dice),
+                edition=EDITIONS[number % len(EDITIONS)],
+            )
+        )
     return found
 
 
-def city_intercoms(plan: CityPlan) -> list[str]:
-    """Return the SIP users of the intercoms that take part."""
-    return [f"city{number + 1:05d}" for number in range(plan.count(INTERCOMS))]
+def city_intercoms(plan: CityPlan) -> list[CityIntercom]:
+    """Return the intercoms that take part."""
+    found = []
+    for number in range(plan.count(INTERCOMS)):
+        dice = random.Random(f"tocsin city intercom {number}")
+        found.append(
+            CityIntercom(
+                number=number,
+                account=f"city{number + 1:05d}",
+                carrier=_carrier(dice),
+                district=_district(number),
+                has_battery=dice.random() >= WITHOUT_BATTERY,
+            )
+        )
+    return found
 
 
 def password_of_city() -> str:
@@ -181,6 +255,11 @@ def password_of_city() -> str:
 def key_of(account: str) -> bytes:
     """Return the AES key of a panel of the city: anybody can work it out, so it protects nothing."""
     return hashlib.sha256(f"tocsin city key {account}".encode()).digest()[:16]
+
+
+def _district(number: int) -> int:
+    """Return the power district of a device; those of both lie among one another, so a share of the city has both."""
+    return 0 if (number + 1) * MAINS_PANELS // PANELS > number * MAINS_PANELS // PANELS else 1
 
 
 def _carrier(dice: random.Random) -> int:
@@ -199,11 +278,8 @@ def happenings(plan: CityPlan, panels: Sequence[CityPanel]) -> list[Happening]:
     """Return everything that happens at the panels, in the order of time."""
     dice = random.Random(plan.seed)
     found: list[Happening] = []
-    begins_s = plan.storm_at_s
-    for kind in plan.storms:
-        made = storm(kind, plan, panels, dice, begins_s)
-        found += made
-        begins_s = max(one.at_s for one in made) + BETWEEN_STORMS_S
+    for kind, begins_s in plan.storm_times():
+        found += storm(kind, plan, panels, dice, begins_s)
     for _ in range(round(plan.rate_per_s * plan.seconds)):
         code = dice.choice(EVERYDAY)
         panel = dice.choice(panels)
@@ -216,28 +292,37 @@ def storm(
     kind: StormKind, plan: CityPlan, panels: Sequence[CityPanel], dice: random.Random, begins_s: float
 ) -> list[Happening]:
     """Return what a storm that begins then does."""
-    points = [(panel.number, "") for panel in panels]
     if kind is StormKind.MAINS:
-        first = dice.randrange(len(points))
-        count = min(len(points), plan.count(MAINS_PANELS))
-        district = [points[(first + n) % len(points)] for n in range(count)]
+        district = [panel.number for panel in panels if panel.district == CUT_DISTRICT]
         return [
-            Happening(begins_s + after_s + MAINS_S * n / count, panel, SimEvent(code))
+            Happening(begins_s + (after_s + MAINS_S * n / len(district)) / plan.pace, panel, SimEvent(code))
             for code, after_s in (("AT", 0.0), ("AR", MAINS_BACK_AFTER_S))
-            for n, (panel, _) in enumerate(dice.sample(district, count))
+            for n, panel in enumerate(dice.sample(district, len(district)))
         ]
-    points += [(panel.number, zone) for panel in panels for zone in panel.zones]
+    points = [(panel.number, zone) for panel in panels for zone in ("", *panel.zones)]
+    lasts_s = LASTS_S[kind] / plan.pace
     if kind is StormKind.EVERYTHING:
         dice.shuffle(points)
-        lasts_s = EVERYTHING_S
     else:
         points = dice.choices(points, k=plan.count(BURST_SIGNALS))
-        lasts_s = BURST_S
     found = []
     for n, (panel, zone) in enumerate(points):
         is_life = not zone and dice.random() < LIFE_SHARE * len(points) / max(1, len(panels))
         code = dice.choice(LIFE) if is_life else "BA" if zone else "AT"
         found.append(Happening(begins_s + lasts_s * n / len(points), panel, SimEvent(code, zone=zone), is_life))
+    return found
+
+
+def cuts(plan: CityPlan) -> list[Cut]:
+    """Return who has no way to the server and when: by the mains of a storm, and by the outages of the plan."""
+    found = [
+        Cut(begins_s, begins_s + MAINS_BACK_AFTER_S / plan.pace, StormKind.MAINS)
+        for kind, begins_s in plan.storm_times()
+        if kind is StormKind.MAINS
+    ]
+    for n, outage in enumerate(plan.outages):
+        begins_s = plan.outage_at_s + n * 2 * plan.outage_s
+        found.append(Cut(begins_s, begins_s + plan.outage_s, outage))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tocsin.base.errors import ErrorCode, TocsinError
-from tocsin.sim.city_plan import CityPanel, CityTerminal, password_of_city
+from tocsin.sim.city_plan import CityDevice, CityIntercom, CityPanel, CityTerminal, password_of_city
 from tocsin.sim.radio import Radio, RadioError
 
 LOOK_S: Final = 0.2
@@ -30,6 +30,7 @@ ROADS_EN: Final = (
     "Hewan",
     "Qingyang",
 )
+CAUSES: Final = ("network", "feeder")
 CLASSES: Final = ("shop", "residence", "warehouse", "bank", "school", "factory", "clinic", "hotel")
 ROW: Final = 62
 STEP_DEG: Final = 0.0012
@@ -43,7 +44,7 @@ async def enter(
     radio: Radio,
     panels: Sequence[CityPanel],
     terminals: Sequence[CityTerminal],
-    intercoms: Sequence[str],
+    intercoms: Sequence[CityIntercom],
     told: Told,
 ) -> list[str]:
     """Enter what is not there; return the ids of the imports. `told(what, done, of)` hears how far it is.
@@ -107,6 +108,7 @@ def devices_file(panels: Sequence[CityPanel], terminals: Sequence[CityTerminal],
             panel.account,
             panel.key.hex(),
             panel.poll_interval_s,
+            *causes_of(panel),
         )
         for panel in panels
     ]
@@ -117,29 +119,38 @@ def devices_file(panels: Sequence[CityPanel], terminals: Sequence[CityTerminal],
             "terminal",
             f"模拟终端{terminal.number + 1:05d}",
             f"Simulated terminal {terminal.number + 1:05d}",
-            terminal.phone,
+            terminal.account,
             "",
             "",
+            *causes_of(terminal),
         )
         for terminal in terminals
     ]
-    return _csv(("jurisdiction", "place", "kind", "name", "name_en", "account", "key_hex", "poll_interval_s"), rows)
+    return _csv(
+        ("jurisdiction", "place", "kind", "name", "name_en", "account", "key_hex", "poll_interval_s", *CAUSES), rows
+    )
 
 
-def intercoms_file(intercoms: Sequence[str], codes: Sequence[str]) -> bytes:
+def causes_of(device: CityDevice) -> tuple[str, str]:
+    """Return the names of a device's carrier and power district: what it may fall silent by, together with others."""
+    return f"模拟运营商{device.carrier + 1}", f"模拟台区{device.district + 1}" if device.district >= 0 else ""
+
+
+def intercoms_file(intercoms: Sequence[CityIntercom], codes: Sequence[str]) -> bytes:
     """Return the file of the intercoms."""
     return _csv(
-        ("jurisdiction", "kind", "name", "name_en", "account", "password"),
+        ("jurisdiction", "kind", "name", "name_en", "account", "password", *CAUSES),
         (
             (
-                code_of(number, len(intercoms), codes),
+                code_of(one.number, len(intercoms), codes),
                 "intercom",
-                f"模拟门口机{number + 1:05d}",
-                f"Simulated intercom {number + 1:05d}",
-                account,
+                f"模拟门口机{one.number + 1:05d}",
+                f"Simulated intercom {one.number + 1:05d}",
+                one.account,
                 password_of_city(),
+                *causes_of(one),
             )
-            for number, account in enumerate(intercoms)
+            for one in intercoms
         ),
     )
 

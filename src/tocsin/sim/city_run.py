@@ -42,13 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tupl
         "infrared zone once in a minute, 10,000 signals in ten seconds",
     )
     group.add_argument("--storm-at", type=float, default=5.0, metavar="S", help="when the first begins (default: 5)")
+    group.add_argument("--pace", type=float, default=1.0, metavar="X", help="storms so many times as fast (default: 1)")
     group.add_argument("--rate", type=float, default=0.5, metavar="R", help="everyday events a second (default: 0.5)")
     group.add_argument("--sos", type=int, default=0, metavar="N", help="so many terminals press their SOS button")
     group.add_argument("--sos-calls", type=int, default=0, metavar="N", help="so many intercoms ring for help")
     group.add_argument(
         "--outage",
+        action="append",
+        default=[],
         choices=[kind.value for kind in OutageKind],
-        help="cut the lines of one carrier, or all to the server",
+        help="cut the lines of one carrier (half the devices), or all to the server; may be repeated, with a pause",
     )
     group.add_argument("--outage-at", type=float, default=10.0, metavar="S", help="when (default: 10)")
     group.add_argument("--outage-seconds", type=float, default=30.0, metavar="S", help="for how long (default: 30)")
@@ -69,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return 0 only when everything adds up."""
     if not 0 < arguments.share <= 1:
         raise TocsinError(ErrorCode.INVALID, "--share is more than 0 and at most 1")
+    if arguments.pace <= 0:
+        raise TocsinError(ErrorCode.INVALID, "--pace is more than 0")
     plan = CityPlan(
         share=arguments.share,
         seed=arguments.seed,
@@ -78,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         rate_per_s=arguments.rate,
         presses=arguments.sos,
         sos_calls=arguments.sos_calls,
-        outage=OutageKind(arguments.outage) if arguments.outage else None,
+        pace=arguments.pace,
+        outages=tuple(OutageKind(word) for word in arguments.outage),
         outage_at_s=arguments.outage_at,
         outage_s=arguments.outage_seconds,
         retry_after_s=arguments.retry,

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tocsin.base.clock import Clock
 from tocsin.sim.city_ledger import SOS_CODE, Entry, Ledger
-from tocsin.sim.city_plan import CityTerminal
+from tocsin.sim.city_part import NEVER_GIVE_UP, CityPart
+from tocsin.sim.city_plan import CityTerminal, CutKind
 from tocsin.sim.terminal_device import SimTerminal, TerminalSpec
 
-NEVER_GIVE_UP: Final = 1_000_000
 ADMITTED_AT_A_TIME: Final = 50
 ADMITTED_WITHIN_S: Final = 15.0
 TICK_S: Final = 0.25
-LOOK_S: Final = 0.05
 REPORT_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
 
 
 class _Terminal:
-    """One terminal and whether its network is there."""
+    """One terminal."""
 
-    __slots__ = ("home", "reachable", "sim")
+    __slots__ = ("home", "sim")
 
     def __init__(self, home: CityTerminal, sim: SimTerminal) -> None:
         self.home = home
         self.sim = sim
-        self.reachable = asyncio.Event()
-        self.reachable.set()
 
 
-class CityTerminals:
-    """All terminals. `connect`, `press`, `cut` and `restore`, `stop`."""
+class CityTerminals(CityPart):
+    """All terminals: let some `press` their button."""
 
     def __init__(
         self,
@@ -47,12 +44,11 @@ class CityTerminals:
         retry_after_s: float = 5.0,
         seed: int = 1,
     ) -> None:
+        super().__init__(homes, clock)
         self._server = server
         self._ledger = ledger
-        self._clock = clock
         self._dice = random.Random(f"{seed} terminals")
         self._gate = asyncio.Semaphore(ADMITTED_AT_A_TIME)
-        self._tasks: list[asyncio.Task[None]] = []
         self.reconnects = 0
         self.reports = 0
         self.reports_acknowledged = 0
@@ -61,7 +57,7 @@ class CityTerminals:
                 home,
                 SimTerminal(
                     TerminalSpec(
-                        home.phone,
+                        home.account,
                         home.edition,
                         f"C{home.number:06d}",
                         lon=118.19 + self._dice.uniform(-0.05, 0.05),
@@ -95,23 +91,18 @@ class CityTerminals:
         """How many sockets they need."""
         return len(self._terminals)
 
-    async def connect(self, patience_s: float, told: Callable[[int, int], None] = lambda done, of: None) -> int:
-        """Connect and admit all; return how many are."""
-        self._tasks = [
-            asyncio.create_task(self._keep(one), name=f"terminal {one.home.phone}") for one in self._terminals
+    async def _open(self) -> list[asyncio.Task[None]]:
+        return [
+            *(asyncio.create_task(self._keep(one), name=f"terminal {one.home.account}") for one in self._terminals),
+            asyncio.create_task(self._tick(), name="ticks"),
+            asyncio.create_task(self._live(), name="life"),
         ]
-        self._tasks += [asyncio.create_task(self._tick(), name="ticks"), asyncio.create_task(self._live(), name="life")]
-        ends_s = self._clock.monotonic() + patience_s
-        while (done := self.connected) < len(self._terminals) and self._clock.monotonic() < ends_s:
-            told(done, len(self._terminals))
-            await self._clock.sleep(LOOK_S)
-        return done
 
     def press(self, number: int) -> None:
         """Press the SOS button of one; the bit is in every report until the platform confirms it."""
         one = self._terminals[number]
         entry = Entry(SOS_CODE, True, self._clock.monotonic())
-        self._ledger.presses[one.home.phone] = entry
+        self._ledger.presses[one.home.account] = entry
         one.sim.press()
 
         def done(is_ok: bool, after_s: float) -> None:
@@ -122,32 +113,18 @@ class CityTerminals:
 
         one.sim.report(self._clock.now(), done)
 
-    def cut(self, carriers: Collection[int] | None = None) -> int:
-        """Take the network from the terminals of carriers, or from all; return how many."""
-        cut = [one for one in self._terminals if carriers is None or one.home.carrier in carriers]
-        for one in cut:
-            one.reachable.clear()
-            one.sim.close()
-        return len(cut)
+    def _lose(self, numbers: Sequence[int], kind: CutKind) -> None:
+        for number in numbers:
+            self._terminals[number].sim.close()
 
-    def restore(self) -> None:
-        """Give the network back."""
-        for one in self._terminals:
-            one.reachable.set()
-
-    async def stop(self) -> None:
-        """Hang up."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+    async def _close(self) -> None:
         for one in self._terminals:
             one.sim.close()
 
     async def _keep(self, one: _Terminal) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
-            await one.reachable.wait()
+            await self.way(one.home.number)
             try:
                 async with self._gate:
                     await one.sim.connect(*self._server)
@@ -162,6 +139,8 @@ class CityTerminals:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
             pause_s = FIRST_PAUSE_S
+            if self.is_cut(one.home.number):
+                one.sim.close()  # while it was being admitted
             await one.sim.lost.wait()
             self.reconnects += 1
 

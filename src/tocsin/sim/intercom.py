@@ -12,7 +12,7 @@ import re
 import socket
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -24,9 +24,12 @@ from tocsin.sim.intercom_call import SimCall
 REPEAT_AFTER_S: Final = 1.0
 PULSE_S: Final = 0.02
 DRAIN: Final = 256
+NOBODY: Final = -1
 RENEW_SHARE: Final = 0.8
 _LINES: Final = re.compile(rb"\r\n(?:Via|From|To|Call-ID|CSeq): [^\r]*")
 _NUMBER: Final = re.compile(r"[rm](\d{1,9})\.")
+_ASKED: Final = re.compile(rb"[A-Z]+ sips?:([^@;> ]+)@")
+_ANSWERED: Final = re.compile(rb"\r\nCall-ID: *[rmc](\d{1,9})\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class IntercomReport:
     renewed: int = 0
     register_s: float = 0.0
     questions_answered: int = 0
+    unheard: int = 0
     rings: int = 0
     rang: int = 0
     answered: int = 0
@@ -99,12 +103,15 @@ class SimIntercoms:
         self._cseq = array("L", bytes(array("L").itemsize * len(plan.accounts)))
         self._renewals: deque[tuple[float, int]] = deque()
         self._waiting: deque[int] = deque()
-        self._pending: OrderedDict[str, tuple[float, bytes, int]] = OrderedDict()
+        self._pending: OrderedDict[str, tuple[float, int, bytes, int]] = OrderedDict()
         self._done: dict[str, asyncio.Future[int]] = {}
         self._texts: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._is_registered = bytearray(len(plan.accounts))
+        self._numbers = {account.encode(): number for number, account in enumerate(plan.accounts)}
+        self._dark: set[int] = set()
+        self._to_register: set[int] = set()
 
     async def __aenter__(self) -> SimIntercoms:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -132,12 +139,16 @@ class SimIntercoms:
     async def register_all(self) -> int:
         """Register every intercom; return how many the platform took. They renew by themselves from then on."""
         started = self.clock.monotonic()
-        self._waiting.extend(range(len(self.plan.accounts)))
-        self._fill()
+        self.register()
         while self._waiting or any(key.startswith("r") for key in self._pending):
             await self._changed_or(PULSE_S)
         self.report.register_s = round(self.clock.monotonic() - started, 3)
         return self.report.registered
+
+    def register(self) -> None:
+        """Begin to register every intercom."""
+        self._waiting.extend(range(len(self.plan.accounts)))
+        self._fill()
 
     def password_of(self, number: int) -> str:
         """Return the password of an intercom."""
@@ -157,12 +168,15 @@ class SimIntercoms:
     def _fill(self) -> None:
         while self._waiting and len(self._pending) < self.plan.window:
             number = self._waiting.popleft()
-            self._ask(f"r{number}.{self._word}", self._register(number, ""))
+            if number in self._dark:
+                self._to_register.add(number)
+            else:
+                self._ask(f"r{number}.{self._word}", number, self._register(number, ""))
 
-    def _ask(self, key: str, data: bytes, tries: int = 0) -> None:
-        self._pending[key] = (self.clock.monotonic() + REPEAT_AFTER_S, data, tries or self.plan.tries)
+    def _ask(self, key: str, number: int, data: bytes, tries: int = 0) -> None:
+        self._pending[key] = (self.clock.monotonic() + REPEAT_AFTER_S, number, data, tries or self.plan.tries)
         self._pending.move_to_end(key)
-        self.send(data)
+        self.send(data, number)
 
     def _register(self, number: int, authorization: str) -> bytes:
         account, plan = self.plan.accounts[number], self.plan
@@ -207,6 +221,44 @@ class SimIntercoms:
         self._fill()
         self._changed.set()
 
+    # --- without power, or without a way to the platform
+
+    @property
+    def reachable(self) -> int:
+        """How many are registered and not in the dark."""
+        return self.report.registered - sum(self._is_registered[number] for number in self._dark)
+
+    def darken(self, numbers: Collection[int], *, has_power: bool = True) -> None:
+        """Let nothing pass from and to intercoms until `light`; without power they forget that they were registered."""
+        self._dark.update(numbers)
+        for key in [key for key, (_, number, _, _) in self._pending.items() if key[0] == "r" and number in self._dark]:
+            self._to_register.add(self._pending.pop(key)[1])
+        if has_power:
+            return
+        lost = set(numbers)
+        self._renewals = deque(renewal for renewal in self._renewals if renewal[1] not in lost)
+        self._to_register |= lost
+        for call in [call for call in self.calls.values() if call.number in lost]:
+            call.vanish()
+        for number in lost:
+            self.report.registered -= self._is_registered[number]
+            self._is_registered[number] = 0
+
+    def light(self, numbers: Collection[int]) -> None:
+        """Let them speak again: those that had no power, or whose registration fell due, register anew."""
+        self._dark.difference_update(numbers)
+        back = sorted(self._to_register.intersection(numbers))
+        self._to_register.difference_update(back)
+        self._waiting.extend(back)
+        self._fill()
+
+    def _is_for_the_dark(self, data: bytes) -> bool:
+        asked = _ASKED.match(data)
+        if asked is not None:
+            return self._numbers.get(asked[1]) in self._dark
+        answered = _ANSWERED.search(data)
+        return answered is not None and int(answered[1]) in self._dark
+
     # --- what an intercom does
 
     def ring(self, number: int, *, is_sos: bool = False, called: str = "", hold_s: float = 0.0) -> SimCall:
@@ -224,7 +276,7 @@ class SimIntercoms:
         self._done[key] = future
         self._texts[key] = words
         self.report.texts += 1
-        self._ask(key, self._message(number, key, words, ""))
+        self._ask(key, number, self._message(number, key, words, ""))
         status = await future
         self.report.texts_acknowledged += status == 200
         return status == 200
@@ -237,9 +289,9 @@ class SimIntercoms:
 
     # --- the wire
 
-    def send(self, data: bytes) -> None:
-        """Put a datagram on the wire; a lost one is sent again by whoever waits."""
-        if self._socket is not None:
+    def send(self, data: bytes, number: int) -> None:
+        """Put a datagram of an intercom on the wire; a lost one is sent again by whoever waits."""
+        if self._socket is not None and number not in self._dark:
             with contextlib.suppress(OSError):
                 self._socket.send(data)
 
@@ -248,11 +300,11 @@ class SimIntercoms:
         while True:
             await self.clock.sleep(PULSE_S)
             now = self.clock.monotonic()
-            for key, (due, data, tries) in list(self._pending.items()):
+            for key, (due, number, data, tries) in list(self._pending.items()):
                 if due > now:
                     break
                 if tries > 1:
-                    self._ask(key, data, tries - 1)
+                    self._ask(key, number, data, tries - 1)
                 else:
                     self._give_up(key)
             while self._renewals and self._renewals[0][0] <= now:
@@ -285,6 +337,9 @@ class SimIntercoms:
                 break
             except OSError:
                 continue
+            if self._dark and self._is_for_the_dark(data):
+                self.report.unheard += 1
+                continue
             if data.startswith(b"OPTIONS "):
                 self._answer_question(data)
                 continue
@@ -296,7 +351,7 @@ class SimIntercoms:
 
     def _answer_question(self, data: bytes) -> None:
         self.report.questions_answered += 1
-        self.send(b"SIP/2.0 200 OK" + b"".join(_LINES.findall(data)) + b"\r\nContent-Length: 0\r\n\r\n")
+        self.send(b"SIP/2.0 200 OK" + b"".join(_LINES.findall(data)) + b"\r\nContent-Length: 0\r\n\r\n", NOBODY)
 
     def _take_response(self, response: Response) -> None:
         key = response.call_id
@@ -308,14 +363,14 @@ class SimIntercoms:
         if match is None or key not in self._pending or response.status < 200:
             return
         number, method = int(match[1]), response.method
-        if response.status == 401 and "Authorization" not in self._pending[key][1].decode("utf-8", "replace"):
+        if response.status == 401 and "Authorization" not in self._pending[key][2].decode("utf-8", "replace"):
             if method == "REGISTER":
                 uri = f"sip:{self.plan.realm}"
-                self._ask(key, self._register(number, self.credentials(number, response, method, uri)))
+                self._ask(key, number, self._register(number, self.credentials(number, response, method, uri)))
             else:
                 uri = f"sip:{self.plan.called}@{self.plan.realm}"
                 given = self.credentials(number, response, method, uri)
-                self._ask(key, self._message(number, key, self._texts.get(key, ""), given))
+                self._ask(key, number, self._message(number, key, self._texts.get(key, ""), given))
             return
         if response.status == 503:
             return  # the repetition comes later
@@ -331,4 +386,4 @@ class SimIntercoms:
         if call is not None:
             call.take_request(request)
         elif request.method != "ACK":
-            self.send(response_to(request, 481, to_tag=self._word).encode())
+            self.send(response_to(request, 481, to_tag=self._word).encode(), NOBODY)

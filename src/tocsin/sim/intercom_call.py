@@ -74,6 +74,8 @@ class SimCall:
     def vanish(self) -> None:
         """Go without a word, as after a power cut: no BYE, no more sound."""
         self._stop_sound()
+        if not self.rang.done():
+            self.rang.set_result(False)
         self._fleet.calls.pop(self.call_id, None)
 
     def close(self) -> None:
@@ -148,7 +150,7 @@ class SimCall:
         report = self._fleet.report
         for output in outputs:  # type: ignore[attr-defined]
             if isinstance(output, Send):
-                self._fleet.send(output.data)
+                self._fleet.send(output.data, self.number)
             elif isinstance(output, Ringing) and output.status in (180, 183) and not self.rang.done():
                 report.rang += 1
                 report.ring_ms.append((self._now() - self._started_s) * 1000)
