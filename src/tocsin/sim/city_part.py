@@ -17,14 +17,14 @@ LOOK_S: Final = 0.05
 class CityPart(ABC):
     """All devices of one kind. `connect`, `cut` and `restore`, `stop`.
 
-    Several outages may lie on one device; it has its way back when none is left.
+    Several outages may lie on one device, also two of a kind; it has its way back when none is left.
     """
 
     def __init__(self, homes: Sequence[CityDevice], clock: Clock) -> None:
         self._homes = homes
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
-        self._cut: dict[int, set[CutKind]] = {}
+        self._cut: dict[int, list[CutKind]] = {}
         self._back: dict[int, asyncio.Event] = {}
 
     @property
@@ -62,7 +62,7 @@ class CityPart(ABC):
         """Take their way to the server from all devices that hang on what fails; return how many."""
         struck = [one.number for one in self._homes if one.hangs_on(kind)]
         for number in struck:
-            self._cut.setdefault(number, set()).add(kind)
+            self._cut.setdefault(number, []).append(kind)
             self._back.setdefault(number, asyncio.Event())
         self._lose(struck, kind)
         return len(struck)
@@ -71,7 +71,8 @@ class CityPart(ABC):
         """End an outage; return the devices that have their way back, because no other lies on them."""
         back = []
         for number, kinds in list(self._cut.items()):
-            kinds.discard(kind)
+            if kind in kinds:
+                kinds.remove(kind)
             if not kinds:
                 del self._cut[number]
                 self._back.pop(number).set()

@@ -155,10 +155,11 @@ class Press:
 class CityPlan:
     """What the city does.
 
-    `share` of the devices take part (0 to 1). Storms follow one another from `storm_at_s` on. `rate_per_s` is what
-    happens every day, in all. Outages last `outage_s` each, the first from `outage_at_s` on, with as long a pause
-    between two. A `pace` of 10 lets storms pass in a tenth of their time. `retry_after_s` is how long a panel or
-    terminal waits for its acknowledgement. The run ends when all of it has happened and `seconds` are over.
+    `share` of the devices take part (0 to 1). Storms follow one another from `storm_at_s` on; a `pace` of 10 lets them
+    pass in a tenth of their time. `rate_per_s` is what happens every day, in all. Outages last `outage_s` each, the
+    first from `outage_at_s` on, with as long a pause between two. `retry_after_s` is how long a panel or terminal waits
+    for its acknowledgement, `poll_s` how often each panel polls (0: as often as it does). The run ends when all of it
+    has happened and `seconds` are over.
     """
 
     share: float = 1.0
@@ -174,6 +175,7 @@ class CityPlan:
     outage_at_s: float = 10.0
     outage_s: float = 30.0
     retry_after_s: float = 5.0
+    poll_s: float = 0.0
     patience_s: float = 60.0
 
     def count(self, of: int) -> int:
@@ -191,23 +193,26 @@ class CityPlan:
 
 def city_panels(plan: CityPlan) -> list[CityPanel]:
     """Return the panels that take part, each with its one or two infrared zones."""
-    return [_panel(number) for number in range(plan.count(PANELS))]
+    return [_panel(number, plan.poll_s) for number in range(plan.count(PANELS))]
 
 
-def _panel(number: int) -> CityPanel:
+def _panel(number: int, poll_s: float) -> CityPanel:
     dice = random.Random(f"tocsin city panel {number}")
     profile = dice.choice(ODD) if dice.random() < ODD_SHARE else "standard"
     account = f"C{number + 1:05X}"
     is_keyed = dice.random() < 0.5 and profile in KEYED
+    form = CodeForm.CID if dice.random() < 0.3 else CodeForm.SIA
+    transport = "udp" if dice.random() < 0.25 and profile != "dribbling" else "tcp"
+    usual_s = dice.choice(POLLS_S)
     first, after = (n * INFRARED_ZONES // PANELS for n in (number, number + 1))
     return CityPanel(
         number=number,
         account=account,
         key=key_of(account) if is_keyed else b"",
-        form=CodeForm.CID if dice.random() < 0.3 else CodeForm.SIA,
+        form=form,
         profile=profile,
-        transport="udp" if dice.random() < 0.25 and profile != "dribbling" else "tcp",
-        poll_interval_s=dice.choice(POLLS_S),
+        transport=transport,
+        poll_interval_s=poll_s or usual_s,
         carrier=_carrier(dice),
         district=_district(number),
         zones=tuple(f"{zone:03d}" for zone in range(1, after - first + 1)),

@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tupl
     group.add_argument(
         "--retry", type=float, default=5.0, metavar="S", help="a panel repeats itself after (default: 5)"
     )
+    group.add_argument(
+        "--poll", type=float, default=0.0, metavar="S", help="every panel polls so often (default: 60, 120 or 300)"
+    )
     group.add_argument("--patience", type=float, default=60.0, metavar="S", help="wait so long for the last answers")
     group.add_argument("--url", metavar="URL", help="of the API (default: what demo.json in --data says)")
     group.add_argument(
@@ -74,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise TocsinError(ErrorCode.INVALID, "--share is more than 0 and at most 1")
     if arguments.pace <= 0:
         raise TocsinError(ErrorCode.INVALID, "--pace is more than 0")
+    if arguments.poll < 0:
+        raise TocsinError(ErrorCode.INVALID, "--poll is 0 (as the make does) or more")
     plan = CityPlan(
         share=arguments.share,
         seed=arguments.seed,
@@ -88,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         outage_at_s=arguments.outage_at,
         outage_s=arguments.outage_seconds,
         retry_after_s=arguments.retry,
+        poll_s=arguments.poll,
         patience_s=arguments.patience,
     )
     report = asyncio.run(_run(plan, _server(arguments), Progress()))

@@ -363,6 +363,8 @@ class SimIntercoms:
         if match is None or key not in self._pending or response.status < 200:
             return
         number, method = int(match[1]), response.method
+        if method == "REGISTER" and response.cseq != self._cseq[number]:
+            return  # to an earlier one, which was sent twice
         if response.status == 401 and "Authorization" not in self._pending[key][2].decode("utf-8", "replace"):
             if method == "REGISTER":
                 uri = f"sip:{self.plan.realm}"
