@@ -259,6 +259,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
             factor=settings.supervision.overdue_factor,
             start_grace_s=settings.supervision.start_grace_s,
             keepalive_misses=settings.sip.keepalive_misses,
+            ping_s=settings.intercom.ping_s,
+            pings=settings.intercom.misses,
             causes=cause_rules(settings),
         ),
     )

@@ -154,7 +154,7 @@ class IntercomSettings(Section):
     """SIP door intercoms; they register at the address and port of section `sip`."""
 
     ping_s: float = setting(
-        60.0, ge=10, le=600, description="How often an intercom that says nothing is asked (OPTIONS).", unit="seconds"
+        60.0, ge=1, le=600, description="How often an intercom that says nothing is asked (OPTIONS).", unit="seconds"
     )
     misses: int = setting(3, ge=1, le=20, description="It is silent after so many unanswered questions.", unit="count")
     no_answer_s: float = setting(

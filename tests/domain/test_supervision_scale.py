@@ -13,7 +13,8 @@ from tocsin.base.vault import Vault
 from tocsin.domain.devices import Device
 from tocsin.domain.directory import Directory, Heard
 from tocsin.domain.paths import Way
-from tocsin.domain.supervision import Supervision
+from tocsin.domain.supervision import Supervision, SupervisionRules
+from tocsin.domain.supervision_causes import CauseRules
 
 __all__ = ["small_house"]
 
@@ -282,3 +283,26 @@ async def test_an_outage_over_two_counties_belongs_to_the_city_and_one_more_that
     assert small_house.intake.codes == ["comms.group_failed"]
     (outage,) = await small_house.store.read(lambda tx: tx.supervision.open_outages())
     assert len(outage.lost) == 30
+
+
+async def test_intercoms_are_late_by_how_often_they_are_asked(small_house: House) -> None:
+    doors = [
+        (await small_house.panel(f"door{n}", kind="intercom", protocol="sip", poll_interval_s=0.0)).id
+        for n in range(CauseRules().least + 1)
+    ]
+    rules = SupervisionRules(ping_s=300.0, pings=2)
+    directory, intake = Directory(small_house.store, Vault(bytes(32))), HeardIntake()
+    supervision = Supervision(small_house.store, directory, small_house.clock, intake, rules)
+    small_house.supervision, small_house.intake = supervision, intake
+    await directory.load()
+    await supervision.start()
+    for door in doors:
+        supervision.touch(door, small_house.clock.now())
+    await small_house.pass_time(250)
+    supervision.lost(doors[0], small_house.clock.now(), "register.keepalive_lost")
+    await supervision.settle()
+    assert intake.codes == ["comms.path_failed"]  # the others are asked in 50 s: nobody is late
+    await small_house.pass_time(650)
+    assert intake.codes == ["comms.path_failed"]  # three times 300 s and 10 s, whatever it is elsewhere
+    await small_house.pass_time(15)
+    assert intake.codes == ["comms.path_failed", "comms.group_failed"]

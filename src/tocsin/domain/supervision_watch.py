@@ -15,22 +15,33 @@ from tocsin.domain.spoken import SPOKEN, VIDEO
 from tocsin.domain.supervision_causes import Cause, CauseRules, causes_of
 
 MAX_LABEL: Final = 64
+ASKED: Final = "sip"
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisionRules:
-    """How patient supervision is. A panel's grace is the longer of `misses` intervals and `factor` of them + 10 s."""
+    """How patient supervision is. A panel's grace is the longer of `misses` intervals and `factor` of them + 10 s.
+
+    Intercoms do not report by themselves: they are asked every `ping_s`, and silent after `pings` without an answer.
+    """
 
     check_s: float = 5.0
     misses: float = 2.0
     factor: float = 1.5
     start_grace_s: float = 120.0
     keepalive_misses: int = 3
+    ping_s: float = 60.0
+    pings: int = 3
     causes: CauseRules = field(default_factory=CauseRules)
 
     def grace_s(self, interval_s: float) -> float:
         """Return how long a panel may be silent."""
         return max(self.misses * interval_s, self.factor * interval_s + 10.0)
+
+    @property
+    def ping_grace_s(self) -> float:
+        """How long an intercom may be silent; its gateway, which asks, finds that out before."""
+        return (self.pings + 1) * self.ping_s + 10.0
 
 
 class Watch:
@@ -75,6 +86,8 @@ class Watch:
         self.interval_s = float(keepalive_s(device)) if self.is_sip else usual_s
         usual_grace_s = max(rules.grace_s(self.interval_s), spoken.misses * self.interval_s + spoken.spare_s)
         self.grace_s = rules.keepalive_misses * self.interval_s if self.is_sip else usual_grace_s
+        if device.protocol == ASKED:
+            self.interval_s, self.grace_s = rules.ping_s, rules.ping_grace_s
         self.causes: tuple[Cause, ...] = causes_of(device, self.interval_s)
         self.base = device.last_seen_at
         self.is_online = device.state == DeviceState.ONLINE
