@@ -28,6 +28,7 @@ from tocsin.domain.schedules import (
     next_checkpoint,
     note,
     tidy_hours,
+    users_of,
 )
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -266,3 +267,19 @@ def test_a_schedule_is_checked_as_a_whole() -> None:
             check_exception(DayException("e", *days), today)
     assert [clock_text(one) for one in (0, 485, 1440, 1530)] == ["00:00", "08:05", "24:00", "01:30"]
     assert Finding.CLOSE_LATE == "close.late"
+
+
+def test_who_may_open_is_numbers_and_ranges_of_the_panel() -> None:
+    shop = replace(SHOP, users=users_of(["020-29", " 7", "07", "120 - 130"], "users"))
+    assert shop.users == ("7", "20-29", "120-130")
+    assert [shop.may_open(user) for user in ("007", "7", "20", "29", "125")] == [True] * 5
+    assert [shop.may_open(user) for user in ("8", "30", "119", "abc", "٧")] == [False] * 5
+    assert [shop.may_open(user) for user in ("", "0", "000")] == [True] * 3  # the panel names nobody
+    assert SHOP.may_open("8")
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "9-3", "1-", "-5", "10000", "1-2-3", "٧", "1" * 30])
+def test_what_is_no_user_number_is_refused_by_name(text: str) -> None:
+    with pytest.raises(TocsinError) as refused:
+        users_of(["1", text], "users")
+    assert refused.value.params["field"] == "users"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -103,6 +104,20 @@ async def test_an_opening_at_night_is_an_alarm_committed_with_it(house: House) -
     assert await house.audited("schedule.") == ["schedule.saved", "schedule.found"]
     (form,) = await house.schedules.find(PANEL, actor=PEOPLE.li)
     assert (form["state"], form["changed_at"]) == ("open", "2026-11-22T02:14:07.000000Z")
+
+
+async def test_an_opening_by_who_may_not_is_an_alarm_whatever_the_time(house: House) -> None:
+    await house.schedules.save(replace(SHOP, users=("1", "20-29")), actor=PEOPLE.installer)
+    house.until("08:30")
+    await house.take(replace(move(EventKind.OPEN), user="021"))
+    await house.take(replace(move(EventKind.CLOSE), user="007"))
+    assert await house.codes() == []
+    await house.take(move(EventKind.OPEN))
+    assert await house.codes() == [("open.user", 6, "open")]
+    (alarm,) = await house.alarms()
+    assert alarm.label_en == "Opened by user 7, who is not on its list"
+    (form,) = await house.schedules.find(PANEL, actor=PEOPLE.li)
+    assert form["users"] == ["1", "20-29"]
 
 
 async def test_a_day_is_judged_once_and_across_a_restart(house: House, clock: FixedClock, store: AnyStore) -> None:

@@ -25,6 +25,8 @@ async def test_hours_are_entered_excepted_and_named_where_they_are_wrong(house: 
         wrong = {**BODY, "version": 1, "weekly": [[{"open_from": "08:00", "close_by": "08:00"}], *BODY["weekly"][1:]]}
         refused = await installer.put(f"{ACCOUNT}/schedules/s1", json=wrong)
         assert (refused.status_code, refused.json()["params"]["field"]) == (422, "weekly.0.0.close_by")
+        unknown = await installer.put(f"{ACCOUNT}/schedules/s1", json={**BODY, "version": 1, "users": ["7", "Wang"]})
+        assert (unknown.status_code, unknown.json()["params"]["field"]) == (422, "users")
         path = f"{ACCOUNT}/schedules/s1/exceptions"
         body = {"from": "2026-11-23", "to": "2026-11-24", "reason": "the owner telephoned"}
         assert (await installer.post(path, json=body)).status_code == 403

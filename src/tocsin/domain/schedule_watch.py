@@ -13,6 +13,7 @@ from typing import Any, Final
 from tocsin.base.ids import new_id
 from tocsin.base.normal import EventKind
 from tocsin.base.times import delayed, from_us, to_us
+from tocsin.domain.alarms import zone_key
 from tocsin.domain.facts import Fact
 from tocsin.domain.schedules import (
     Finding,
@@ -129,6 +130,8 @@ def _moved(
             state, what = note(schedule, holidays, zone, state, event.kind, area, at)
             if what is not None:
                 found.append(what)
+            if event.kind is EventKind.OPEN and not schedule.may_open(event.user):
+                found.append(Found(Finding.OPEN_USER, user=zone_key(event.user.strip())))
     return state, found
 
 

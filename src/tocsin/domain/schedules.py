@@ -30,6 +30,8 @@ CLOSING_AWAITED: Final = timedelta(hours=1)
 MAX_A_DAY: Final = 3
 MAX_GRACE_MIN: Final = 240
 MAX_EXCEPTIONS: Final = 200
+MAX_USERS: Final = 200
+MAX_USER: Final = 9999
 LONGEST_EXCEPTION: Final = timedelta(days=366)
 LOOK_AHEAD_DAYS: Final = 400
 
@@ -41,6 +43,7 @@ class Finding(StrEnum):
     OPEN_OFF_HOURS = "open.off_hours"
     OPEN_LATE = "open.late"
     OPEN_AFTER_LATE = "open.after_late"
+    OPEN_USER = "open.user"
     CLOSE_EARLY = "close.early"
     CLOSE_LATE = "close.late"
     CLOSE_AFTER_LATE = "close.after_late"
@@ -89,7 +92,10 @@ class DayException:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The hours of an account, or of one area of it. `weekly` counts from Monday, 0."""
+    """The hours of an account, or of one area of it. `weekly` counts from Monday, 0.
+
+    `users` are the numbers (`7`) and ranges of numbers (`20-29`) of the panel that may open; none: all.
+    """
 
     id: str
     device_id: str
@@ -100,6 +106,7 @@ class Schedule:
     grace_min: int = 10
     exceptions: tuple[DayException, ...] = ()
     version: int = 0
+    users: tuple[str, ...] = ()
 
     @property
     def grace(self) -> timedelta:
@@ -115,6 +122,13 @@ class Schedule:
             return ()
         return self.weekly.get(day.weekday(), ())
 
+    def may_open(self, user: str) -> bool:
+        """Say whether a user of the panel may open; one it does not name, which it gives as 0, is not judged."""
+        number = zone_key(user.strip())
+        if not self.users or number in ("", "0"):
+            return True
+        return any(_is_among(number, one) for one in self.users)
+
     def form(self) -> dict[str, object]:
         """Return it as the API shows it."""
         return {
@@ -125,6 +139,7 @@ class Schedule:
             "weekly": [[one.form() for one in self.weekly.get(day, ())] for day in range(7)],
             "is_closed_on_holidays": self.is_closed_on_holidays,
             "grace_min": self.grace_min,
+            "users": list(self.users),
             "exceptions": [one.form() for one in self.exceptions],
             "version": self.version,
         }
@@ -189,11 +204,12 @@ class ScheduleState:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding with the time it should have been; `turn` counts repetitions."""
+    """A finding with the time it should have been; `turn` counts repetitions, `user` is the panel's number of one."""
 
     what: Finding
     expected: datetime | None = None
     turn: int = 0
+    user: str = ""
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
@@ -245,6 +261,29 @@ def tidy_hours(given: Sequence[Hours], name: str) -> tuple[Hours, ...]:
         if other.open_from < one.close_by:
             raise _invalid(name, "the hours of a day overlap")
     return ordered
+
+
+def users_of(given: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return user numbers and ranges as they are kept: in order, without leading zeros. Errors: INVALID."""
+    if len(given) > MAX_USERS:
+        raise _invalid(name, f"at most {MAX_USERS} numbers and ranges")
+    spans: set[tuple[int, int]] = set()
+    for text in given:
+        first, dash, last = text.strip().partition("-")
+        ends = [part.strip() for part in (first, last if dash else first)]
+        if not all(part.isascii() and part.isdigit() and len(part) <= 8 for part in ends):
+            raise _invalid(name, f"{text.strip()[:20]!r} is no user number such as 7, and no range such as 20-29")
+        low, high = map(int, ends)
+        if not 1 <= low <= high <= MAX_USER:
+            raise _invalid(name, f"{text.strip()[:20]!r}: numbers lie between 1 and {MAX_USER}, the smaller first")
+        spans.add((low, high))
+    return tuple(str(low) if low == high else f"{low}-{high}" for low, high in sorted(spans))
+
+
+def _is_among(number: str, span: str) -> bool:
+    """Say whether a user number is a number, or within a range, of those kept."""
+    low, _, high = span.partition("-")
+    return number.isascii() and number.isdigit() and len(number) <= 8 and int(low) <= int(number) <= int(high or low)
 
 
 def check_schedule(schedule: Schedule) -> None:

@@ -17,6 +17,12 @@ LEFT_OFF_PRIORITY: Final = 5
 _SAYS: Final[Mapping[Finding, tuple[EventKind, int, str, str]]] = {
     Finding.OPEN_EARLY: (EventKind.ALARM, 7, "Opened early, hours from {expected}", "提前开门（营业 {expected} 起）"),
     Finding.OPEN_OFF_HOURS: (EventKind.ALARM, 6, "Opened outside its hours", "非营业时段开门"),
+    Finding.OPEN_USER: (
+        EventKind.ALARM,
+        6,
+        "Opened by user {user}, who is not on its list",
+        "名单外的用户 {user} 开门撤防",
+    ),
     Finding.OPEN_LATE: (EventKind.ALARM, 7, "Not opened by {expected}", "到 {expected} 仍未开门"),
     Finding.OPEN_AFTER_LATE: (EventKind.RESTORE, 7, "Opened after all", "迟到后已开门"),
     Finding.CLOSE_EARLY: (EventKind.STATUS, 8, "Closed early, hours until {expected}", "提前关门（营业至 {expected}）"),
@@ -34,7 +40,7 @@ def found_signal(
     expected = "" if found.expected is None else f"{found.expected.astimezone(zone):%H:%M}"
     if found.turn:
         en, zh = en + _AGAIN[0], zh + _AGAIN[1]
-    words = [text.format(expected=expected, turn=found.turn) for text in (en, zh)]
+    words = [text.format(expected=expected, turn=found.turn, user=found.user) for text in (en, zh)]
     if area:
         words = [f"{words[0]}, area {area}", f"{area} 分区{words[1]}"]
     event = NormalEvent("tocsin", found.what.value, kind, Category.OPENCLOSE, priority, words[0], words[1], area=area)

@@ -18,6 +18,13 @@ schedules = Table(
     ),
     Column("is_closed_on_holidays", Boolean, nullable=False),
     Column("grace_min", Integer, nullable=False),
+    Column(
+        "users",
+        Text,
+        nullable=False,
+        server_default="[]",
+        comment="JSON: [user numbers and ranges of the panel that may open]; none: all",
+    ),
     _version(),
     Column("changed_at_us", Micros, nullable=False),
     Column("changed_by", Text, nullable=False),

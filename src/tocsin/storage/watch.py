@@ -332,6 +332,7 @@ def _values(schedule: Schedule, at: datetime, by: str) -> dict[str, Any]:
         "weekly": _encode({day: hours for day, hours in schedule.weekly.items() if hours}).decode(),
         "is_closed_on_holidays": schedule.is_closed_on_holidays,
         "grace_min": schedule.grace_min,
+        "users": _encode(schedule.users).decode(),
         "version": schedule.version,
         "changed_at_us": to_us(at),
         "changed_by": by,
@@ -349,6 +350,7 @@ def _schedule(row: Row[Any], exceptions: Sequence[DayException]) -> Schedule:
         row.grace_min,
         tuple(exceptions),
         row.version,
+        _texts.decode(row.users),
     )
 
 

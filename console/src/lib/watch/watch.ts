@@ -23,6 +23,8 @@ export interface Schedule {
   weekly: Hours[][];
   is_closed_on_holidays: boolean;
   grace_min: number;
+  /** User numbers of the panel that may open, `7` or `20-29`; none: all. */
+  users: string[];
   exceptions: DayException[];
   version: number;
   state: 'open' | 'closed' | 'unknown';

@@ -18,12 +18,14 @@ from tocsin.domain.schedule_service import ScheduleService
 from tocsin.domain.schedules import (
     MAX_A_DAY,
     MAX_GRACE_MIN,
+    MAX_USERS,
     DayException,
     Hours,
     Schedule,
     area_key,
     hours_of,
     tidy_hours,
+    users_of,
 )
 from tocsin.web.api.shapes import After, Filter, In, Limit, Moment, Out, Page, Version, listed, page, reply, spoken
 from tocsin.web.deps import House, Language, allowed
@@ -61,6 +63,12 @@ class ScheduleIn(In):
     weekly: Annotated[list[Day], Field(min_length=7, max_length=7, description="from Monday")]
     is_closed_on_holidays: bool = True
     grace_min: Annotated[int, Field(ge=0, le=MAX_GRACE_MIN)] = 10
+    users: Annotated[
+        list[Annotated[str, Field(max_length=20)]],
+        Field(
+            max_length=MAX_USERS, description="user numbers of the panel that may open, such as 7 or 20-29; none: all"
+        ),
+    ] = []
 
 
 class ExceptionIn(In):
@@ -118,6 +126,7 @@ class ScheduleOut(Out):
     weekly: list[list[dict[str, Any]]]
     is_closed_on_holidays: bool
     grace_min: int
+    users: list[str]
     exceptions: list[dict[str, Any]]
     version: int
     state: str
@@ -238,6 +247,7 @@ async def save_schedule(
         body.is_closed_on_holidays,
         body.grace_min,
         version=body.version,
+        users=users_of(body.users, "users"),
     )
     return reply(await _schedules(house).save(schedule, actor=actor))
 
