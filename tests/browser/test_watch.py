@@ -15,13 +15,14 @@ WORDS = {
         "new": "Enter hours…", "save": "Save", "name": "Name", "other": "Other hours…", "why": "Reason",
         "permits": "Tests and permits", "give": "Put on test…", "put": "Put on test", "who": "Who works there",
         "phone": "Telephone", "seen": "have reported", "end": "End now", "late": "Late to open or close",
-        "tests": "Late tests", "holidays": "Holidays", "until": "On test until", "shift": "shop",
+        "tests": "Late tests", "users": "Users who may open", "holidays": "Holidays",
+        "until": "On test until", "shift": "shop",
     },
     "zh-CN": {
         "new": "录入营业时间…", "save": "保存", "name": "名称", "other": "临时时间…", "why": "原因",
         "permits": "测试与许可", "give": "准予测试…", "put": "准予测试", "who": "现场测试人",
         "phone": "电话", "seen": "已有信号", "end": "立即结束", "late": "逾时未开关门",
-        "tests": "逾期测试", "holidays": "节假日", "until": "测试中，至", "shift": "店面",
+        "tests": "逾期测试", "users": "允许撤防的用户", "holidays": "节假日", "until": "测试中，至", "shift": "店面",
     },
 }  # fmt: skip
 
@@ -46,7 +47,11 @@ def test_hours_are_entered_and_an_account_is_tested(
     page.get_by_role("button", name=words["new"]).click()
     dialog = seat.dialog()
     dialog.get_by_label(words["name"]).fill(words["shift"])
+    dialog.get_by_label(words["users"]).fill("1，2 x")
     picture("hours-dialog")
+    dialog.get_by_role("button", name=words["save"], exact=True).click()
+    expect(dialog.get_by_label(words["users"])).to_have_attribute("aria-invalid", "true")
+    dialog.get_by_label(words["users"]).fill("002，1 20-29")
     dialog.get_by_role("button", name=words["save"], exact=True).click()
     section = page.get_by_role("region", name=words["shift"])
     section.get_by_role("button", name=words["other"]).click()
@@ -55,6 +60,7 @@ def test_hours_are_entered_and_an_account_is_tested(
     picture("exception-dialog")
     dialog.get_by_role("button", name=words["save"], exact=True).click()
     expect(section.get_by_text("stocktaking")).to_be_visible()
+    expect(section).to_contain_text("1, 2, 20-29")
     picture("hours")
 
     page.get_by_role("link", name=words["permits"], exact=True).click()
