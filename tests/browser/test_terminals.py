@@ -32,6 +32,7 @@ WORDS = {
         "ask": "Ask for its intervals",
         "heartbeat": "Heartbeat (s)",
         "positions": "Where it was…",
+        "point": "Position of the terminal",
         "purpose": "Purpose",
         "read": "Read",
         "close": "Close",
@@ -58,6 +59,7 @@ WORDS = {
         "ask": "查询终端参数",
         "heartbeat": "心跳间隔（秒）",
         "positions": "查询位置…",
+        "point": "终端位置",
         "purpose": "用途",
         "read": "查询",
         "close": "关闭",
@@ -119,6 +121,12 @@ def test_a_terminal_is_entered_told_asked_and_exchanged(language: str, town: Tow
         reading = town.ask("GET", f"/audit?subject={device_id}&action=terminal.positions_read")["items"]
         assert [one["detail"]["purpose"] for one in reading] == ["maintenance"]
         seat.dialog().locator(".actions").get_by_role("button", name=words["close"]).click()
+        (incident,) = town.ask("GET", f"/incidents?device_id={device_id}")["items"]
+        assert (incident["place"], incident["point"]["has_fix"]) == (None, True)
+        page.goto(f"{town.url}/?incident={incident['id']}")
+        expect(page.get_by_role("heading", name=words["point"])).to_be_visible()
+        page.screenshot(path=SCREENSHOTS / f"terminal-point-{language}-{theme}.png")
+        page.goto(f"{town.url}/devices/{device_id}")
         page.get_by_role("button", name=words["restart"]).click()
         seat.dialog().get_by_role("button", name=words["restart_do"], exact=True).click()
         expect(page.get_by_text(words["restarted"]).first).to_be_visible()

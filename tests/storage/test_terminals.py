@@ -7,13 +7,17 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from tests.support.clocks import START, FixedClock
-from tests.support.house import CAR, NORTH, PEOPLE, build_town
+from tests.support.house import BANK_HALL, CAR, NORTH, PEOPLE, SCHOOL, SHOP, WEST_GATE, YARD, build_town
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain.dispositions import FALSE_CAUSES
+from tocsin.domain.incident_detail import IncidentDetail
 from tocsin.domain.incident_service import IncidentService
+from tocsin.domain.incidents import Verdict
 from tocsin.domain.intake import Intake
 from tocsin.domain.terminal_intake import TerminalIntake
 from tocsin.domain.terminals import Position, Report, Terminal
@@ -59,13 +63,22 @@ class House:
         self.serial = 0
 
     async def send(
-        self, word: int = 0, *, at_s: float = 0, is_batch: bool = False, unit: str = CAR, count: int = 1
+        self,
+        word: int = 0,
+        *,
+        at_s: float = 0,
+        is_batch: bool = False,
+        unit: str = CAR,
+        count: int = 1,
+        lat: float = 30.2,
+        has_fix: bool = True,
     ) -> str:
         """Hand in reports a second apart; return the signal id of the first."""
         futures = []
         for n in range(count):
             at = self.clock.now() + timedelta(seconds=at_s + n)
-            location = Location(alarm=word, status=2, lat_e6=30_200_000 + n, lon_e6=120_100_000, at=at)
+            lat_e6 = round(lat * 1e6) + n
+            location = Location(alarm=word, status=2 * has_fix, lat_e6=lat_e6, lon_e6=120_100_000, at=at)
             self.serial += 1
             futures.append(
                 self.terminals.accept(
@@ -80,7 +93,7 @@ class House:
                         word & KEPT_BITS,
                         CLEARED_BY_CONFIRMATION,
                         partial(edge_events, location=location),
-                        Position(TERMINAL, at, location.lon_e6, location.lat_e6, 300, 90),
+                        Position(TERMINAL, at, location.lon_e6, lat_e6, 300, 90) if has_fix else None,
                         unit,
                         is_batch,
                     )
@@ -205,3 +218,102 @@ async def test_a_failing_commit_raises_and_leaves_no_alarm_behind(house: House) 
     with pytest.raises(TocsinError):
         await future
     assert await house.count(tables_alarms.alarms) == 1
+
+
+# --- where an incident is ---
+
+
+async def detail_of(house: House) -> IncidentDetail:
+    ids: list[str] = await house.store.read(_ids)
+    return await IncidentService(house.store).get(ids[-1], actor=PEOPLE.li)
+
+
+async def told(house: House) -> list[dict[str, Any]]:
+    """Return what the seats heard of moved incidents."""
+    rows = await house.store.read(lambda tx: tx.outbox.after(0, 1000))
+    return [msgspec.json.decode(row.data) for row in rows if row.type == "incident.changed"]
+
+
+def stand(tx: Any) -> None:
+    """Put cameras and places around the first position: two near, one far, one of another county."""
+    where = {WEST_GATE: (120.1, 30.2001), YARD: (120.1, 30.2), BANK_HALL: (120.1, 30.2)}
+    for id, (lon, lat) in where.items():
+        column = tables_registry.channels.c
+        tx.connection.execute(update(tables_registry.channels).where(column.id == id).values(lon=lon, lat=lat))
+    column = tables_registry.places.c
+    for id, lat in ((SCHOOL, 30.2005), (SHOP, 30.2100)):
+        tx.connection.execute(update(tables_registry.places).where(column.id == id).values(lon=120.1, lat=lat))
+
+
+async def test_a_pressed_button_is_where_the_terminal_is_while_its_incident_is_open(house: House) -> None:
+    await house.store.run(stand)
+    await house.send(1)
+    opened = await detail_of(house)
+    point = opened.incident.point
+    assert opened.incident.place_id is None
+    assert point is not None
+    assert (point.lon, point.lat, point.has_fix, point.is_moving) == (120.1, 30.2, True, True)
+    assert opened.channel_ids == (YARD, WEST_GATE)
+    assert opened.near is not None
+    assert (opened.near.id, round(opened.near.distance_m), round(opened.near.bearing_deg)) == (SCHOOL, 56, 180)
+
+    await house.send(1, at_s=60, lat=30.2095)
+    moved = await detail_of(house)
+    assert moved.incident.point is not None
+    assert moved.near is not None
+    assert (moved.incident.point.lat, moved.near.id) == (30.2095, SHOP)
+    assert moved.channel_ids == (YARD, WEST_GATE)  # pictures stay where the button was pressed
+    assert [one["point"]["lat"] for one in await told(house)] == [30.2, 30.2095]
+    assert moved.incident.version == opened.incident.version
+
+    incidents = IncidentService(house.store)
+    li = PEOPLE.li
+    taken = (await incidents.claim(moved.incident.id, actor=li, version=moved.incident.version)).incident
+    decided = await incidents.give_verdict(
+        taken.id, actor=li, version=taken.version, verdict=Verdict.FALSE, cause=FALSE_CAUSES[0].key
+    )
+    closed = await incidents.close(taken.id, actor=li, version=decided.incident.version, disposition="")
+    assert not closed.incident.is_open
+    await house.send(0, at_s=120, lat=30.25)
+    ended = await detail_of(house)
+    assert ended.incident.point is not None
+    assert ended.incident.point.lat == 30.2095
+
+
+async def test_without_a_fix_the_last_position_stands_with_its_age(house: House) -> None:
+    await house.send(unit=CAR)
+    house.clock.advance(90)
+    await house.send(1, has_fix=False)
+    point = (await detail_of(house)).incident.point
+    assert point is not None
+    assert (point.has_fix, point.lat, point.fix_at) == (False, 30.2, house.clock.now() - timedelta(seconds=90))
+    assert (await detail_of(house)).channel_ids == ()
+    await house.send(1, at_s=5, lat=30.3)
+    point = (await detail_of(house)).incident.point
+    assert point is not None
+    assert (point.has_fix, point.lat) == (True, 30.3)
+    house.clock.advance(30)
+    await house.send(1, has_fix=False)
+    point = (await detail_of(house)).incident.point
+    assert point is not None
+    assert (point.has_fix, point.lat, point.heard_at) == (False, 30.3, house.clock.now())
+
+
+async def test_a_button_without_a_unit_has_a_point_and_one_that_never_had_a_fix_has_none(house: House) -> None:
+    await house.send(1, unit="", has_fix=False)
+    detail = await detail_of(house)
+    assert detail.incident.point is not None
+    assert (detail.incident.point.lat, detail.near) == (None, None)
+    await house.send(1, unit="", at_s=-3600)  # its clock is wrong: where it is now counts all the same
+    point = (await detail_of(house)).incident.point
+    assert point is not None
+    assert (point.lat, point.fix_at) == (30.2, house.clock.now())
+    assert await house.count(terminal_positions) == 0
+
+
+async def test_seats_hear_of_a_moving_terminal_each_five_seconds_however_densely_it_reports(house: House) -> None:
+    await house.send(1, count=20)
+    assert len(await told(house)) == 1  # one group of reports
+    for second in range(20, 40):
+        await house.send(1, at_s=second)
+    assert len(await told(house)) == 1 + 4

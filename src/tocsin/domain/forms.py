@@ -40,6 +40,7 @@ def incident_form(incident: Incident) -> dict[str, object]:
             "lon": place.lon,
             "lat": place.lat,
         },
+        "point": None if incident.point is None else incident.point.form(),
         "title": incident.title_zh,
         "title_en": incident.title_en,
         "title_zh": incident.title_zh,
@@ -253,6 +254,7 @@ def detail_form(detail: IncidentDetail) -> dict[str, object]:
         "notes": [note_form(note) for note in detail.notes],
         "stamp_rows": [stamp_form(stamp) for stamp in detail.stamp_rows],
         "history": [history_form(entry) for entry in detail.history],
+        "near": None if detail.near is None else detail.near.form(),
         "closing": {
             "ready": detail.incident.is_open and not detail.blocked_by,
             "blocked_by": [

@@ -235,7 +235,8 @@ def present(tx: Any, incident_ids: Sequence[str], actor: Actor) -> int:
 
 def detail(tx: Any, incident_id: str, actor: Actor) -> IncidentDetail:
     """Return an incident with everything that hangs on it. Errors: FORBIDDEN, NOT_FOUND."""
-    incident = tx.incidents.get(incident_id, visible_to=require(actor, Permission.READ_INCIDENTS))
+    visible = require(actor, Permission.READ_INCIDENTS)
+    incident = tx.incidents.get(incident_id, visible_to=visible)
     desk = Desk(tx, incident, actor.ref)
     assignments = tx.incidents.assignments(incident_id)
     standings = desk.standings()
@@ -250,6 +251,7 @@ def detail(tx: Any, incident_id: str, actor: Actor) -> IncidentDetail:
         stamp_rows=tuple(tx.incidents.stamps(incident_id)),
         history=tuple(tx.incidents.history(incident_id)),
         blocked_by=incident.blocks(standings, assignments) if incident.is_open else (),
+        near=None if incident.point is None else tx.incidents.nearest_place(incident.point, visible_to=visible),
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from tocsin.domain.alarms import Alarm
 from tocsin.domain.assignments import Assignment
 from tocsin.domain.dispositions import Block
+from tocsin.domain.incident_points import NearPlace
 from tocsin.domain.incidents import Incident, Stamp
 from tocsin.domain.plans import StepStanding
 
@@ -60,7 +61,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetail:
-    """An incident with everything that hangs on it; `channel_ids` are the linked cameras, best first."""
+    """An incident with everything that hangs on it; `channel_ids` are the linked cameras, best first.
+
+    `near` is the place of the registry nearest to the point of its terminal.
+    """
 
     incident: Incident
     alarms: tuple[Alarm, ...]
@@ -72,6 +76,7 @@ class IncidentDetail:
     stamp_rows: tuple[Stamp, ...]
     history: tuple[HistoryEntry, ...]
     blocked_by: tuple[Block, ...]
+    near: NearPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

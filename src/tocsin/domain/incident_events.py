@@ -107,6 +107,14 @@ class IncidentGrew(IncidentFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentMoved(IncidentFact):
+    """The terminal of an open incident said where it is (what it sent is what the audit has: its press)."""
+
+    ACTION: ClassVar[str] = "incident.moved"
+    IS_AUDITED: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentClaimed(IncidentFact):
     """Somebody took the incident in hand; `taken_from` is the owner a supervisor relieved."""
 

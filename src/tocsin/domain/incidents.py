@@ -26,6 +26,7 @@ from tocsin.domain.dispositions import (
     is_choice,
     park_limit,
 )
+from tocsin.domain.incident_points import IncidentPoint
 from tocsin.domain.plans import StepStanding, undone_mandatory
 
 LEASE = timedelta(seconds=120)
@@ -176,7 +177,10 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """The work. `stamps` holds each timestamp as it counts now: name -> {at, source, who}."""
+    """The work. `stamps` holds each timestamp as it counts now: name -> {at, source, who}.
+
+    `point` is where its terminal says it is; it goes before the place.
+    """
 
     id: str
     number: str
@@ -211,6 +215,7 @@ class Incident:
     version: int = 1
     place: PlaceRef | None = None
     plan: PlanRef | None = None
+    point: IncidentPoint | None = None
 
     @property
     def is_open(self) -> bool:

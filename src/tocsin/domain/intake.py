@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
@@ -85,6 +85,10 @@ class Intake:
             # An error here is the store's to report, the next commit fails in the same way.
             with contextlib.suppress(TocsinError):
                 self._store.submit("intake.ack", ack).add_done_callback(_forget)
+
+    def forget(self, incident_ids: Iterable[str]) -> None:
+        """Hear that incidents were changed beside intake, in its transaction: they are read again."""
+        self._memory.forget(incident_ids)
 
     def accept_many(self, tx: Any, signals: Sequence[Signal]) -> list[Receipt]:
         """Store a group of signals with everything that follows from them; the set-based use case `intake`."""

@@ -64,6 +64,8 @@ def draft_of(
             origin, jurisdiction_id=home.jurisdiction_id, jurisdiction_code=home.code, short=home.short, place=None
         )
     place = zone.place if zone is not None and zone.place is not None else origin.place
+    if event.code_system == "jt808" and event.lon is not None:
+        place = None  # a terminal is where it says it is, not where it is entered
     key = ("place", place.id) if place is not None else ("device", origin.device_id)
     return Draft(signal_id, signal, origin, event, zone, place, key, event_no)
 

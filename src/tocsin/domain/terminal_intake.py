@@ -7,7 +7,7 @@ alarm whatever crashes or repeats (docs/design/0025-terminals.md).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -15,15 +15,16 @@ from typing import Any, Final, Protocol
 from tocsin.base.clock import Clock
 from tocsin.base.ids import new_token
 from tocsin.domain.directory import Announced
-from tocsin.domain.events import UnitMoved
-from tocsin.domain.forms import unit_form
+from tocsin.domain.events import IncidentMoved, UnitMoved
+from tocsin.domain.forms import incident_form, unit_form
+from tocsin.domain.incident_points import Fix, is_told, keep_points
+from tocsin.domain.incidents import Incident
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.domain.store import Store
 from tocsin.domain.terminal_events import PositionsForgotten, TerminalRegistered
 from tocsin.domain.terminals import Position, Report, Terminal, hash_of, is_plausible, judge
 from tocsin.domain.units import Unit
 
-TOLD_AGAIN: Final = timedelta(seconds=5)
 SWEEP_S: Final = 600.0
 DEVICES_A_SWEEP: Final = 100
 CODE_CHARS: Final = 16
@@ -34,6 +35,9 @@ class SignalIntake(Protocol):
 
     def accept_many(self, tx: Any, signals: Sequence[Signal]) -> list[Receipt]:
         """Store a group of signals with everything that follows from them."""
+
+    def forget(self, incident_ids: Iterable[str]) -> None:
+        """Hear that incidents were changed beside it."""
 
 
 class TerminalIntake:
@@ -86,6 +90,7 @@ class TerminalIntake:
         now_known = dict(known)
         signals: list[Signal] = []
         place_of: dict[int, int] = {}
+        pressed: list[int] = []
         for place, report in enumerate(reports):
             terminal = now_known.get(report.device_id)
             if terminal is None:
@@ -94,17 +99,48 @@ class TerminalIntake:
             now_known[report.device_id] = judged.terminal
             if judged.events:
                 place_of[place] = len(signals)
+                if judged.terminal.pressed_at is not None and judged.terminal.pressed_at != terminal.pressed_at:
+                    pressed.append(place)
                 signals.append(_signal(report, judged.events, judged.flags))
         receipts = self._intake.accept_many(tx, signals) if signals else []
         tx.terminals.save([one for device_id, one in now_known.items() if one is not known[device_id]])
-        self._keep_positions(tx, reports)
+        units: dict[str, Unit] = tx.units.load({report.unit_id for report in reports if report.unit_id})
+        self._keep_points(tx, reports, {place: receipts[place_of[place]].signal_id for place in pressed}, units)
+        self._keep_positions(tx, reports, units)
         for device_id, one in now_known.items():
             if one.pressed_at is not None and one.pressed_at != known[device_id].pressed_at:
                 self._pressed.add(device_id)
         return [receipts[place_of[place]].arrival_id if place in place_of else "" for place in range(len(reports))]
 
-    def _keep_positions(self, tx: Any, reports: Sequence[Report]) -> None:
-        units: dict[str, Unit] = tx.units.load({report.unit_id for report in reports if report.unit_id})
+    def _keep_points(
+        self, tx: Any, reports: Sequence[Report], pressed: Mapping[int, str], units: Mapping[str, Unit]
+    ) -> None:
+        """Keep where the open incidents of pressed buttons are, and tell the seats."""
+        last: dict[str, Fix] = {
+            unit.id: (round(unit.lon * 1e6), round(unit.lat * 1e6), unit.fix_at)
+            for unit in units.values()
+            if unit.lon is not None and unit.lat is not None and unit.fix_at is not None
+        }
+        moved = keep_points(tx, reports, pressed, last)
+        if not moved:
+            return
+        self._intake.forget(moved)
+        told: dict[str, Incident] = tx.incidents.load(
+            {incident_id for incident_id, is_news in moved.items() if is_news}
+        )
+        tx.record_many(
+            [
+                IncidentMoved(
+                    subject_id=incident.id,
+                    at=tx.now,
+                    jurisdiction_code=incident.jurisdiction_code,
+                    data=incident_form(incident),
+                )
+                for incident in told.values()
+            ]
+        )
+
+    def _keep_positions(self, tx: Any, reports: Sequence[Report], units: Mapping[str, Unit]) -> None:
         kept: list[Position] = []
         newest: dict[str, Position] = {}
         for report in reports:
@@ -125,8 +161,7 @@ class TerminalIntake:
         for unit_id, position in newest.items():
             unit = replace(units[unit_id], lon=position.lon_e6 / 1e6, lat=position.lat_e6 / 1e6, fix_at=position.fix_at)
             moved.append(unit)
-            before = units[unit_id].fix_at
-            if before is None or position.fix_at - before >= TOLD_AGAIN:
+            if is_told(units[unit_id].fix_at, position.fix_at):
                 tx.record(
                     UnitMoved(
                         subject_id=unit.id, at=tx.now, jurisdiction_code=unit.jurisdiction_code, data=unit_form(unit)

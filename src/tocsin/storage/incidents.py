@@ -16,9 +16,10 @@ from tocsin.domain.access import Scope
 from tocsin.domain.incident_detail import IncidentFilter
 from tocsin.domain.incidents import Incident, IncidentState, PlaceRef, PlanRef, Undo, Verdict
 from tocsin.storage.bulk import Bulk
+from tocsin.storage.incident_points import POINT_COLUMNS, IncidentPoints, joined_point
 from tocsin.storage.incident_work import IncidentWork
 from tocsin.storage.scope import within
-from tocsin.storage.tables_alarms import alarms, incidents
+from tocsin.storage.tables_alarms import alarms, incident_points, incidents
 from tocsin.storage.tables_people import users
 from tocsin.storage.tables_plans import plans
 from tocsin.storage.tables_registry import places, zone_cameras
@@ -37,14 +38,16 @@ _COLUMNS = select(
     plans.c.name.label("plan_name"),
     plans.c.name_en.label("plan_name_en"),
     users.c.name.label("owner_name"),
+    *POINT_COLUMNS,
 ).select_from(
     incidents.outerjoin(places, places.c.id == incidents.c.place_id)
     .outerjoin(plans, plans.c.id == incidents.c.plan_id)
     .outerjoin(users, users.c.id == incidents.c.owner_id)
+    .outerjoin(incident_points, incident_points.c.incident_id == incidents.c.id)
 )
 
 
-class IncidentRepository(IncidentWork):
+class IncidentRepository(IncidentWork, IncidentPoints):
     """Incidents with their place, plan and owner; their steps, units, notes and timestamps come from `IncidentWork`."""
 
     def get(self, incident_id: str, *, visible_to: Scope) -> Incident:
@@ -162,7 +165,7 @@ class IncidentRepository(IncidentWork):
     # --- what belongs to it ---
 
     def linked_channels(self, incident_id: str) -> tuple[str, ...]:
-        """Return the cameras that raised its alarms themselves, then those linked to their zones, best first."""
+        """Return the cameras that raised its alarms, then those linked to their zones, then those near its point."""
         own = self._connection.execute(
             select(alarms.c.channel_id)
             .where(alarms.c.incident_id == incident_id, alarms.c.channel_id.is_not(None))
@@ -173,7 +176,8 @@ class IncidentRepository(IncidentWork):
             .where(zone_cameras.c.zone_id.in_(select(alarms.c.zone_id).where(alarms.c.incident_id == incident_id)))
             .order_by(zone_cameras.c.rank, zone_cameras.c.channel_id)
         )
-        return tuple(dict.fromkeys(row.channel_id for row in (*own, *rows)))
+        linked = [row.channel_id for row in (*own, *rows)]
+        return tuple(dict.fromkeys((*linked, *self.cameras_at_point(incident_id))))
 
     def of_channel(self, channel_id: str) -> list[str]:
         """Return the ids of open incidents that show a camera."""
@@ -340,4 +344,5 @@ def _incident(row: Row[Any]) -> Incident:
         version=row.version,
         place=place,
         plan=plan,
+        point=joined_point(row),
     )

@@ -155,6 +155,24 @@ Index(
     postgresql_where=incidents.c.closed_at_us.is_(None),
 )
 
+incident_points = Table(
+    "incident_points",
+    metadata,
+    Column("incident_id", ID, primary_key=True),
+    Column("device_id", ID, nullable=False, comment="the terminal whose button was pressed"),
+    Column("heard_at_us", Micros, nullable=False, comment="when its newest report came"),
+    Column("has_fix", Boolean, nullable=False, comment="whether that report had a position"),
+    Column("fix_at_us", Micros, comment="of the newest position"),
+    Column("lon_e6", Integer, comment="degrees x 1e6, WGS-84"),
+    Column("lat_e6", Integer),
+    Column("speed_dkmh", Integer, nullable=False, comment="0.1 km/h"),
+    Column("heading_deg", Integer, nullable=False),
+    Column("pressed_lon_e6", Integer, comment="where it was pressed, which chooses the cameras"),
+    Column("pressed_lat_e6", Integer),
+    comment="where an incident is as its terminal says: where it was pressed and where it is, nothing between",
+)
+Index("ix_incident_points_device", incident_points.c.device_id)
+
 stamps = Table(
     "stamps",
     metadata,

@@ -76,6 +76,7 @@ places = Table(
     comment="an address with a position, an owner and a class",
 )
 Index("ix_places_scope", places.c.jurisdiction_code, places.c.name)
+Index("ix_places_lat", places.c.lat)
 
 devices = Table(
     "devices",
@@ -238,6 +239,7 @@ channels = Table(
 )
 Index("ix_channels_scope", channels.c.jurisdiction_code, channels.c.stage)
 Index("ix_channels_name", channels.c.name, channels.c.id)
+Index("ix_channels_lat", channels.c.lat)
 
 channel_health = Table(
     "channel_health",

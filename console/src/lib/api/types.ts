@@ -247,11 +247,25 @@ export interface Stamp {
   who: string;
 }
 
+/** Where the terminal of an incident says it is; without a fix in its newest report, the last position known. */
+export interface IncidentPoint {
+  device_id: string;
+  lon: number | null;
+  lat: number | null;
+  fix_at: string | null;
+  has_fix: boolean;
+  heard_at: string;
+  moving: boolean;
+  speed_kmh: number;
+  heading_deg: number;
+}
+
 export interface Incident {
   id: string;
   number: string;
   jurisdiction_id: string;
   place: { id: string; name: string; name_en: string; address: string; lon: number | null; lat: number | null } | null;
+  point?: IncidentPoint | null;
   title: string;
   title_en: string;
   title_zh: string;
@@ -343,6 +357,8 @@ export interface IncidentFull extends Incident {
   assignments: Assignment[];
   notes: IncidentNote[];
   history: HistoryEntry[];
+  /** The place of the registry nearest to the point; the direction is from the place to the point. */
+  near?: { id: string; name: string; name_en: string; address: string; distance_m: number; bearing_deg: number } | null;
   closing: { ready: boolean; blocked_by: { key: string; words: string; words_en?: string; words_zh?: string }[] };
 }
 

@@ -142,7 +142,7 @@ class Incidents {
     this.#sound();
     const card = this.#onCard === null ? undefined : changed.get(this.#onCard);
     const full = card && this.full.get(card.id);
-    if (card && full && full.version < card.version) this.#readCard(READ_EACH_MS);
+    if (card && full && (full.version < card.version || full.point?.fix_at !== card.point?.fix_at)) this.#readCard(READ_EACH_MS);
   }
 
   /** Says which incident the card shows. */

@@ -97,6 +97,34 @@ class PlaceRef(Out):
     lat: float | None
 
 
+class IncidentPoint(Out):
+    """Where the terminal of an incident says it is, WGS-84; `fix_at` is of its newest position.
+
+    Without a fix in its newest report (`has_fix`, `heard_at`) this is the last position known, or none.
+    """
+
+    device_id: Id
+    lon: float | None
+    lat: float | None
+    fix_at: Time | None
+    has_fix: bool
+    heard_at: Time
+    moving: bool
+    speed_kmh: float
+    heading_deg: int
+
+
+class NearPlace(Out):
+    """The place of the registry nearest to a point; the direction is from the place to the point."""
+
+    id: Id
+    name: str
+    name_en: str
+    address: str
+    distance_m: float
+    bearing_deg: float
+
+
 class PlanRef(Out):
     """The plan of an incident, in the version it began with."""
 
@@ -120,6 +148,7 @@ class Incident(Out):
     number: str = Field(examples=["HW-2611-0417"])
     jurisdiction_id: Id
     place: PlaceRef | None
+    point: IncidentPoint | None
     title: str
     title_en: str
     title_zh: str
@@ -202,6 +231,7 @@ class IncidentFull(Incident):
     assignments: list[Assignment]
     notes: list[dict[str, Any]]
     history: list[dict[str, Any]]
+    near: NearPlace | None
     closing: Closing
 
 
