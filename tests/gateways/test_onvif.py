@@ -16,7 +16,8 @@ from tocsin.domain import control as asked
 from tocsin.domain.devices import CatalogResult
 from tocsin.domain.directory import Channel, IpCamera
 from tocsin.domain.signals import Receipt
-from tocsin.gateways import onvif_calls
+from tocsin.gateways import onvif as onvif_gateway
+from tocsin.gateways import onvif_calls, onvif_events
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.onvif import OnvifGateway
 from tocsin.gateways.onvif_discovery import discover, own_addresses
@@ -325,3 +326,109 @@ async def test_a_camera_is_found_on_the_net_and_junk_is_not():
         transport.close()
         assert await discover(target=target, interfaces=["127.0.0.1"], wait_s=0.1) == []
     assert "127.0.0.1" in own_addresses()
+
+
+class Street(House):
+    """Directory and reports of two cameras: a good one and one beside it."""
+
+    def __init__(self, good, beside, **more):
+        super().__init__(good, **more)
+        self.cameras = {"d1": self.camera, "d2": replace(self.camera, device_id="d2", url=beside)}
+        self.heard = []
+
+    def ip_camera(self, device_id):
+        return self.cameras.get(device_id)
+
+    def ip_cameras(self):
+        return list(self.cameras.values())
+
+    def seen(self, device_id, at, peer, transport):
+        self.heard.append(device_id)
+
+    def learned(self, device_id, **profile):
+        if "credentials" in profile:
+            self.cameras[device_id] = replace(self.cameras[device_id], credentials=profile["credentials"])
+
+    def failure_of(self, device_id):
+        return [one.failure for one in self.attempts if one.device_id == device_id]
+
+
+@asynccontextmanager
+async def street(**quirks):
+    """Run a good camera, a strange one beside it, and a gateway that knows both."""
+    async with rtsp_camera() as pictures:
+        clock = SystemClock()
+        good = OnvifCamera(clock, lambda: pictures.url)
+        strange = OnvifCamera(clock, lambda: pictures.url, quirks=OnvifQuirks(**quirks))
+        await good.start()
+        await strange.start()
+        house, intake = Street(good.url, strange.url, takes_events=True), Intake()
+        gateway = OnvifGateway(house, house, AttemptLog(house, clock), intake, clock)
+        try:
+            yield good, strange, gateway, house, intake
+        finally:
+            await gateway.stop()
+            await good.stop()
+            await strange.stop()
+
+
+def _breaks(reading, is_strange):
+    """Return a reading that fails as a parser does on what nobody thought of, for what one camera says."""
+
+    def read(answer):
+        if is_strange(answer):
+            raise KeyError("what nobody thought of")
+        return reading(answer)
+
+    return read
+
+
+@pytest.mark.parametrize("quirks", [{"garbage": True}, {"bomb": True}, {"endless": True}, {"hangs": True}], ids=str)
+async def test_a_strange_camera_never_holds_up_or_ends_the_rounds_of_the_others(quirks, monkeypatch):
+    monkeypatch.setattr(onvif_gateway, "CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(onvif_gateway, "EARLY_EVERY_S", 0.1)
+    async with street(**quirks) as (good, _, gateway, house, intake):
+        await gateway.start()
+        async with asyncio.timeout(7):  # the strange one is waited for eight seconds a call
+            await good.until(lambda camera: camera.counts["PullMessages"] >= 1)
+            await good.until(lambda camera: camera.counts["GetSystemDateAndTime"] >= 3)
+        good.say("tns1:Device/Trigger/DigitalInput", {"InputToken": "DI_1"}, {"LogicalState": "true"})
+        await intake.until(1)
+        gateway.check()
+        assert set(house.heard) == {"d1"}
+
+
+async def test_what_breaks_the_reading_of_one_camera_is_told_of_it_alone(monkeypatch):
+    monkeypatch.setattr(onvif_gateway, "CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(onvif_gateway, "EARLY_EVERY_S", 0.1)
+    async with street(auth="none") as (good, strange, gateway, house, _):
+        reading = onvif_gateway.calls.read_information
+        said = []
+        monkeypatch.setattr(
+            onvif_gateway.calls, "read_information", _breaks(reading, lambda _: not said.append(1) and len(said) == 2)
+        )
+        await gateway.look()
+        (broken,) = [one.device_id for one in house.attempts if one.failure == "camera.not_understood"]
+        (whole,) = {"d1", "d2"} - {broken}
+        assert house.failure_of(whole) == [""]
+        assert gateway.counts["strange"] == 1
+        await gateway.look()
+        assert house.failure_of(broken) == ["camera.not_understood", ""]  # and it is tried again
+        gateway_of = {"d1": good, "d2": strange}
+        assert set(house.heard) == set(gateway_of)
+
+
+async def test_an_event_that_breaks_the_reading_is_lost_alone(monkeypatch):
+    async with street() as (good, strange, gateway, _, intake):
+        reading = onvif_events.events.meaning_of
+        monkeypatch.setattr(onvif_events.events, "meaning_of", _breaks(reading, lambda topic: "Unthinkable" in topic))
+        await gateway.look()
+        async with asyncio.timeout(5):
+            await strange.until(lambda camera: camera.counts["PullMessages"] >= 1)
+            strange.say("tns1:Device/Unthinkable", {"A": "1"}, {"B": "2"})
+        for camera in (good, strange):
+            camera.say("tns1:Device/Trigger/DigitalInput", {"InputToken": "DI_1"}, {"LogicalState": "true"})
+        await intake.until(2)
+        assert {signal.device_id for signal in intake.signals} == {"d1", "d2"}
+        assert gateway.counts["strange"] == 1
+        assert strange.counts["CreatePullPointSubscription"] == 1

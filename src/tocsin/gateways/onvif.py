@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 MOVES: Final = 1  # PTZType of a dome
 PRESET_NAME: Final = "tocsin-{number}"
+LOOK_WITHIN_S: Final = 90.0
 
 
 class CameraReports(DeviceReports, Protocol):
@@ -83,6 +85,7 @@ class OnvifGateway:
         self._http = make_http()
         self._known: dict[str, _Known] = {}
         self._gate = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._looks: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._on_back: Callable[[str], None] = lambda device_id: None
         self.counts: dict[str, int] = {}
@@ -107,7 +110,11 @@ class OnvifGateway:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.gather(*(known.puller.stop() for known in self._known.values() if known.puller is not None))
+        looks = list(self._looks.values())
+        for look in looks:
+            look.cancel()
+        pullers = [known.puller.stop() for known in self._known.values() if known.puller is not None]
+        await asyncio.gather(*looks, *pullers, return_exceptions=True)
         self._known.clear()
         await self._http.aclose()
 
@@ -115,10 +122,36 @@ class OnvifGateway:
 
     async def look(self) -> None:
         """Look at every camera once; those entered or changed since get their first contact."""
+        await asyncio.gather(*await self._begin_round())
+
+    async def _begin_round(self) -> list[asyncio.Task[None]]:
+        """Begin to look at every camera that is not being looked at: nobody waits for one that is slow."""
         cameras = [camera for camera in self._cameras.ip_cameras() if camera.protocol == "onvif"]
         for device_id in self._known.keys() - {camera.device_id for camera in cameras}:
             await self._forget(device_id)
-        await asyncio.gather(*(self._look_at(camera) for camera in cameras))
+        return [self._begin_look(camera) for camera in cameras if camera.device_id not in self._looks]
+
+    def _begin_look(self, camera: IpCamera) -> asyncio.Task[None]:
+        look = asyncio.create_task(self._look_alone(camera), name=f"onvif camera {camera.device_id}")
+        self._looks[camera.device_id] = look
+        look.add_done_callback(partial(self._looked, camera.device_id))
+        return look
+
+    def _looked(self, device_id: str, look: asyncio.Task[None]) -> None:
+        if self._looks.get(device_id) is look:
+            del self._looks[device_id]
+
+    async def _look_alone(self, camera: IpCamera) -> None:
+        """Look at a camera; whatever it does is its own matter."""
+        async with self._gate:
+            try:
+                async with asyncio.timeout(LOOK_WITHIN_S):
+                    await self._look_at(camera)
+            except Exception as error:  # a strange camera must not end the round of the others
+                self.counts["strange"] = self.counts.get("strange", 0) + 1
+                log.error("onvif camera not understood", device_id=camera.device_id, error=repr(error)[:200])
+                if (known := self._known.get(camera.device_id)) is not None and not known.is_ready:
+                    self._note_failed(known, "camera.silent")
 
     async def try_now(self, device_id: str) -> bool:
         """Try a camera again because somebody asked: its password counts as new. Tell whether it is ready."""
@@ -127,19 +160,20 @@ class OnvifGateway:
             return False
         await self._forget(device_id)
         self._reports.learned(device_id, credentials="")
-        await self._look_at(self._cameras.ip_camera(device_id) or camera)
+        await self._begin_look(self._cameras.ip_camera(device_id) or camera)
         known = self._known.get(device_id)
         return known is not None and known.is_ready
 
     async def _look_forever(self) -> None:
         early = EARLY_CHECKS
         while True:
-            await self.look()
+            await self._begin_round()
             is_early, early = early > 0 and any(known.gone for known in self._known.values()), early - 1
             due_s = self._clock.monotonic() + (EARLY_EVERY_S if is_early else CHECK_EVERY_S)
             while self._clock.monotonic() < due_s:
                 await self._clock.sleep(1.0)
-                if any(self._is_new(c) for c in self._cameras.ip_cameras() if c.protocol == "onvif"):
+                cameras = [c for c in self._cameras.ip_cameras() if c.protocol == "onvif"]
+                if any(c.device_id not in self._looks and self._is_new(c) for c in cameras):
                     break
 
     def _is_new(self, camera: IpCamera) -> bool:
@@ -147,32 +181,33 @@ class OnvifGateway:
         return known is None or known.way != _way_to(camera)
 
     async def _forget(self, device_id: str) -> None:
+        look = self._looks.get(device_id)
+        if look is not None and look is not asyncio.current_task():
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
         known = self._known.pop(device_id, None)
         if known is not None and known.puller is not None:
             await known.puller.stop()
 
     async def _look_at(self, camera: IpCamera) -> None:
-        async with self._gate:
-            if self._is_new(camera):
-                if camera.device_id in self._known:
-                    await self._forget(camera.device_id)
-                    self._reports.learned(camera.device_id, credentials="")
-                    camera = self._cameras.ip_camera(camera.device_id) or camera
-                known = self._known[camera.device_id] = _Known(
-                    _way_to(camera), OnvifCalls(camera, self._clock, self._http)
-                )
-                await self._first_contact(known, camera)
-                return
-            known = self._known[camera.device_id]
-            try:
-                await known.reach.read_clock()
-            except CallFailed as failed:
-                self._note_failed(known, failed.key)
-                return
-            if not known.is_ready and not known.reach.is_refused and camera.credentials != REFUSED:
-                await self._first_contact(known, camera)
-            elif known.is_ready:
-                self._note_seen(known)
+        if self._is_new(camera):
+            if camera.device_id in self._known:
+                await self._forget(camera.device_id)
+                self._reports.learned(camera.device_id, credentials="")
+                camera = self._cameras.ip_camera(camera.device_id) or camera
+            known = self._known[camera.device_id] = _Known(_way_to(camera), OnvifCalls(camera, self._clock, self._http))
+            await self._first_contact(known, camera)
+            return
+        known = self._known[camera.device_id]
+        try:
+            await known.reach.read_clock()
+        except CallFailed as failed:
+            self._note_failed(known, failed.key)
+            return
+        if not known.is_ready and not known.reach.is_refused and camera.credentials != REFUSED:
+            await self._first_contact(known, camera)
+        elif known.is_ready:
+            self._note_seen(known)
 
     def _note_seen(self, known: _Known) -> None:
         camera = known.reach.camera
@@ -206,6 +241,10 @@ class OnvifGateway:
                 self._reports.unregistered(camera.device_id, self._clock.now(), "camera.wrong_password")
             elif failed.key == "camera.silent" or failed.key in UNTRUSTED:
                 self._note_failed(known, failed.key)
+        except Exception as error:  # what it said broke the reading: its attempt says so
+            self.counts["strange"] = self.counts.get("strange", 0) + 1
+            log.error("onvif camera not understood", device_id=camera.device_id, error=repr(error)[:200])
+            timeline.failed("camera.not_understood", self._clock.monotonic(), reason=type(error).__name__)
         self._attempts.finish(AttemptKind.REGISTRATION, camera.device_id, timeline, is_ok=is_ok)
         if not is_ok:
             return

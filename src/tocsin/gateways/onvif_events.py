@@ -96,6 +96,11 @@ class EventPuller:
                 self._count(f"broken_{failed.key.rpartition('.')[2]}")
                 if failed.key in ("camera.wrong_password", "camera.password_held_back", "camera.password_missing"):
                     return
+            except Exception as error:  # what it said broke the reading: it is asked anew, as when it is gone
+                self._count("broken_strange")
+                log.error(
+                    "onvif events not understood", device_id=self._reach.camera.device_id, error=repr(error)[:200]
+                )
             self._subscription = None  # its address is void after a restart of the camera: never used again
             await self._clock.sleep(delay_s * random.uniform(0.8, 1.2))
             delay_s = min(delay_s * 2, LONGEST_RETRY_S)
@@ -136,7 +141,7 @@ class EventPuller:
                 misses += 1  # one that did not answer in time still holds the subscription
             else:
                 for notice in events.read_notices(answer):
-                    await self.take(notice)
+                    await self._take_alone(notice)
             await self._clear_old()
             if self._clock.monotonic() >= renew_at:
                 renew_at = self._clock.monotonic() + RENEW_AFTER_S
@@ -159,11 +164,19 @@ class EventPuller:
 
     async def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            with contextlib.suppress(CallFailed):
+            with contextlib.suppress(Exception):  # whatever it says, we go
                 await self._call(events.UNSUBSCRIBE, within_s=2.0)
             self._subscription = None
 
     # --- meaning ---
+
+    async def _take_alone(self, notice: events.Notice) -> None:
+        """Take one notification; one that breaks the reading loses itself alone."""
+        try:
+            await self.take(notice)
+        except Exception as error:
+            self._count("strange")
+            log.error("onvif event not understood", device_id=self._reach.camera.device_id, error=repr(error)[:200])
 
     async def take(self, notice: events.Notice) -> None:
         """Hand one notification to intake, or drop it, counted. Returns after the commit."""
