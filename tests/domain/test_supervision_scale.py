@@ -10,8 +10,12 @@ from tests.support.registry import HOUSE, House, small_house
 from tests.support.supervision import HeardIntake
 from tocsin.base.errors import TocsinError
 from tocsin.base.vault import Vault
+from tocsin.domain.access import Scope
 from tocsin.domain.devices import Device
 from tocsin.domain.directory import Directory, Heard
+from tocsin.domain.incident_detail import IncidentFilter
+from tocsin.domain.incidents import Incident
+from tocsin.domain.intake import Intake
 from tocsin.domain.paths import Way
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.supervision_causes import CauseRules
@@ -256,6 +260,36 @@ async def test_a_carriers_outage_is_one_event_with_its_list_though_it_is_a_small
     await _hear_all(small_house, [*others, *mobile], 20)
     assert intake.codes == ["comms.group_restored"]
     assert await small_house.store.read(lambda tx: tx.supervision.open_outages()) == []
+
+
+async def test_the_title_of_an_outage_tells_how_many_are_away_now_and_at_the_worst(small_house: House) -> None:
+    others = await _panels(small_house, 60)
+    mobile = [(await small_house.panel(f"M{n}", poll_interval_s=60.0, network="移动")).id for n in range(22)]
+    intake = Intake(small_house.store)
+    directory = Directory(small_house.store, Vault(bytes(32)))
+    small_house.supervision = Supervision(small_house.store, directory, small_house.clock, intake)
+    await directory.load()
+    await small_house.supervision.start()
+
+    async def incident() -> Incident:
+        found: list[Incident] = await small_house.store.read(
+            lambda tx: tx.incidents.find(IncidentFilter(kind="supervisory"), visible_to=Scope(("34",)))
+        )
+        return found[0]
+
+    await _hear_all(small_house, [*others, *mobile], 20)
+    await _hear_all(small_house, others, 150)
+    begun = await incident()
+    assert begun.title_en == "Carrier 移动: 22 devices silent, 22 at the worst, of 22"
+    assert begun.title_zh == "运营商 移动：当前 22 台失联，最多时 22 台（共 22 台）"
+    await _hear_all(small_house, [*others, *mobile[:10]], 20)
+    lessened = await incident()
+    assert lessened.title_en == "Carrier 移动: 12 devices silent, 22 at the worst, of 22"
+    assert lessened.version == begun.version
+    rows = await small_house.store.read(lambda tx: tx.outbox.after(0, 10_000))
+    assert "12 devices silent" in [row.data for row in rows if row.subject_id == begun.id][-1].decode()
+    await _hear_all(small_house, [*others, *mobile], 20)
+    assert (await incident()).title_en == "Carrier 移动: over, 22 devices were silent at the worst"
 
 
 async def test_two_causes_at_once_are_two_outages(small_house: House) -> None:

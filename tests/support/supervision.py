@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from tocsin.domain.signals import Receipt, Signal
 
@@ -22,6 +23,9 @@ class HeardIntake:
             self.signals.append(signal)
             future.set_result(Receipt(str(len(self.signals))))
         return future
+
+    def forget(self, incident_ids: Iterable[str]) -> None:
+        """It remembers no incidents."""
 
     @property
     def codes(self) -> list[str]:

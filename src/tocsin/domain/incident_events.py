@@ -115,6 +115,14 @@ class IncidentMoved(IncidentFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentRetitled(IncidentFact):
+    """The title of an outage's incident tells its present number (the devices on its list are what is kept)."""
+
+    ACTION: ClassVar[str] = "incident.retitled"
+    IS_AUDITED: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentClaimed(IncidentFact):
     """Somebody took the incident in hand; `taken_from` is the owner a supervisor relieved."""
 

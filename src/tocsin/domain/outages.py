@@ -29,6 +29,7 @@ class OutageRow:
     ended_at: datetime | None
     lost: int
     back: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def outage_page(tx: Any, incident_id: str, actor: Actor, after: str, limit: int)
         "ended_at": optional_iso(row.ended_at),
         "lost": row.lost,
         "back": row.back,
+        "most": row.most,
         "items": [one.form() for one in shown],
         "next": pack(*map(str, shown[-1].rank)) if len(found) > size else None,
     }

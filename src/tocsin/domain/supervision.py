@@ -27,7 +27,7 @@ from tocsin.domain.paths import Path, PathState, Way
 from tocsin.domain.signals import Receipt, Signal
 from tocsin.domain.store import Store
 from tocsin.domain.supervision_causes import Causes, Outage
-from tocsin.domain.supervision_signals import group_signal, late_test_signal, path_signal
+from tocsin.domain.supervision_signals import group_signal, late_test_signal, outage_title, path_signal
 from tocsin.domain.supervision_store import (
     Started,
     keep_alive,
@@ -35,6 +35,7 @@ from tocsin.domain.supervision_store import (
     late_tests,
     note_signals,
     read_start,
+    retitle,
     write_outages,
 )
 from tocsin.domain.supervision_watch import SupervisionRules, Watch
@@ -71,6 +72,9 @@ class SignalSink(Protocol):
     def accept(self, signal: Signal) -> asyncio.Future[Receipt]:
         """Return a future that resolves after the commit."""
 
+    def forget(self, incident_ids: Iterable[str]) -> None:
+        """Hear that incidents were changed beside it."""
+
 
 class Supervision:
     """Watches over devices. Register it with the directory before the directory loads, then `start` it."""
@@ -96,6 +100,7 @@ class Supervision:
         self._transitions: dict[str, Transition] = {}
         self._signals: list[tuple[Signal, Outage | None]] = []
         self._over: list[Outage] = []
+        self._titled: dict[str, Outage] = {}  # those whose incident may tell an older number
         self._dropped: dict[str, Watch] = {}
         self._listening = Listening(self._rules.start_grace_s)
         self._seen_now = clock.now()
@@ -363,6 +368,19 @@ class Supervision:
                 self._signals = failed + self._signals
                 raise next(result for result in results if isinstance(result, BaseException))
 
+        await self._retitle()
+
+    async def _retitle(self) -> None:
+        """Let the incidents of outages tell how many are away now."""
+        stale = [one for one in self._titled.values() if one.signal_id and outage_title(one) != one.told]
+        if stale:
+            titles = [(one.signal_id, outage_title(one)) for one in stale]
+            self._intake.forget(await self._store.run(retitle, titles))
+            for one, (_, title) in zip(stale, titles, strict=True):
+                one.told = title
+        for outage_id in [one.id for one in self._titled.values() if one.ended_at is not None and one.signal_id]:
+            del self._titled[outage_id]
+
     async def _settle_outages(self) -> None:
         """Store the outages that changed; then those that began and ended are told."""
         over, self._over = self._over, []
@@ -376,6 +394,7 @@ class Supervision:
             raise
         now = self._clock.now()
         for outage in changed:
+            self._titled[outage.id] = outage
             outage.changed.clear()
             outage.is_stored = True
             if outage.is_new:

@@ -60,7 +60,10 @@ class CauseRules:
 
 @dataclass(slots=True)
 class Outage:
-    """Devices that fell silent by one cause: since when, and back since when."""
+    """Devices that fell silent by one cause: since when, and back since when.
+
+    `most` is how many were away at once at the worst, `told` the title its incident has by now.
+    """
 
     id: str
     cause: Cause
@@ -77,6 +80,8 @@ class Outage:
     is_new: bool = False
     is_stored: bool = False
     ended_at: datetime | None = None
+    most: int = 0
+    told: tuple[str, str] = ("", "")
 
     def join(self, watch: Watch, at: datetime) -> None:
         """Put a device on the list; one that was back is lost anew."""
@@ -84,6 +89,12 @@ class Outage:
         self.back.pop(watch.device_id, None)
         self.changed.add(watch.device_id)
         self.codes.add(watch.code)
+        self.most = max(self.most, self.away)
+
+    @property
+    def away(self) -> int:
+        """How many are away now."""
+        return len(self.lost) - len(self.back)
 
     def returned(self, device_id: str, at: datetime) -> None:
         """Note that a device is heard again."""

@@ -66,7 +66,7 @@ def path_signal(
 def group_signal(outage: Outage, at: datetime, home: Home | None, *, is_over: bool) -> Signal:
     """Return `comms.group_failed` or its end; the device named stands for those that fell silent with it."""
     cause_en, cause_zh = _cause_words(outage.cause)
-    lost, away = len(outage.lost), len(outage.lost) - len(outage.back)
+    lost, away = len(outage.lost), outage.away
     if is_over:
         code, kind = "comms.group_restored", EventKind.RESTORE
         words = (
@@ -89,6 +89,21 @@ def group_signal(outage: Outage, at: datetime, home: Home | None, *, is_over: bo
         "away": away,
     }
     return replace(own_signal(outage.stands, outage.label, at, event, detail), home=home)
+
+
+def outage_title(outage: Outage) -> tuple[str, str]:
+    """Return the title of an outage's incident as it stands now, in English and Chinese."""
+    cause_en, cause_zh = _cause_words(outage.cause)
+    most, away = outage.most, outage.away
+    if outage.ended_at is not None:
+        return (
+            f"{cause_en}: over, {most} devices were silent at the worst",
+            f"{cause_zh}：集中失联已结束，最多时 {most} 台失联",
+        )
+    return (
+        f"{cause_en}: {away} devices silent, {most} at the worst, of {outage.size}",
+        f"{cause_zh}：当前 {away} 台失联，最多时 {most} 台（共 {outage.size} 台）",
+    )
 
 
 def _cause_words(cause: Cause) -> tuple[str, str]:

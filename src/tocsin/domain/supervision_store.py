@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tocsin.base.times import from_us, to_us
 from tocsin.domain.devices import Fault
+from tocsin.domain.events import IncidentRetitled
+from tocsin.domain.forms import incident_form
+from tocsin.domain.incidents import Incident
 from tocsin.domain.own_silence import Silence
 from tocsin.domain.paths import StoredPath
 from tocsin.domain.signals import Home
@@ -66,6 +69,30 @@ def write_outages(tx: Any, outages: Collection[Outage]) -> dict[str, Home]:
         if home is not None:
             homes[outage.id] = home
     return homes
+
+
+def retitle(tx: Any, outages: Sequence[tuple[str, tuple[str, str]]]) -> list[str]:
+    """Give the open incidents of outages, named by their signal, their present title; return their ids.
+
+    No new version: a number that grows must not make what somebody is writing stale.
+    """
+    incident_of: dict[str, str] = tx.incidents.of_signals([signal_id for signal_id, _ in outages])
+    known: dict[str, Incident] = tx.incidents.load(set(incident_of.values()))
+    titled = []
+    for signal_id, (title_en, title_zh) in outages:
+        incident = known.get(incident_of.get(signal_id, ""))
+        if incident is not None and incident.is_open and (incident.title_en, incident.title_zh) != (title_en, title_zh):
+            titled.append(replace(incident, title_en=title_en, title_zh=title_zh))
+    tx.incidents.set_titles(titled)
+    tx.record_many(
+        [
+            IncidentRetitled(
+                subject_id=one.id, at=tx.now, jurisdiction_code=one.jurisdiction_code, data=incident_form(one)
+            )
+            for one in titled
+        ]
+    )
+    return [one.id for one in titled]
 
 
 def note_signals(tx: Any, told: Sequence[tuple[str, str]]) -> None:

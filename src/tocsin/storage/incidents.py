@@ -117,6 +117,10 @@ class IncidentRepository(IncidentWork, IncidentPoints):
         """Write the timestamps in force without a new version: a machine's stamp makes nobody's view of it stale."""
         _STAMPED.run(self._connection, [(i.id, _encode(i.stamps).decode()) for i in changed])
 
+    def set_titles(self, changed: Sequence[Incident]) -> None:
+        """Write titles without a new version."""
+        _TITLED.run(self._connection, [(i.id, i.title_en, i.title_zh) for i in changed])
+
     def save_quietly(self, incident: Incident) -> None:
         """Write timestamps, next deadline and announced absence without a new version."""
         self._connection.execute(
@@ -243,6 +247,7 @@ _INSERT = Bulk.into(
     ),
 )  # fmt: skip
 _STAMPED = Bulk.change(incidents.c.id, ("stamps",))
+_TITLED = Bulk.change(incidents.c.id, ("title_en", "title_zh"))
 _GROWN = Bulk.change(
     incidents.c.id,
     (

@@ -125,11 +125,14 @@ class SupervisionRepository:
                     label=outage.label,
                     opened_at_us=to_us(outage.opened_at),
                     ended_at_us=optional_us(outage.ended_at),
+                    most=outage.most,
                 )
             )
-        elif outage.ended_at is not None:
+        else:
             self._connection.execute(
-                update(outages).where(outages.c.id == outage.id).values(ended_at_us=to_us(outage.ended_at))
+                update(outages)
+                .where(outages.c.id == outage.id)
+                .values(ended_at_us=optional_us(outage.ended_at), most=outage.most)
             )
         column = outage_devices.c
         for chunk in chunks(sorted(outage.changed)):
@@ -195,6 +198,7 @@ class SupervisionRepository:
             optional_from_us(row.ended_at_us),
             int(lost),
             int(back),
+            row.most,
         )
 
     def lost_devices(
@@ -244,6 +248,7 @@ def _outage(row: Row[tuple[object, ...]]) -> Outage:
         label=row.label,
         codes=set(),
         signal_id=row.signal_id,
+        most=row.most,
         is_new=not row.signal_id,
         is_stored=True,
     )

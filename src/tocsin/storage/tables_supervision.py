@@ -40,6 +40,7 @@ outages = Table(
     Column("opened_at_us", Micros, nullable=False),
     Column("ended_at_us", Micros, comment="empty while it lasts"),
     Column("signal_id", ID, nullable=False, server_default="", comment="the signal that told of it"),
+    Column("most", Integer, nullable=False, server_default="0", comment="how many were away at once at the worst"),
     comment="many devices that fell silent by one cause: one incident for all",
 )
 Index("ix_outages_signal", outages.c.signal_id)

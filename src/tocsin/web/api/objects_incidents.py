@@ -291,5 +291,6 @@ class Outage(Out):
     ended_at: Time | None
     lost: int
     back: int
+    most: int = Field(description="how many were away at once at the worst")
     items: list[LostDevice]
     next: str | None
