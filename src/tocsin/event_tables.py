@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tocsin.base.normal import Category, EventKind, NormalEvent
+from tocsin.protocols.cap import codes as cap_codes
 from tocsin.protocols.contact_id import codes as cid_codes
 from tocsin.protocols.contact_id.payload import CidReport
 from tocsin.protocols.contact_id.payload import to_event as cid_event
@@ -50,14 +51,12 @@ def all_events() -> Iterator[NormalEvent]:
         (high_speed.SYSTEM, high_speed.ROWS),
         (surgard.SYSTEM, surgard.ROWS),
         (intercom_events.SYSTEM, intercom_events.ROWS),
+        (cap_codes.SYSTEM, cap_codes.ROWS),
     ):
         for row in rows:
             yield NormalEvent(system, *row)
 
 
 def meanings() -> dict[str, NormalEvent]:
-    """Return what a code may be said to mean, by an id such as `cid:1130`: every event of every table.
-
-    Public warnings (CAP) have no table: each says in its own words what it is.
-    """
+    """Return what a code may be said to mean, by an id such as `cid:1130`: every event of every table."""
     return {f"{event.code_system}:{event.code}": event for event in all_events()}

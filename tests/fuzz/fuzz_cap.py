@@ -29,6 +29,6 @@ def run_one(data: bytes) -> None:
             assert len(event.zone) <= 64
         try:
             again = read(write(alert))
-        except ValueError:  # an identifier that nobody may write
+        except ValueError:  # an identifier, status or kind that nobody may write
             continue
         assert not isinstance(again, BadAlert)

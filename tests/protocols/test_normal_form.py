@@ -111,6 +111,7 @@ def test_what_a_code_may_be_said_to_mean_is_every_event_of_every_table() -> None
         "jt808",
         "message",
         "surgard",
+        "cap",
     }
     assert all(len(name) <= 32 for name in said)
     assert said["cid:1110"].category is Category.FIRE

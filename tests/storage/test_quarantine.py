@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tests.support.clocks import FixedClock
+from tests.support.clocks import START, FixedClock
 from tests.support.house import BANK_PANEL, LONE_PANEL, PANEL, PEOPLE, build_town, burglary, signal_of
+from tests.support.warnings import FLOOD
 from tocsin import event_tables
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.normal import Category, EventKind, NormalEvent
@@ -20,6 +21,8 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.quarantine import Reach, Repair, RepairKind
 from tocsin.domain.quarantine_service import QuarantineService
 from tocsin.domain.signals import Signal, StoredSignal
+from tocsin.gateways.message_reading import read_warning
+from tocsin.protocols.cap.alert import write
 from tocsin.storage import tables_registry
 from tocsin.storage.store import AnyStore
 
@@ -123,6 +126,22 @@ async def test_a_stale_alarm_is_read_with_its_own_times_marked_late_and_raises_n
     (kept,) = await store.read(lambda tx: tx.signals.load([stored.id]))
     assert kept.signal.quarantine == "unknown_code", "what came is as it came"
     assert kept.signal.events[0].label_en == "?"
+
+
+async def test_a_public_warning_with_a_status_of_its_own_is_said_to_be_one(
+    quarantine: QuarantineService, intake: Intake, store: AnyStore
+) -> None:
+    reading = read_warning(write(FLOOD).replace(b">Actual<", b">Real<"), START)
+    assert reading.quarantine == "unknown_code"
+    assert reading.wrong is None
+    await take(intake, signal_of(reading.events[0], protocol="cap", quarantine=reading.quarantine))
+    assert await alarms_of(store) == []
+    said = meaning("status Real", "cap:Met", code_system="cap")
+    assert (await quarantine.preview(said, actor=ADMIN)).alarms == 1
+    assert (await quarantine.repair(said, actor=ADMIN)).alarms == 1
+    (alarm,) = await alarms_of(store)
+    assert (alarm.kind, alarm.label_zh, alarm.zone) == ("public_warning", "气象灾害预警", FLOOD.identifier)
+    assert "河闸下游洪水" in alarm.text
 
 
 async def test_undo_brings_the_signals_back_and_the_meaning_ends(

@@ -47,7 +47,8 @@ def read_warning(body: bytes, now: datetime) -> Reading:
         return Reading((codes.find("unreadable"),), body, quarantine="unreadable", wrong=wrong)
     events = tuple(one for message in found for one in to_events(message, now))
     identity = "|".join(f"{one.sender},{one.identifier},{one.sent.isoformat()}" for one in found)
-    return Reading(events, body, identity[:4000])
+    quarantine = "" if all(one.is_known for one in events) else "unknown_code"
+    return Reading(events, body, identity[:4000], quarantine=quarantine)
 
 
 def preview(body: bytes, form: MessageForm, topic: str, now: datetime) -> tuple[Sequence[NormalEvent], int]:

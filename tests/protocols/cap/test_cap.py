@@ -127,7 +127,7 @@ def test_a_feed_names_its_messages() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "bad"),
     [
-        (b"<status>Actual</status>", b"<status>Real</status>", BadAlert("status", "not one of its words")),
+        (b"<scope>Public</scope>", b"<scope>All</scope>", BadAlert("scope", "not one of its words")),
         (b"<status>Actual</status>", b"", BadAlert("status", "missing")),
         (
             b"2026-11-27T08:00:00-00:00</sent>",
@@ -155,3 +155,36 @@ def test_hostile_xml_is_refused_without_being_expanded() -> None:
     assert isinstance(read(bomb), BadAlert)
     assert isinstance(read(b"<a>" * 100_000), BadAlert)
     assert isinstance(read(b"\xff" * 100), BadAlert)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"<status>Actual</status>", b"<status>Real</status>", "status Real"),
+        (b"<msgType>Alert</msgType>", b"<msgType>Reminder</msgType>", "msgType Reminder"),
+    ],
+)
+def test_a_word_of_the_senders_own_that_decides_is_an_unknown_code(old: bytes, new: bytes, code: str) -> None:
+    data = write(FLOOD)
+    assert old in data
+    found = read(data.replace(old, new))
+    assert not isinstance(found, BadAlert)
+    (event,) = to_events(found[0], NOW)
+    assert (event.code_system, event.code, event.is_known, event.category) == ("cap", code, False, Category.UNKNOWN)
+    assert event.zone == FLOOD.identifier
+    assert "河闸下游洪水 · 下城" in event.text
+
+
+def test_a_degree_or_category_of_the_senders_own_still_warns() -> None:
+    data = write(FLOOD)
+    for old, new in ((b"<severity>Severe<", b"<severity>Catastrophic<"), (b"<category>Met<", b"<category>River<")):
+        assert old in data
+        data = data.replace(old, new)
+    found = read(data)
+    assert not isinstance(found, BadAlert)
+    assert {(info.severity, info.categories) for info in found[0].infos} == {
+        ("Unknown", ("Safety",)),
+        ("Unknown", ("Other",)),
+    }
+    (event,) = to_events(found[0], NOW)
+    assert (event.kind, event.is_known) == (EventKind.ALARM, True)

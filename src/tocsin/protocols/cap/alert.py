@@ -133,6 +133,13 @@ class Alert:
     infos: tuple[Info, ...] = ()
     is_signed: bool = False
 
+    @property
+    def strange(self) -> str:
+        """The status or kind of message that is none of the standard's, such as `status Real`; empty when both are."""
+        if self.status not in STATUS:
+            return f"status {self.status}"
+        return "" if self.msg_type in MSG_TYPE else f"msgType {self.msg_type}"
+
 
 @dataclass(frozen=True, slots=True)
 class BadAlert:
@@ -239,11 +246,26 @@ def _needed(element: Element, name: str) -> str:
 
 
 def _choice(element: Element, name: str, words: Sequence[str]) -> str:
+    """Return one of the words of a closed list. Errors: _Wrong."""
     text = _needed(element, name)
-    for word in words:
-        if text.lower() == word.lower():
-            return word
-    raise _Wrong(name, "not one of its words")
+    if (found := _listed(text, words)) is None:
+        raise _Wrong(name, "not one of its words")
+    return found
+
+
+def _listed(text: str, words: Sequence[str]) -> str | None:
+    return next((word for word in words if text.lower() == word.lower()), None)
+
+
+def _degree(element: Element, name: str, words: Sequence[str]) -> str:
+    """Return how urgent, severe or certain it is; a word of the sender's own is `Unknown`, and the warning counts."""
+    return _listed(_needed(element, name), words) or "Unknown"
+
+
+def _decisive(element: Element, name: str, words: Sequence[str]) -> str:
+    """Return a word that decides what a message is; one that is in no list stays as it came (`Alert.strange`)."""
+    text = _needed(element, name)
+    return _listed(text, words) or text
 
 
 def _moment(element: Element, name: str) -> datetime | None:
@@ -268,8 +290,8 @@ def _alert(element: Element) -> Alert:
         identifier,
         sender,
         sent,
-        _choice(element, "status", STATUS),
-        _choice(element, "msgType", MSG_TYPE),
+        _decisive(element, "status", STATUS),
+        _decisive(element, "msgType", MSG_TYPE),
         _choice(element, "scope", SCOPE),
         _text(element, "source"),
         _text(element, "restriction"),
@@ -299,9 +321,9 @@ def _info(element: Element) -> Info:
     return Info(
         categories or ("Other",),
         _needed(element, "event"),
-        _choice(element, "urgency", URGENCY),
-        _choice(element, "severity", SEVERITY),
-        _choice(element, "certainty", CERTAINTY),
+        _degree(element, "urgency", URGENCY),
+        _degree(element, "severity", SEVERITY),
+        _degree(element, "certainty", CERTAINTY),
         _text(element, "language", 35) or "en-US",
         tuple(word for text in _texts(element, "responseType") for word in RESPONSE if word.lower() == text.lower()),
         _text(element, "audience"),

@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from tocsin.base.normal import Category, EventKind, NormalEvent
 from tocsin.protocols.cap.alert import Alert, Area, Info
+from tocsin.protocols.cap.codes import SYSTEM
 
-CODE_SYSTEM: Final = "cap"
 MAX_LABEL_CHARS: Final = 120
 MAX_TEXT_CHARS: Final = 500
 _PRIORITY: Final = {"Extreme": 2, "Severe": 3, "Moderate": 4, "Minor": 6, "Unknown": 5}
 _LOG: Final = 9
+_UNKNOWN_PRIORITY: Final = 5
 
 
 def to_events(alert: Alert, now: datetime) -> tuple[NormalEvent, ...]:
-    """Return the normal form of a message, in the order things happen."""
+    """Return the normal form of a message, in the order things happen.
+
+    One whose status or kind is none of the standard's is one unknown event with that word as its code: somebody says
+    what it means (`codes.py`).
+    """
+    if alert.strange:
+        return (_unknown(alert),)
     if alert.status != "Actual":
         kind = EventKind.LOG if alert.status == "Draft" else EventKind.TEST
         return (_event(alert, kind, _LOG, f"{alert.status}: ", _STATUS_ZH[alert.status]),)
@@ -71,6 +79,18 @@ def centre_of(areas: Sequence[Area]) -> tuple[float, float] | None:
     return None
 
 
+def _unknown(alert: Alert) -> NormalEvent:
+    event = _event(alert, EventKind.LOG, _UNKNOWN_PRIORITY, "Unknown word: ", "含义不明：")
+    return replace(
+        event,
+        code=_plain(alert.strange, 64),
+        category=Category.UNKNOWN,
+        text=_plain(f"{event.label_zh} · {event.text}", MAX_TEXT_CHARS),
+        qualifier="",
+        is_known=False,
+    )
+
+
 def _event(alert: Alert, kind: EventKind, priority: int, lead_en: str, lead_zh: str, zone: str = "") -> NormalEvent:
     english = _in_language(alert.infos, "en")
     chinese = _in_language(alert.infos, "zh")
@@ -81,7 +101,7 @@ def _event(alert: Alert, kind: EventKind, priority: int, lead_en: str, lead_zh: 
     if info is not None:
         words = [", ".join(area.desc for area in info.areas), info.description]
     return NormalEvent(
-        CODE_SYSTEM,
+        SYSTEM,
         _plain(info.event if info is not None else alert.msg_type, 64),
         kind,
         Category.PUBLIC_WARNING,
