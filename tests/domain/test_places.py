@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.registry import HOUSE, INSTALLER_A, OPERATOR, House, actor, small_house
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.domain import places
 from tocsin.domain.access import Role
 
 __all__ = ["small_house"]
@@ -65,3 +68,19 @@ async def test_an_act_of_somebody_who_may_only_read_is_refused_and_kept(house: H
     assert caught.value.code is ErrorCode.FORBIDDEN
     assert caught.value.params["rule"] == "no_permission"
     assert (await house.audited())[-1] == ("place.changed", "refused")
+
+
+def test_a_number_left_covered_stays_and_one_that_fits_nobody_is_refused() -> None:
+    place = places.Place(
+        "p", "j", "34", "x", contacts=(places.Contact("A", "", "13800000012"), places.Contact("B", "", "110"))
+    )
+    shown: Any = place.form()["contacts"]
+    assert [one["phone"] for one in shown] == ["•••••••••12", "•••"]
+    renamed = [{**shown[1]}, {**shown[0], "name": "C"}]
+    assert [one.phone for one in places.changed_place(place, {"contacts": renamed}).contacts] == ["110", "13800000012"]
+    twin = places.changed_place(place, {"contacts": [*renamed, {"name": "D", "phone": "13900000012"}]})
+    ambiguous: Any = [{"name": "E", "phone": "•••••••••12"}]
+    for known, given in ((twin, ambiguous), (place, [{"name": "A", "phone": "••99"}]), (place, [shown[0], shown[0]])):
+        with pytest.raises(TocsinError) as refused:
+            places.changed_place(known, {"contacts": given})
+        assert refused.value.key == "registry.phone_covered"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from tests.support.house import ATTIC, CAR, PANEL, SCHOOL, WEST_GATE, YARD, burglary, signal_of
+from tests.support.house import ATTIC, CAR, PANEL, SCHOOL, SHOP, WEST_GATE, YARD, burglary, signal_of
 from tests.web.conftest import WebHouse
 from tocsin.domain.attempts import Attempt, Step
 
@@ -41,6 +42,39 @@ async def test_a_place_is_entered_changed_and_retired(house: WebHouse) -> None:
         assert listed == []
         listed = (await client.get(f"{API}/places", params={"q": "水厂", "retired": True})).json()["items"]
         assert [place["id"] for place in listed] == [made["id"]]
+
+
+async def test_numbers_of_a_place_are_covered_until_somebody_reads_them_on_record(house: WebHouse) -> None:
+    at = f"{API}/places/{SCHOOL}"
+    called = [{"name": "Sun", "role": "guard", "phone": "0571-8888 1234"}, {"name": "Li", "role": "", "phone": "110"}]
+    async with house.client("installer") as client:
+        made = (await client.patch(at, json={"version": 1, "contacts": called})).json()
+        assert [one["phone"] for one in made["contacts"]] == ["••••••••••••34", "•••"]
+        listed = (await client.get(f"{API}/places")).json()
+        assert "8888" not in str(listed) + str((await client.get(at)).json())
+        back = [*made["contacts"][::-1], {"name": "New", "role": "", "phone": "0571-1"}]
+        kept = (await client.patch(at, json={"version": made["version"], "contacts": back})).json()
+        wrong = [{"name": "Sun", "role": "", "phone": "•••••12"}]
+        refused = await client.patch(at, json={"version": kept["version"], "contacts": wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "contacts")
+        assert (await client.post(f"{at}/contacts/open", json={})).json()["rule"] == "no_permission"
+    async with house.client("li") as client:
+        read = (await client.post(f"{at}/contacts/open", json={})).json()["items"]
+        assert [one["phone"] for one in read] == ["110", "0571-8888 1234", "0571-1"]
+        incident = (await house.alarm())["id"]
+        assert (await client.post(f"{at}/contacts/open", json={"incident_id": incident})).status_code == 200
+        assert (await client.post(f"{at}/contacts/open", json={"incident_id": "nope"})).status_code == 404
+        other = await client.post(f"{API}/places/{SHOP}/contacts/open", json={"incident_id": incident})
+        assert (other.status_code, other.json()["detail"]) == (409, "This incident is of another place.")
+    async with house.client("south") as client:
+        assert (await client.post(f"{at}/contacts/open", json={})).status_code == 404
+    kept_records = await house.store.read(lambda tx: tx.audit.find(codes=None, action="place.contacts_read", limit=10))
+    done = [one for one in kept_records if one.outcome == "done"]
+    assert [(one.actor_id, one.subject_id, json.loads(one.detail)) for one in done] == [
+        ("li", SCHOOL, {"count": 3, "incident_id": incident}),
+        ("li", SCHOOL, {"count": 3}),
+    ]
+    assert "8888" not in str(kept_records)
 
 
 async def test_wrong_fields_are_all_named_in_the_callers_language(house: WebHouse) -> None:

@@ -43,6 +43,11 @@ WORDS: Final = Words(
             "The camera cannot go into service: {missing} is missing.",
             "摄像机不能投入使用：缺少 {missing_zh}。",
         ),
+        "place.not_of_incident": ("This incident is of another place.", "该警情属于其他场所。"),
+        "registry.phone_covered": (
+            "Write the number of {name} whole, or leave it as it was shown.",
+            "请完整填写{name}的电话，或保持原样不动。",
+        ),
         "registry.many_tags": ("A camera has at most {most} tags.", "每台摄像机最多 {most} 个标签。"),
         "registry.field_form": ("{field} has the wrong form: {form}.", "{field} 格式不正确：{form}。"),
     }

@@ -14,7 +14,7 @@ from tocsin.domain import events, places
 from tocsin.domain.access import Actor, Permission, scope
 from tocsin.domain.acts import Page, bounded, check_version, guard, page
 from tocsin.domain.fields import refuse
-from tocsin.domain.places import Jurisdiction, Place
+from tocsin.domain.places import Contact, Jurisdiction, Place
 from tocsin.domain.prohibited import refuse_class
 from tocsin.domain.refusals import UseCases
 from tocsin.domain.store import Store
@@ -84,6 +84,13 @@ class PlaceService(UseCases):
         """Return one place. Errors: NOT_FOUND."""
         found: Place = await self._store.read(lambda tx: tx.places.get(place_id, visible_to=scope(actor, READ)))
         return found
+
+    async def contacts(self, place_id: str, *, actor: Actor, incident_id: str = "") -> list[Contact]:
+        """Return the contacts in call order with their numbers; the reading is a record.
+
+        Errors: NOT_FOUND, FORBIDDEN, CONFLICT when the incident is of another place.
+        """
+        return await self._do(actor, "place.contacts_read", "place", place_id, _read_contacts, place_id, incident_id)
 
     async def create_place(self, given: Mapping[str, Any], *, actor: Actor) -> Place:
         """Enter a place of `jurisdiction_id`. Errors: INVALID, NOT_FOUND, FORBIDDEN."""
@@ -170,6 +177,27 @@ def _create_place(tx: Any, actor: Actor, now: datetime, given: Mapping[str, Any]
     tx.places.add(made)
     tx.record(events.PlaceAdded(subject_id=made.id, at=now, jurisdiction_code=made.jurisdiction_code, actor=actor.ref))
     return made
+
+
+def _read_contacts(tx: Any, actor: Actor, now: datetime, place_id: str, incident_id: str) -> list[Contact]:
+    place: Place = tx.places.get(place_id, visible_to=scope(actor, READ))
+    guard(actor, Permission.READ_CONTACTS, "place", place.id, place.jurisdiction_code)
+    if incident_id:
+        incident = tx.incidents.get(incident_id, visible_to=scope(actor, Permission.READ_INCIDENTS))
+        if incident.place_id != place_id:
+            raise TocsinError(ErrorCode.CONFLICT, "the incident is of another place", key="place.not_of_incident")
+    if place.contacts:
+        tx.record(
+            events.PlaceContactsRead(
+                subject_id=place.id,
+                at=now,
+                jurisdiction_code=place.jurisdiction_code,
+                actor=actor.ref,
+                count=len(place.contacts),
+                incident_id=incident_id,
+            )
+        )
+    return list(place.contacts)
 
 
 def home_of(tx: Any, actor: Actor, given: Mapping[str, Any]) -> Jurisdiction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,8 @@ from tocsin.domain.fields import refuse
 
 LEVELS: Final = ("city", "county", "township")
 CODE_LIMIT: Final = 12
+COVER: Final = "•"
+"""Stands for each digit that is not shown; in no telephone number."""
 PROHIBITED: Final = (
     "guest_room",
     "dormitory_room",
@@ -81,6 +83,12 @@ class Jurisdiction:
         }
 
 
+def covered(phone: str) -> str:
+    """Return a telephone number as it is shown until somebody reads it, on record: its last two digits."""
+    kept = phone[-2:] if len(phone) > 4 else ""
+    return COVER * (len(phone) - len(kept)) + kept
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """Whom to call, in this order."""
@@ -88,6 +96,10 @@ class Contact:
     name: str
     role: str = ""
     phone: str = ""
+
+    def form(self) -> dict[str, object]:
+        """Return it as the API shows it to who has asked for the number."""
+        return {"name": self.name, "role": self.role, "phone": self.phone}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ class Place:
     version: int = 1
 
     def form(self) -> dict[str, object]:
-        """Return it as the API shows it."""
+        """Return it as the API shows it, the numbers of contacts covered."""
         return {
             "id": self.id,
             "jurisdiction_id": self.jurisdiction_id,
@@ -121,7 +133,7 @@ class Place:
             "owner": self.owner,
             "lon": self.lon,
             "lat": self.lat,
-            "contacts": [{"name": c.name, "role": c.role, "phone": c.phone} for c in self.contacts],
+            "contacts": [{**c.form(), "phone": covered(c.phone)} for c in self.contacts],
             "notes": self.notes,
             "version": self.version,
             "retired": self.retired_at is not None,
@@ -207,26 +219,49 @@ def changed_jurisdiction(jurisdiction: Jurisdiction, changes: Mapping[str, Any])
 def new_place(place_id: str, given: Mapping[str, Any], jurisdiction: Jurisdiction) -> Place:
     """Return a place of `jurisdiction`. Errors: INVALID."""
     fields.require(given, "name")
-    values = _place_values(given)
+    values = _place_values(given, ())
     values.pop("jurisdiction_id", None)
     made = Place(id=place_id, jurisdiction_id=jurisdiction.id, jurisdiction_code=jurisdiction.code, **values)
     return _positioned(made)
 
 
 def changed_place(place: Place, changes: Mapping[str, Any], jurisdiction: Jurisdiction | None = None) -> Place:
-    """Return it with `changes`; `jurisdiction` when it moves to another. Errors: INVALID."""
-    values = _place_values(changes)
+    """Return it with `changes`; `jurisdiction` when it moves to another. A number that is left covered stays.
+
+    Errors: INVALID.
+    """
+    values = _place_values(changes, place.contacts)
     values.pop("jurisdiction_id", None)
     if jurisdiction is not None:
         values.update(jurisdiction_id=jurisdiction.id, jurisdiction_code=jurisdiction.code)
     return _positioned(replace(place, **values))
 
 
-def _place_values(given: Mapping[str, Any]) -> dict[str, Any]:
+def _place_values(given: Mapping[str, Any], known: Sequence[Contact]) -> dict[str, Any]:
     values = fields.read(given, _PLACE_RULES)
+    if "contacts" in values:
+        values["contacts"] = _uncovered(values["contacts"], known)
     if "class" in values:
         values["place_class"] = values.pop("class")
     return values
+
+
+def _uncovered(given: Sequence[Contact], known: Sequence[Contact]) -> tuple[Contact, ...]:
+    """Return contacts with the numbers that were sent back as they were shown."""
+    left = list(known)
+    whole = []
+    for one in given:
+        if COVER in one.phone:
+            same = [old for old in left if covered(old.phone) == one.phone]
+            same = [old for old in same if old.name == one.name] or same
+            if len({old.phone for old in same}) != 1:
+                raise refuse(
+                    "contacts", "registry.phone_covered", f"write the number of {one.name} whole", name=one.name
+                )
+            left.remove(same[0])
+            one = replace(one, phone=same[0].phone)
+        whole.append(one)
+    return tuple(whole)
 
 
 def _positioned(place: Place) -> Place:

@@ -63,6 +63,17 @@ class PlaceRetired(RegistryFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceContactsRead(Fact):
+    """Somebody read the numbers of a place's contacts, for an incident or without one."""
+
+    ACTION: ClassVar[str] = "place.contacts_read"
+    SUBJECT: ClassVar[str] = "place"
+
+    count: int
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFact(RegistryFact):
     """Anything that changes a device."""
 

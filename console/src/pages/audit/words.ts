@@ -110,6 +110,7 @@ export const ACTION: Readonly<Record<string, () => string>> = {
   'notice.cleared': m.audit_notice_cleared,
   'place.added': m.audit_place_added,
   'place.changed': m.audit_place_changed,
+  'place.contacts_read': m.audit_place_contacts_read,
   'place.retired': m.audit_place_retired,
   'plan.saved': m.audit_plan_saved,
   'session.duty_changed': m.audit_session_duty_changed,

@@ -33,11 +33,13 @@ class Jurisdiction(Out):
 
 
 class Contact(Out):
-    """Whom to call."""
+    """Whom to call. In a place each digit of `phone` but the last two is a `•`: it is read whole by
+    `POST /places/{id}/contacts/open`, on record.
+    """
 
     name: str
     role: str
-    phone: str
+    phone: str = Field(examples=["•••••••••78"])
 
 
 class Place(Out):

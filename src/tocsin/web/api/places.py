@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from tocsin.domain.access import Actor, Permission
 from tocsin.web.api import objects_registry
+from tocsin.web.api.accounts import OpenIn
 from tocsin.web.api.shapes import After, Filter, In, Limit, Page, Text, Version, listed, reply
 from tocsin.web.deps import House, allowed
 
 router = APIRouter(prefix="/api/v1", tags=["places"])
 Reader = Annotated[Actor, allowed(Permission.READ_REGISTRY)]
 Keeper = Annotated[Actor, allowed(Permission.MANAGE_REGISTRY)]
+Caller = Annotated[Actor, allowed(Permission.READ_CONTACTS)]
 
 
 class DefaultsIn(In):
@@ -155,9 +157,22 @@ async def read_place(place_id: str, house: House, actor: Reader) -> Response:
     return reply((await house.places.place(place_id, actor=actor)).form())
 
 
+@router.post("/places/{place_id}/contacts/open", response_model=Page[objects_registry.Contact])
+async def open_place_contacts(place_id: str, house: House, actor: Caller, body: OpenIn) -> Response:
+    """Read whom to call, in order, with the numbers; the reading leaves a record.
+
+    Errors: not_found, forbidden, conflict when the incident is of another place.
+    """
+    found = await house.places.contacts(place_id, actor=actor, incident_id=body.incident_id)
+    return listed([one.form() for one in found], None)
+
+
 @router.patch("/places/{place_id}", response_model=objects_registry.Place)
 async def change_place(place_id: str, house: House, actor: Keeper, body: PlacePatch) -> Response:
-    """Change a place. Errors: invalid, not_found, conflict."""
+    """Change a place; a contact's number that is sent covered, as it was shown, stays.
+
+    Errors: invalid, not_found, conflict.
+    """
     return reply((await house.places.change_place(place_id, body.given(), actor=actor, version=body.version)).form())
 
 
