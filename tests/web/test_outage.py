@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.support.clocks import START
@@ -58,6 +59,20 @@ async def test_an_outage_is_one_incident_of_the_city_with_its_devices(house: Web
         none = await client.get(f"{API}/incidents/{other['id']}/outage")
         assert none.status_code == 404
     assert burglary_receipt.signal_id != receipt.signal_id
+
+
+async def test_an_outage_joins_nothing_of_the_device_that_stands_for_it(house: WebHouse) -> None:
+    for id_, kind, value in (("outage-1", CauseKind.NETWORK, "移动"), ("outage-2", CauseKind.FEEDER, "东台区")):
+        outage = replace(_outage(), id=id_, cause=Cause(kind, value))  # the same device stands for both
+        outage.changed.update(outage.lost)
+        homes = await house.store.run(write_outages, [outage])
+        at = START + timedelta(minutes=int(id_[-1]))
+        receipt = await house.intake.accept(group_signal(outage, at, homes[id_], is_over=False))
+        await house.store.run(note_signals, [(id_, receipt.signal_id)])
+    async with house.client("chief") as client:
+        incidents = (await client.get(f"{API}/incidents")).json()["items"]
+        found = [(await client.get(f"{API}/incidents/{one['id']}/outage")).json()["value"] for one in incidents]
+    assert found == ["东台区", "移动"]
 
 
 async def test_the_paths_of_a_device_are_listed_and_entered(house: WebHouse) -> None:

@@ -63,6 +63,7 @@ def draft_of(
         origin = replace(
             origin, jurisdiction_id=home.jurisdiction_id, jurisdiction_code=home.code, short=home.short, place=None
         )
+        return Draft(signal_id, signal, origin, event, zone, None, ("outage", signal_id), event_no)
     place = zone.place if zone is not None and zone.place is not None else origin.place
     if event.code_system == "jt808" and event.lon is not None:
         place = None  # a terminal is where it says it is, not where it is entered
@@ -200,7 +201,7 @@ class IncidentGroup:
             opened_at=self._now,
             last_alarm_at=signal.received_at,
             place_id=place.id if place else None,
-            device_id=draft.origin.device_id,
+            device_id=draft.origin.device_id if signal.home is None else None,  # what many share joins nothing of one
             place=None
             if place is None
             else PlaceRef(place.id, place.name, place.name_en, place.address, place.lon, place.lat),
