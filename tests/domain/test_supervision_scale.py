@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -19,6 +20,7 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.paths import Way
 from tocsin.domain.supervision import Supervision, SupervisionRules
 from tocsin.domain.supervision_causes import CauseRules
+from tocsin.domain.supervision_store import write_outages
 
 __all__ = ["small_house"]
 
@@ -260,6 +262,36 @@ async def test_a_carriers_outage_is_one_event_with_its_list_though_it_is_a_small
     await _hear_all(small_house, [*others, *mobile], 20)
     assert intake.codes == ["comms.group_restored"]
     assert await small_house.store.read(lambda tx: tx.supervision.open_outages()) == []
+
+
+async def test_a_device_that_comes_back_while_its_outage_is_written_is_on_the_list_as_back(small_house: House) -> None:
+    panels = await _panels(small_house, 25)
+    await _hear_all(small_house, panels, 20)
+    run = small_house.supervision._store.run
+
+    async def slow(act: Callable[..., object], *given: object) -> object:
+        found: object = await run(act, *given)
+        if act is write_outages:
+            small_house.supervision.touch(panels[0], small_house.clock.now())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_house.supervision._store, "run", slow)
+        await small_house.pass_time(130)
+    (outage,) = await small_house.store.read(lambda tx: tx.supervision.open_outages())
+    assert (len(outage.lost), set(outage.back)) == (25, {panels[0]})
+    assert small_house.intake.codes == ["comms.group_failed"]
+
+
+async def test_who_looks_and_who_is_woken_at_once_tell_of_an_outage_once(small_house: House) -> None:
+    panels = await _panels(small_house, 25)
+    await _hear_all(small_house, panels, 20)
+    small_house.clock.advance(130)
+    supervision = small_house.supervision
+    supervision.note_store(is_ok=True)
+    await asyncio.gather(supervision.check(), supervision.settle(), supervision.settle())
+    await small_house.pass_time(130)
+    assert small_house.intake.codes == ["comms.group_failed"]
 
 
 async def test_the_title_of_an_outage_tells_how_many_are_away_now_and_at_the_worst(small_house: House) -> None:

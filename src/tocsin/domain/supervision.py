@@ -109,6 +109,7 @@ class Supervision:
         self._next_test_check = clock.now()
         self._tests: dict[str, datetime] = {}
         self.has_changes = asyncio.Event()
+        self._settling = asyncio.Lock()
         self.last_step_s = 0.0
         directory.on_change(self._on_directory)
 
@@ -336,6 +337,10 @@ class Supervision:
 
     async def settle(self) -> None:
         """Store the states that changed, with their faults and announcements, then hand in the events."""
+        async with self._settling:  # whoever looks regularly and whoever was woken must not tell the same twice
+            await self._settle()
+
+    async def _settle(self) -> None:
         self.has_changes.clear()
         self._judge_dropped()
         while self._transitions:
@@ -387,21 +392,23 @@ class Supervision:
         changed = [one for one in (*self._causes.outages.values(), *over) if one.is_new or one.changed or one.ended_at]
         if not changed:
             return
+        written = [one.taken() for one in changed]
         try:
-            homes = await self._store.run(write_outages, changed)
+            homes = await self._store.run(write_outages, written)
         except BaseException:
+            for outage, kept in zip(changed, written, strict=True):
+                outage.changed |= kept.changed
             self._over = over + self._over
             raise
         now = self._clock.now()
-        for outage in changed:
+        for outage, kept in zip(changed, written, strict=True):
             self._titled[outage.id] = outage
-            outage.changed.clear()
             outage.is_stored = True
-            if outage.is_new:
+            if kept.is_new:
                 outage.is_new = False
-                self._signals.append((group_signal(outage, now, homes.get(outage.id), is_over=False), outage))
-            if outage.ended_at is not None:
-                self._signals.append((group_signal(outage, now, homes.get(outage.id), is_over=True), None))
+                self._signals.append((group_signal(kept, now, homes.get(kept.id), is_over=False), outage))
+            if kept.ended_at is not None:
+                self._signals.append((group_signal(kept, now, homes.get(kept.id), is_over=True), None))
 
     def _expire(self, now: datetime) -> None:
         fallen: list[Watch] = []

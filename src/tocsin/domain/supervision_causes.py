@@ -7,7 +7,7 @@ flood mode.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -95,6 +95,12 @@ class Outage:
     def away(self) -> int:
         """How many are away now."""
         return len(self.lost) - len(self.back)
+
+    def taken(self) -> Outage:
+        """Return it as it stands, for writing; what changes from now on is written the next time."""
+        taken = replace(self, codes=set(self.codes), lost=dict(self.lost), back=dict(self.back))
+        self.changed = set()
+        return taken
 
     def returned(self, device_id: str, at: datetime) -> None:
         """Note that a device is heard again."""
