@@ -110,7 +110,7 @@ from tocsin.domain.tiers import WORDS as TIER_WORDS
 from tocsin.domain.trials import TrialService
 from tocsin.domain.unit_service import UnitService
 from tocsin.domain.users import UserService
-from tocsin.domain.video import RoutedSource
+from tocsin.domain.video import OF_CALL, RoutedSource
 from tocsin.domain.view_service import ViewService
 from tocsin.domain.warnings import WarningService
 from tocsin.domain.zone_test_service import ZoneTestService
@@ -121,6 +121,7 @@ from tocsin.gateways.gb28181 import Gb28181Gateway
 from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
 from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
+from tocsin.gateways.intercom_pictures import CallPictures
 from tocsin.gateways.ip_camera_trial import CameraTrials
 from tocsin.gateways.jt808 import Jt808Gateway
 from tocsin.gateways.jt808_desk import Jt808Desk
@@ -134,7 +135,7 @@ from tocsin.gateways.receivers import ReceiverGateway
 from tocsin.gateways.rtsp import RtspGateway
 from tocsin.gateways.runner import Gateways
 from tocsin.gateways.sip import SipGateway
-from tocsin.intercom_parts import IntercomParts
+from tocsin.intercom_parts import ChannelsAndDoors, IntercomParts
 from tocsin.media import recording_words
 from tocsin.media import words as media_words
 from tocsin.media.downloads import Downloads
@@ -291,6 +292,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     mover = RoutedMover(directory.protocol_of, gb28181.control)
     mover.add("rtsp", FixedMover())
     mover.add("onvif", OnvifMover(onvif))
+    channels = ChannelsAndDoors(directory)
     streams = LiveStreams(
         link,
         source,
@@ -298,8 +300,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         public_host=public_host(settings),
         public_scheme=urlsplit(settings.media.external_public).scheme if is_external(settings) else "ws",
         idle_stop_s=settings.media.stop_after_s,
-        channel_of=directory.channel,
+        channel_of=channels.channel,
     )
+    channels.pictures = CallPictures(link if isinstance(link, MediaLink) else None, streams)
+    source.add(OF_CALL, channels.pictures)
     directory.on_change(lambda read, _gone: gb28181.entries_changed(device.gb_id for device in read if device.gb_id))
     kept_elsewhere = RoutedRecordings(
         directory.protocol_of, gb28181.recordings, gb28181.playback, gb28181.download_speeds
@@ -326,7 +330,16 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     )
     link.events.on_forward_ended = cascade.calls.forward_ended
     intercoms = IntercomParts(
-        settings, store, clock, directory, reports, intake, sip, link, _nonce_secret(vault, settings)
+        settings,
+        store,
+        clock,
+        directory,
+        reports,
+        intake,
+        sip,
+        link,
+        _nonce_secret(vault, settings),
+        channels.pictures,
     )
     gateways = Gateways(clock)
     rollover = KeyRollover(store, vault)
@@ -339,7 +352,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     terminals.on_confirmed = jt808.confirm
 
     # use cases
-    views = ViewService(store, directory, streams)
+    views = ViewService(store, channels, streams)
     control = ControlService(store, clock, directory, mover)
     speaking = SpeakingService(store, clock, directory, gb28181.voice, link, max_speech_s=settings.media.max_speech_s)
     link.events.on_talk = intercoms.heard_beside(speaking.talk_event)

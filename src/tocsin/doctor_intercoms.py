@@ -112,7 +112,7 @@ def _lacking(entered: Sequence[_Entered]) -> Iterator[Finding]:
         ([one.account for one in entered if not one.has_password], "without a password, so they cannot register"),
         (
             [one.account for one in entered if not one.has_camera],
-            "without a linked camera: who rings is seen only where the call itself brings a picture",
+            "without a linked camera: who rings is seen only where the call brings a picture of its own (H.264)",
         ),
         ([one.account for one in entered if not one.door_code], "without a door code: their door cannot be opened"),
     ):

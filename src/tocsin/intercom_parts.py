@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 from tocsin.base.clock import Clock
 from tocsin.configs import intercom_config
 from tocsin.domain.devices import DeviceReports
-from tocsin.domain.directory import Directory
+from tocsin.domain.directory import Channel, Directory
 from tocsin.domain.intake import Intake
 from tocsin.domain.intercom_calls import DoorCall
 from tocsin.domain.intercom_intake import IntercomIntake
@@ -19,6 +19,7 @@ from tocsin.domain.signals import Signal
 from tocsin.domain.store import Store
 from tocsin.gateways.intercom import IntercomGateway
 from tocsin.gateways.intercom_calls import IntercomCalls
+from tocsin.gateways.intercom_pictures import CallPictures
 from tocsin.gateways.sip import SipGateway
 from tocsin.media.external_zlm import ZlmLink
 from tocsin.media.link import MediaLink
@@ -41,10 +42,12 @@ class IntercomParts:
         sip: SipGateway,
         media: MediaLink | ZlmLink,
         nonce_secret: bytes,
+        pictures: CallPictures,
     ) -> None:
         config = intercom_config(settings)
         kept = IntercomIntake(store, intake)
         self.calls = IntercomCalls(sip, kept, clock, config)
+        self.calls.pictures, self.calls.early = pictures, media
         self.gateway = IntercomGateway(
             sip,
             directory,
@@ -66,6 +69,7 @@ class IntercomParts:
             raised_signal=raised_signal,
         )
         self.calls.on_failed = self.service.keep_later
+        self._pictures = pictures
 
     def heard_beside(self, other: Callable[[str, str, str], None]) -> Callable[[str, str, str], None]:
         """Return who hears of voice lines: another, and calls."""
@@ -80,8 +84,22 @@ class IntercomParts:
         """Yield what was counted."""
         yield gauge("intercoms_registered", "Door intercoms that are registered and heard", self.gateway.registered)
         yield gauge("intercom_calls", "Door calls under way", len(self.calls))
+        yield gauge("intercom_pictures", "Pictures that door calls bring themselves", len(self._pictures))
         for name, value in sorted({**self.gateway.counters, **self.calls.counters}.items()):
             yield counter(f"intercom_{name}", f"Door intercoms: {name}", value)
+
+
+class ChannelsAndDoors:
+    """The channels of the registry, and those of the calls under way."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.pictures: CallPictures | None = None
+
+    def channel(self, channel_id: str) -> Channel | None:
+        """Return a channel, or None."""
+        found = self._directory.channel(channel_id)
+        return found or (self.pictures.channel(channel_id) if self.pictures is not None else None)
 
 
 def raised_signal(call: DoorCall, now: datetime) -> Signal:

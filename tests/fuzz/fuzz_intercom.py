@@ -8,7 +8,9 @@ from tocsin.protocols.intercom.door import read_info
 from tocsin.protocols.intercom.events import MAX_TEXT, read_text
 from tocsin.protocols.intercom.ping import Pinger
 from tocsin.protocols.rtp.tones import ToneReader
-from tocsin.protocols.sip.message import Request, parse_datagram
+from tocsin.protocols.sip.message import Request, Response, parse_datagram
+from tocsin.protocols.sip.reliable import Unconfirmed, rack_of, wants_reliable
+from tocsin.protocols.sip.sdp import Sdp, parse_sdp
 
 SEEDS: list[bytes] = [
     OFFER,
@@ -27,8 +29,15 @@ def run_one(data: bytes) -> None:
         again = read_offer(make_answer(offer, "192.0.2.1", 25_000).encode())
         assert again is not None
         assert again.codec is offer.codec
+        shown = parse_sdp(make_answer(offer, "192.0.2.1", 25_000, 25_002).encode())
+        assert isinstance(shown, Sdp)
+        assert sum(line.port == 25_002 for line in shown.media) == (offer.video is not None)
     message = parse_datagram(data)
+    if isinstance(message, Response):
+        rack_of(message)
     if isinstance(message, Request):
+        wants_reliable(message)
+        Unconfirmed(1, 1, b"", True, 0.5, 0.5, 32.0).is_meant_by(message)
         is_emergency(message, ("sos",))
         session_timer(message)
         assert b"\r\nauthorization:" not in for_evidence(message).lower()

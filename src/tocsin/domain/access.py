@@ -220,13 +220,14 @@ class IncidentAccess:
 
 @dataclass(frozen=True, slots=True)
 class CallAccess:
-    """What the view rules need to know of a door call."""
+    """What the view rules need to know of a door call; `own_picture` is the channel of the picture it brings itself."""
 
     id: str
     jurisdiction_code: str
     is_live: bool
     answered_by: str | None
     channel_ids: frozenset[str]
+    own_picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

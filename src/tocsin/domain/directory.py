@@ -150,6 +150,7 @@ class Channel:
     is_gone: bool = False
     version: int = 1
     has_sub: bool | None = None  # a sub stream, as its catalogue says; None when it says nothing
+    is_of_call: bool = False  # a door call brings it: there while the call lasts, in no registry
 
 
 @dataclass(frozen=True, slots=True)

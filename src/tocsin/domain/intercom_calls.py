@@ -45,6 +45,8 @@ WORDS: Final = Words(
             "The intercom did not answer; whether the door opened is not known.",
             "对讲机没有应答，无法确认门是否已开。",
         ),
+        "call.no_picture": ("The call brings no picture.", "该呼叫不带图像。"),
+        "call.picture_lost": ("The intercom's own picture stopped.", "对讲机自带图像已中断。"),
         "call.reason_missing": ("Say why the door is opened.", "请填写开门原因。"),
         "call.raised": ("An incident has been raised from this call already.", "该呼叫已转为警情。"),
         "intercom.registered": ("It has registered.", "设备已注册。"),
@@ -77,6 +79,7 @@ class DoorCall:
     place_id: str = ""
     cameras: tuple[str, ...] = ()
     can_open: bool = False
+    has_picture: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -90,8 +93,14 @@ class DoorCall:
 
     def access(self) -> CallAccess:
         """Return what the view rules need to know of it."""
+        own = self.device_id if self.has_picture else ""  # an intercom makes one call at a time
         return CallAccess(
-            self.id, self.jurisdiction_code, not self.is_over, self.answered_by or None, frozenset(self.cameras)
+            self.id,
+            self.jurisdiction_code,
+            not self.is_over,
+            self.answered_by or None,
+            frozenset((*self.cameras, *([own] if own else []))),
+            own,
         )
 
     def answered(self, user_id: str, name: str, now: datetime) -> DoorCall:
@@ -128,6 +137,7 @@ class DoorCall:
             "missed": self.was_missed,
             "incident_id": self.incident_id or None,
             "cameras": list(self.cameras),
+            "picture": self.has_picture,
             "can_open": self.can_open,
             "opened": self.opened,
         }
@@ -143,6 +153,7 @@ class Rang:
     is_sos: bool
     has_sound: bool
     signal: Signal
+    has_picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)

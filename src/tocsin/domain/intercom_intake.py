@@ -100,6 +100,7 @@ def _ring(tx: Any, item: Rang, signal_id: str) -> DoorCall | TocsinError:
         tx.now,
         signal_id=signal_id,
         incident_id=incident_id,
+        has_picture=item.has_picture,
     )
     tx.intercoms.add(call)
     call = _loaded(tx, call.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from tocsin.domain.directory import Channel
 
@@ -92,6 +92,9 @@ class LiveSource(Protocol):
         """
 
 
+OF_CALL: Final = "call"
+
+
 class RoutedSource:
     """Asks the source of a device's protocol: the one place that knows there are several."""
 
@@ -107,7 +110,8 @@ class RoutedSource:
 
     async def open_live(self, channel: Channel, media: MediaPorts, stream: str = "main") -> LiveSession:
         """Return once media arrives. Errors: UNAVAILABLE with the key of what failed."""
-        source = self._sources.get(self._protocol_of(channel.device_id), self._default)
+        name = OF_CALL if channel.is_of_call else self._protocol_of(channel.device_id)
+        source = self._sources.get(name, self._default)
         return await source.open_live(channel, media, stream)
 
 

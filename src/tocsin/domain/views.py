@@ -150,6 +150,8 @@ def permit(
     if view.call_id is not None:
         call = tx.intercoms.get(view.call_id, visible_to=require(actor, Permission.HANDLE_INCIDENT)).access()
     known: dict[str, ChannelAccess] = tx.views.channels(channel_ids)
+    if call is not None and call.own_picture:
+        known[call.own_picture] = ChannelAccess(call.own_picture, call.jurisdiction_code, "in_service")
     ticket = Ticket(view.purpose, minutes, incident, call)
     for channel_id in channel_ids:
         channel = known.get(channel_id)

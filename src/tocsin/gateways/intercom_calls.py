@@ -19,11 +19,12 @@ import structlog
 from tocsin.base.clock import Clock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
-from tocsin.domain.directory import Source
+from tocsin.domain.directory import Channel, Source
 from tocsin.domain.intercom_calls import DoorCall, Finished, Rang
 from tocsin.domain.signals import Signal
 from tocsin.domain.video import Endpoint
 from tocsin.gateways.intercom import PROTOCOL, RETRY_AFTER_S, IntercomConfig
+from tocsin.gateways.intercom_pictures import CallPictures
 from tocsin.gateways.sip import SipGateway
 from tocsin.gateways.sip_served import ServedCall
 from tocsin.gateways.sip_sockets import Peer
@@ -42,11 +43,13 @@ from tocsin.protocols.intercom.call import (
 from tocsin.protocols.intercom.door import DoorMethod, info_of
 from tocsin.protocols.intercom.events import call_event
 from tocsin.protocols.sip.message import Request, Response, response_to
+from tocsin.protocols.sip.reliable import wants_reliable
 
 log = structlog.get_logger(__name__)
 
 MAX_LIVE: Final = 2000
 SESSION_SPARE_S: Final = 32.0
+EARLY_WITHIN_S: Final = 2.0
 TONES: Final = DoorMethod.TONES
 
 
@@ -91,8 +94,13 @@ class LiveCall:
         self.offer = offer
         self.is_sos = is_sos
         self.reason = ""
-        self.media: CallPorts | None = None
-        self.answer_body = b""
+        self.media: CallPorts | None = None  # of who answered
+        self.line: CallPorts | None = None  # where its sound is open, before the answer too
+        self.sound: Endpoint | None = None
+        self.picture: Endpoint | None = None
+        self.has_picture = False
+        self.opening = asyncio.Lock()
+        self.is_accepted = False
         self.timer: SessionTimer | None = None
         self.alarms: list[asyncio.TimerHandle] = []
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -111,6 +119,8 @@ class IntercomCalls:
     def __init__(self, sip: SipGateway, intake: CallIntake, clock: Clock, config: IntercomConfig) -> None:
         self.counters: Counter[str] = Counter()
         self.on_failed: Callable[[Finished], None] = lambda end: None
+        self.pictures: CallPictures | None = None  # with `early`, what calls show before they are answered
+        self.early: CallPorts | None = None
         self._sip = sip
         self._intake = intake
         self._clock = clock
@@ -152,8 +162,11 @@ class IntercomCalls:
         call.timer = timer
         self._live[call.call_id] = self._by_device[source.device_id] = call
         call.watch = asyncio.create_task(self._watch(call))
+        call.has_picture = self._expect_picture(call)
         signal = self._signal(call, "sos_call" if is_sos else "door_call", for_evidence(request))
-        ring = Rang(call.call_id, source.device_id, called_of(request), is_sos, call.offer is not None, signal)
+        ring = Rang(
+            call.call_id, source.device_id, called_of(request), is_sos, call.offer is not None, signal, call.has_picture
+        )
         try:
             future = self._intake.rang(ring)
         except TocsinError as error:
@@ -172,9 +185,72 @@ class IntercomCalls:
             self._end(call, "no_sound", status=488)
             return
         self.counters["rung"] += 1
-        call.served.trying(180)
+        if call.has_picture:
+            self._start(call, self._show(call))
+        else:
+            self._say_ringing(call)
         loop = asyncio.get_running_loop()
         call.alarms.append(loop.call_later(self._config.no_answer_s, self._unanswered, call))
+
+    def _expect_picture(self, call: LiveCall) -> bool:
+        video = call.offer.video if call.offer is not None else None
+        if video is None or self.pictures is None or self.early is None:
+            return False
+        device_id = call.source.device_id
+        channel = Channel(device_id, device_id, "", stage="in_service", has_sub=False, is_of_call=True)
+        return self.pictures.expect(channel, peer_ip=call.served.peer.host, payload_type=video.payload_type)
+
+    def _say_ringing(self, call: LiveCall) -> None:
+        call.served.trying(180, is_reliable=wants_reliable(call.served.invite))
+
+    async def _show(self, call: LiveCall) -> None:
+        """Let the intercom send its picture before anybody answers (183); where none can be received it rings (180)."""
+        async with call.opening:
+            if call.media is not None or self._live.get(call.call_id) is not call:
+                return
+            media = self.early
+            assert media is not None
+            try:
+                async with asyncio.timeout(EARLY_WITHIN_S):
+                    await self._open(call, media)
+            except (TocsinError, OSError) as error:
+                log.warning("no media before the answer", device_id=call.source.device_id, error=str(error))
+                await media.close_talk(call.call_id, "failed")
+            if self._live.get(call.call_id) is not call:  # it gave up meanwhile
+                await self._close(call)
+                return
+            if call.sound is None or call.picture is None or call.offer is None:
+                self._say_ringing(call)
+                return
+            self.counters["shown"] += 1
+            body = self._answer_to(call, call.offer)
+            call.served.trying(183, [("Allow", ALLOW)], body, is_reliable=wants_reliable(call.served.invite))
+
+    async def _open(self, call: LiveCall, media: CallPorts) -> None:
+        """Open what is not open yet: the line of its sound, and the receiver of its picture. Errors: of the line."""
+        offer = call.offer
+        assert offer is not None
+        if call.line is None:
+            call.line = media
+            try:
+                call.sound = await media.open_call(
+                    call.call_id,
+                    peer_ip=call.served.peer.host,
+                    codec=offer.codec.value,
+                    payload_type=offer.payload_type,
+                    event_type=offer.event_type,
+                    silent_after_s=self._config.silent_call_s,
+                )
+            except BaseException:
+                call.line = None
+                raise
+        if call.has_picture and call.picture is None and self.pictures is not None:
+            call.picture = await self.pictures.open(call.source.device_id)
+
+    def _answer_to(self, call: LiveCall, offer: Offer) -> bytes:
+        assert call.sound is not None
+        video_port = call.picture.port if call.picture is not None else 0
+        return make_answer(offer, self._address(call.sound.ip, call.served.peer), call.sound.port, video_port).encode()
 
     def _not_kept(self, call: LiveCall, error: BaseException | None) -> None:
         """No commit, no ring: the intercom hears that we cannot, and may ring again."""
@@ -199,14 +275,8 @@ class IntercomCalls:
             raise TocsinError(ErrorCode.CONFLICT, "the call is over", key="call.over")
         call.media, offer = media, call.offer
         try:
-            endpoint = await media.open_call(
-                call_id,
-                peer_ip=call.served.peer.host,
-                codec=offer.codec.value,
-                payload_type=offer.payload_type,
-                event_type=offer.event_type,
-                silent_after_s=self._config.silent_call_s,
-            )
+            async with call.opening:
+                await self._open(call, media)
             await media.aim_talk(call_id, offer.ip or call.served.peer.host, offer.port)
             if self._live.get(call_id) is not call:
                 raise TocsinError(ErrorCode.CONFLICT, "the call is over", key="call.over")
@@ -216,9 +286,9 @@ class IntercomCalls:
             self._end(call, "failed", status=500)
             raise
         call.rest()
-        call.answer_body = make_answer(offer, self._address(endpoint.ip, call.served.peer), endpoint.port).encode()
+        call.is_accepted = True
         call.served.on_refresh = partial(self._refreshed, call)
-        call.served.accept(call.answer_body, self._fields(call))
+        call.served.accept(self._answer_to(call, offer), self._fields(call))
         self.counters["answered"] += 1
         self._arm_session(call)
 
@@ -284,15 +354,12 @@ class IntercomCalls:
             offer = read_offer(request.body)
             if offer is None or call.offer is None or offer.codec is not call.offer.codec:
                 return response_to(request, 488, to_tag=tag, source=source)
-            ours = call.answer_body.decode("utf-8", "replace")
-            ip = ours.partition("c=IN IP4 ")[2].partition("\r\n")[0]
-            port = int(ours.partition("m=audio ")[2].partition(" ")[0])
-            body = make_answer(offer, ip, port).encode()
+            body = self._answer_to(call, offer)
             if call.media is not None and (offer.ip, offer.port) != (call.offer.ip, call.offer.port):
                 self._start(call, call.media.aim_talk(call.call_id, offer.ip or peer.host, offer.port))
             call.offer = offer
-        elif request.method == "INVITE":
-            body = call.answer_body
+        elif request.method == "INVITE" and call.offer is not None:
+            body = self._answer_to(call, call.offer)
         self._arm_session(call)
         contact = f"<sip:{self._config.server_id}@{self._sip.local_host(peer)}:{self._sip.port}>"
         fields = [("Contact", contact), *self._fields(call)]
@@ -354,14 +421,15 @@ class IntercomCalls:
     def _say_end(self, call: LiveCall, status: int) -> None:
         if call.served.is_over:
             return
-        if call.answer_body:
+        if call.is_accepted:
             call.served.hang_up()
         else:
             call.served.refuse(status)
 
     async def _close(self, call: LiveCall) -> None:
-        if call.media is not None:
-            await call.media.close_talk(call.call_id, call.reason)
+        line, call.line = call.line, None
+        if line is not None:
+            await line.close_talk(call.call_id, call.reason)
 
     def _record_end(self, call: LiveCall) -> None:
         self.counters[f"ended_{call.reason or 'given_up'}"] += 1
@@ -383,6 +451,8 @@ class IntercomCalls:
         self._live.pop(call.call_id, None)
         if self._by_device.get(call.source.device_id) is call:
             del self._by_device[call.source.device_id]
+        if call.has_picture and self.pictures is not None:
+            self.pictures.release(call.source.device_id)
 
     def _signal(self, call: LiveCall, code: str, raw: bytes) -> Signal:
         peer = call.served.peer

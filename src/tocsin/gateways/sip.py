@@ -68,7 +68,7 @@ MAX_CONNECTIONS: Final = 30_000
 SILENT_CONNECTION_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 3.0
 PORT_TRIES: Final = 20
-_OF_A_CALL: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE"})
+_OF_A_CALL: Final = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE", "PRACK"})
 
 
 Handler = Callable[[Request, Peer], Response | None]
@@ -590,7 +590,7 @@ class SipGateway:
             return handler(request, peer)
         if request.method == "OPTIONS":
             return self.reply_to(request, peer, 200, [("Allow", self._allowed())])
-        if request.method in ("BYE", "CANCEL", "INFO", "UPDATE", "NOTIFY"):
+        if request.method in ("BYE", "CANCEL", "INFO", "UPDATE", "NOTIFY", "PRACK"):
             return self.reply_to(request, peer, 481)
         return self.reply_to(request, peer, 405, [("Allow", self._allowed())])
 

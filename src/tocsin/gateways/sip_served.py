@@ -57,9 +57,19 @@ class ServedCall:
         """True once it was refused, given up or ended."""
         return self._end.done()
 
-    def trying(self, status: int = 100) -> None:
-        """Say that the call is being worked on: 100 at once, 180 or 183 when it takes long."""
-        self._gateway.perform_served(self, self.server.progress(status))
+    def trying(
+        self,
+        status: int = 100,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        is_reliable: bool = False,
+    ) -> None:
+        """Say that the call is being worked on: 100 at once, 180 or 183 when it takes long, 183 with a description for
+        media before the answer.
+        """
+        made = self.server.progress(status, self._gateway.now(), headers, body, is_reliable=is_reliable)
+        self._gateway.perform_served(self, made)
 
     def accept(self, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Answer 200 with an SDP; repeated until the caller acknowledges it."""

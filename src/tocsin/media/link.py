@@ -97,6 +97,21 @@ class MediaLink:
         )
         return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
 
+    async def open_track(self, stream_id: str, *, peer_ip: str, payload_type: int) -> Endpoint:
+        """Open a receiver of bare H.264 over UDP, from one address alone: a picture inside a call. Errors: as above."""
+        worker = await self._workers.worker_of(stream_id)
+        self._arrived[stream_id] = asyncio.Event()
+        found = await self._workers.call(
+            worker,
+            "open_receiver",
+            stream_id=stream_id,
+            transport="udp",
+            peer_ip=peer_ip,
+            h264_type=payload_type,
+            loss="tolerate",
+        )
+        return Endpoint(self._settings.public_ip or str(found["ip"]), int(found["port"]))
+
     async def connect(self, stream_id: str, ip: str, port: int) -> None:
         """Connect to a device that listens (`tcp_active`). Errors: UNAVAILABLE when it does not answer."""
         worker = await self._workers.worker_of(stream_id)

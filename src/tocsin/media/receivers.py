@@ -21,7 +21,9 @@ from tocsin.media.stage import Stage
 from tocsin.media.stages import Stages
 from tocsin.media.viewer import Viewer
 from tocsin.media.wire import Message, Refused
+from tocsin.protocols.rtp.ps import StreamType
 from tocsin.protocols.rtp.reorder import WAIT_LAN_MS, WAIT_WAN_MS
+from tocsin.protocols.rtp.tracks import TrackReceiver
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +66,13 @@ class Receivers:
         wait_ms = WAIT_WAN_MS if message.get("wan") else WAIT_LAN_MS
         # Each of our ports serves one stream, so the port or the connection says whose packets these are; devices
         # that send another SSRC than agreed are common, and the first one seen is adopted.
-        source = Source(stage.feed, ssrc=None, wants_audio=False, wait_ms=wait_ms)
+        if message.get("h264_type") is not None:
+            track = TrackReceiver(
+                StreamType.H264, payload_type=int(message["h264_type"]), wait_ms=wait_ms, wants_audio=False
+            )
+            source = Source.of_tracks(stage.feed, track)
+        else:
+            source = Source(stage.feed, ssrc=None, wants_audio=False, wait_ms=wait_ms)
         stage.is_heard = bool(message.get("audio"))
         stage.transport = transport
         deliver = partial(self._deliver, stage, source)

@@ -290,7 +290,10 @@ class LiveStreams:
         return {
             stream_id: self.state(stream_id, Stream.MAIN)
             for stream_id, upstream in self._upstreams.items()
-            if "~" not in stream_id and upstream.task is not None and not upstream.task.done()
+            if "~" not in stream_id
+            and upstream.task is not None
+            and not upstream.task.done()
+            and not upstream.channel.is_of_call
         }
 
     async def probe(self, channel: Channel) -> LiveState:
@@ -322,8 +325,12 @@ class LiveStreams:
             upstream.is_held, upstream.keep_until_s = False, self._clock.monotonic()
 
     def watched(self) -> list[tuple[Channel, Stream]]:
-        """Return the streams whose pictures arrive now, whoever wanted them."""
-        return [(one.channel, one.stream) for one in self._upstreams.values() if one.state == "live"]
+        """Return the cameras' streams whose pictures arrive now, whoever wanted them."""
+        return [
+            (one.channel, one.stream)
+            for one in self._upstreams.values()
+            if one.state == "live" and not one.channel.is_of_call
+        ]
 
     async def key_picture(self, channel: Channel, path: Path, *, may_open: bool) -> dict[str, Any]:
         """Have the last key picture of a channel written to a file; its codec, age and motion come back.

@@ -37,7 +37,8 @@ class IntercomPlan:
     """Who the intercoms are. `password` is of all of them unless `passwords` has one of the account.
 
     `window` is how many registrations are under way at a time, `tries` how often each is sent, a second apart.
-    `sound` lets each call open a socket of its own and send a tone.
+    `sound` lets each call open a socket of its own and send a tone. `video` is "early" for a picture before the answer
+    where the platform lets it, "late" for one with the answer, or empty; `prack` insists on acknowledged ringing.
     """
 
     server: tuple[str, int]
@@ -53,6 +54,8 @@ class IntercomPlan:
     called: str = "1000"
     sos_number: str = "sos"
     sound: bool = True
+    video: str = ""
+    prack: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class IntercomReport:
     texts_acknowledged: int = 0
     digits: list[str] = field(default_factory=list)
     packets_heard: int = 0
+    video_packets: int = 0
     ring_ms: list[float] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:

@@ -15,10 +15,22 @@ from tocsin.protocols.rtp.g711 import FRAME_SAMPLES, RATE_HZ, encode_a_law
 from tocsin.protocols.rtp.packet import read_packet
 from tocsin.protocols.rtp.tones import ToneReader
 from tocsin.protocols.sip.codes import Transport
-from tocsin.protocols.sip.dialog import Accepted, Ended, InviteClient, Local, Rejected, Ringing, Unanswered
-from tocsin.protocols.sip.message import Request, Response
+from tocsin.protocols.sip.dialog import (
+    Accepted,
+    DialogState,
+    Ended,
+    InviteClient,
+    Local,
+    Rejected,
+    Ringing,
+    Unanswered,
+    request_in,
+)
+from tocsin.protocols.sip.message import Headers, Request, Response, new_branch
+from tocsin.protocols.sip.reliable import rack_of
 from tocsin.protocols.sip.sdp import BadSdp, MediaLine, Sdp, parse_sdp
 from tocsin.protocols.sip.transaction import Send
+from tocsin.sim.intercom_video import DoorVideo
 
 if TYPE_CHECKING:
     from tocsin.sim.intercom import SimIntercoms
@@ -61,6 +73,9 @@ class SimCall:
             self._sound.setblocking(False)
             self._sound.bind((fleet.plan.local_host, 0))
             loop.add_reader(self._sound.fileno(), self._hear)
+        self.video = DoorVideo(fleet.plan.local_host, 0x5EEE0000 + number & 0xFFFFFFFF) if fleet.plan.video else None
+        self.early_status = 0
+        self._acknowledged: dict[str, bytes] = {}
         self._client = self._invite("", 1)
 
     def start(self) -> None:
@@ -103,7 +118,35 @@ class SimCall:
             self._client = self._invite(self._fleet.credentials(self.number, response, "INVITE", uri), 2)
             self.start()
             return
+        if response.method == "INVITE" and 100 < response.status < 200:
+            self._take_early(response)
         self._do(self._client.receive(response, self._now()))
+
+    def _take_early(self, response: Response) -> None:
+        """Acknowledge a provisional response that asks for it; send the picture whereto it says, if it is early."""
+        self.early_status = response.status
+        rack = rack_of(response)
+        if rack:
+            if rack not in self._acknowledged:
+                self._acknowledged[rack] = self._prack(response, rack)
+            self._fleet.send(self._acknowledged[rack])
+        if self._fleet.plan.video == "early":
+            self._show(response.body)
+
+    def _prack(self, response: Response, rack: str) -> bytes:
+        client, fields = self._client, response.headers
+        state = DialogState(self.call_id, fields.get("from"), fields.get("to"), client.invite.uri, 0)
+        branch = new_branch(self._fleet.new_word())
+        made = request_in(state, "PRACK", self._local, branch, cseq=client.take_cseq())
+        return Request("PRACK", made.uri, Headers([*made.headers, ("RAck", rack)])).encode()
+
+    def _show(self, body: bytes) -> None:
+        sdp = parse_sdp(body)
+        if self.video is None or isinstance(sdp, BadSdp):
+            return
+        line = next((one for one in sdp.media if one.kind == "video"), None)
+        if line is not None:
+            self.video.start(line.connection or sdp.connection, line.port)
 
     def take_request(self, request: Request) -> None:
         """Take what the platform asks inside the call; a digit in an INFO opens the door like one in the sound."""
@@ -126,17 +169,21 @@ class SimCall:
             ("sendrecv", ""),
         ]
         line = MediaLine("audio", sound_port, "RTP/AVP", ("8", "0", str(EVENT_TYPE)), tuple(attributes))
-        offer = Sdp(origin_ip=plan.local_host, name="door", connection=plan.local_host, media=(line,))
-        headers = [("Allow", "INVITE, ACK, BYE, CANCEL, INFO, UPDATE"), ("Supported", "timer")]
+        lines = (line,) if self.video is None else (line, self.video.line())
+        offer = Sdp(origin_ip=plan.local_host, name="door", connection=plan.local_host, media=lines)
+        headers = [("Allow", "INVITE, ACK, BYE, CANCEL, INFO, UPDATE, PRACK"), ("Supported", "timer, 100rel")]
+        if plan.prack:
+            headers.append(("Require", "100rel"))
         if self._is_sos:
             headers.append(("Priority", "emergency"))
         if authorization:
             headers.append(("Authorization", authorization))
         contact = f"sip:{account}@{plan.local_host}:{port}"
+        self._local = Local(f"sip:{account}@{plan.realm}", contact, plan.local_host, port, Transport.UDP)
         return InviteClient(
             target=f"sip:{self._called}@{plan.realm}",
             to_uri=f"sip:{self._called}@{plan.realm}",
-            local=Local(f"sip:{account}@{plan.realm}", contact, plan.local_host, port, Transport.UDP),
+            local=self._local,
             call_id=self.call_id,
             tag=self._tag,
             tokens=self._fleet.new_word,
@@ -176,6 +223,7 @@ class SimCall:
             self.rang.set_result(True)
         if self._hold_s:
             self._hang_up_at = self._now() + self._hold_s
+        self._show(response.body)
         sdp = parse_sdp(response.body)
         if isinstance(sdp, BadSdp) or self._sound is None:
             return
@@ -236,6 +284,10 @@ class SimCall:
                 self.heard += 1
 
     def _stop_sound(self) -> None:
+        if self.video is not None:
+            self._fleet.report.video_packets += self.video.sent
+            self.video.stop()
+            self.video = None
         if self._sender is not None:
             self._sender.cancel()
             self._sender = None

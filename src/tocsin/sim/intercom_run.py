@@ -40,6 +40,10 @@ def add_arguments(kinds: Any, address: Callable[[str], tuple[str, int]]) -> argp
     parser.add_argument("--text", action="append", default=[], metavar="WORDS", help="a text alarm, such as SOS")
     parser.add_argument("--no-sound", action="store_true", help="offer sound but send none: far cheaper")
     parser.add_argument(
+        "--video", choices=("early", "late"), default="", help="bring a picture, before the answer or with it"
+    )
+    parser.add_argument("--prack", action="store_true", help="insist on acknowledged ringing (100rel)")
+    parser.add_argument(
         "--seconds", type=float, metavar="S", help="end after so many seconds (default: when every call is over)"
     )
     return parser
@@ -68,6 +72,8 @@ def run(arguments: argparse.Namespace, until_told: Runner, say: Callable[[dict[s
         expires_s=arguments.expires,
         called=arguments.called,
         sound=not arguments.no_sound,
+        video=arguments.video,
+        prack=arguments.prack,
     )
     reports: list[IntercomReport] = []
 

@@ -15,6 +15,13 @@ intercom_calls = Table(
     Column("called", String(64), nullable=False, comment="number the intercom rang"),
     Column("is_sos", Boolean, nullable=False),
     Column("has_sound", Boolean, nullable=False, comment="it offered sound we can play"),
+    Column(
+        "has_picture",
+        Boolean,
+        nullable=False,
+        server_default="0",
+        comment="it offered a picture of its own that was taken",
+    ),
     Column("state", String(12), nullable=False, comment="ringing | answered | ended"),
     Column("started_at_us", Micros, nullable=False),
     Column("answered_at_us", Micros, comment="null: nobody answered"),

@@ -9,6 +9,7 @@ from tocsin.protocols.intercom.call import (
     Codec,
     SessionTimer,
     TooBrief,
+    Video,
     called_of,
     for_evidence,
     is_emergency,
@@ -72,6 +73,42 @@ def test_the_first_g711_of_the_offer_is_taken_and_everything_else_declined() -> 
     assert [(line.kind, line.port) for line in answer.media] == [("audio", 25_000), ("video", 0)]
     assert answer.media[0].formats == ("0", "101")
     assert answer.media[0].attribute("sendrecv") == ""
+
+
+def test_the_picture_is_taken_where_it_has_a_port_and_is_received_alone() -> None:
+    told = OFFER.replace(
+        b"a=rtpmap:96 H264/90000",
+        b"a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; profile-level-id=42e01f;sprop-parameter-sets=Z0,aM",
+    )
+    offer = read_offer(told)
+    assert offer is not None
+    assert offer.video == Video(1, 96, "packetization-mode=1;profile-level-id=42e01f")
+    answer = parse_sdp(make_answer(offer, "192.0.2.1", 25_000, 25_002).encode())
+    assert isinstance(answer, Sdp)
+    video = answer.media[1]
+    assert (video.kind, video.port, video.formats) == ("video", 25_002, ("96",))
+    assert video.attribute("recvonly") == ""
+    assert video.attribute("fmtp") == "96 packetization-mode=1;profile-level-id=42e01f"
+    assert answer.media[0].attribute("sendrecv") == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        (b"a=sendonly", b"a=recvonly"),
+        (b"a=sendonly", b"a=inactive"),
+        (b"m=video 5006", b"m=video 0"),
+        (b"RTP/AVP 96", b"RTP/SAVPF 96"),
+        (b"H264/90000", b"H265/90000"),
+        (b"H264/90000", b"H264/90000\r\na=fmtp:96 packetization-mode=2"),
+        (b"m=video 5006 RTP/AVP 96", b"m=video 5006 RTP/AVP 999"),
+    ],
+)
+def test_a_picture_that_is_not_sent_or_not_read_is_declined(given: bytes, instead: bytes) -> None:
+    offer = read_offer(OFFER.replace(given, instead))
+    assert offer is not None
+    assert offer.video is None
+    assert b"m=video 0" in make_answer(offer, "192.0.2.1", 25_000, 25_002).encode()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tocsin.protocols.sip.dialog import (
     Unanswered,
 )
 from tocsin.protocols.sip.message import Request, Response, parse_datagram, response_to
+from tocsin.protocols.sip.reliable import rack_of, wants_reliable
 from tocsin.protocols.sip.transaction import Send
 
 CAMERA = Local("sip:camera@d", "sip:camera@192.0.2.30:5060", "192.0.2.30", 5060, Transport.UDP)
@@ -247,6 +248,54 @@ def test_a_cancel_in_time_gives_487_and_too_late_changes_nothing():
     late.accept(b"sdp", 0.0)
     assert [item.status for item in sent(late.receive(in_dialog(late, "CANCEL"), 0.1))] == [200]
     assert late.state is ServerCallState.ACCEPTED
+
+
+def prack(side: InviteServer, rack: str) -> Request:
+    made = in_dialog(side, "PRACK", 2)
+    return Request("PRACK", made.uri, type(made.headers)([*made.headers, ("rack", rack)]))
+
+
+def test_a_reliable_response_is_repeated_until_its_prack_and_holds_the_answer_back():
+    side = server()
+    [early] = sent(side.progress(183, 0.0, (), b"sdp", is_reliable=True))
+    assert (early.status, early.headers.get("require"), early.body) == (183, "100rel", b"sdp")
+    assert CAMERA.contact in early.headers.get("contact")
+    assert rack_of(early) == f"1 {side.invite.headers.get('cseq')}"
+    assert side.timer() == 0.5
+    assert [item.status for item in sent(side.handle_timer(0.5))] == [183]
+    assert side.timer() == 1.5
+    assert [item.status for item in sent(side.receive(side.invite, 0.6))] == [183]
+    assert side.accept(b"sdp", 1.0) == []  # RFC 3262: not before the description is acknowledged
+    for wrong in ("2 1 INVITE", "1 9 INVITE", "1 1 BYE", "", "x y z"):
+        assert [item.status for item in sent(side.receive(prack(side, wrong), 1.1))] == [481]
+    outputs = side.receive(prack(side, "1 1 INVITE"), 1.2)
+    assert [item.status for item in sent(outputs)] == [200, 200]
+    assert side.state is ServerCallState.ACCEPTED
+    assert [item.status for item in sent(side.receive(prack(side, "1 1 INVITE"), 1.3))] == [481]
+    assert side.receive(in_dialog(side, "ACK"), 1.4) == [Confirmed()]
+
+
+def test_ringing_nobody_acknowledges_is_refused_and_a_cancel_ends_it():
+    side = server()
+    side.progress(180, 0.0, is_reliable=True)
+    assert [item.status for item in sent(side.accept(b"sdp", 0.1))] == [200]  # nothing in it that would hold it back
+    lost = server()
+    lost.progress(183, 0.0, (), b"sdp", is_reliable=True)
+    outputs = lost.handle_timer(32.0)
+    assert [item.status for item in sent(outputs)] == [504]
+    assert events(outputs) == [Ended(by_peer=False)]
+    given_up = server()
+    given_up.progress(183, 0.0, (), b"sdp", is_reliable=True)
+    given_up.accept(b"sdp", 0.1)
+    assert [item.status for item in sent(given_up.receive(in_dialog(given_up, "CANCEL"), 0.2))] == [200, 487]
+    assert [item.status for item in sent(given_up.receive(prack(given_up, "1 1 INVITE"), 0.3))] == [481]
+
+
+def test_a_caller_that_insists_is_known():
+    plain = sent(client().start(0.0))[0]
+    assert not wants_reliable(plain)
+    fields = [*plain.headers, ("require", "timer, 100REL")]
+    assert wants_reliable(Request("INVITE", plain.uri, type(plain.headers)(fields)))
 
 
 def test_both_ends_understand_each_other():

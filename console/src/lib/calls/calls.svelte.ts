@@ -24,6 +24,8 @@ export interface DoorCall {
   missed: boolean;
   incident_id: string | null;
   cameras: string[];
+  /** It brings a picture of its own; its channel is the device. */
+  picture: boolean;
   can_open: boolean;
   opened: number;
 }

@@ -17,7 +17,7 @@ from tocsin.protocols.sip.sdp import BadSdp, MediaLine, Sdp, parse_sdp
 
 SESSION_S: Final = 1800
 LEAST_SESSION_S: Final = 90
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, MESSAGE"
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, PRACK, OPTIONS, MESSAGE"
 _SECRETS: Final = frozenset({"authorization", "proxy-authorization"})
 _MIRRORED: Final = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _STATIC: Final = {"8": "PCMA/8000", "0": "PCMU/8000"}
@@ -29,6 +29,17 @@ class Codec(StrEnum):
 
     PCMA = "pcma"
     PCMU = "pcmu"
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A picture an intercom would send: H.264 over plain RTP, under that payload type. `kept`: what of its format
+    parameters an answer repeats.
+    """
+
+    place: int
+    payload_type: int
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Offer:
     direction: str
     place: int
     lines: tuple[MediaLine, ...]
+    video: Video | None = None
 
 
 def read_offer(body: bytes) -> Offer | None:
@@ -64,12 +76,32 @@ def read_offer(body: bytes) -> Offer | None:
         ip = line.connection or sdp.connection or sdp.origin_ip
         direction = next((name for name in (*_MIRRORED, "sendrecv") if _has(sdp, line, name)), "sendrecv")
         event_type = events[0] if events else -1
-        return Offer(ip, line.port, chosen[1], int(chosen[0]), event_type, direction, place, sdp.media)
+        video = _video_of(sdp)
+        return Offer(ip, line.port, chosen[1], int(chosen[0]), event_type, direction, place, sdp.media, video)
     return None
 
 
-def make_answer(offer: Offer, ip: str, port: int) -> Sdp:
-    """Return our answer: the sound taken, everything else (pictures too) declined."""
+def _video_of(sdp: Sdp) -> Video | None:
+    """Return the first line of H.264 that it would send, in a packing we read: not interleaved (RFC 6184)."""
+    for place, line in enumerate(sdp.media):
+        is_plain = line.protocol.upper() in ("RTP/AVP", "RTP/AVPF")
+        if line.kind != "video" or line.port == 0 or not is_plain or _has(sdp, line, "recvonly"):
+            continue
+        if _has(sdp, line, "inactive"):
+            continue
+        for number in _numbers(line):
+            if not line.encodings.get(int(number), "").upper().startswith("H264/90000"):
+                continue
+            told = next((text for key, text in line.attributes if key == "fmtp" and text.split(" ")[0] == number), "")
+            parts = [part.strip() for part in told.partition(" ")[2].split(";")]
+            kept = [part for part in parts if part.lower().startswith(("profile-level-id=", "packetization-mode="))]
+            if "packetization-mode=2" not in kept:
+                return Video(place, int(number), ";".join(kept))
+    return None
+
+
+def make_answer(offer: Offer, ip: str, port: int, video_port: int = 0) -> Sdp:
+    """Return our answer: the sound taken, the picture too when it has a port, everything else declined."""
     number = str(offer.payload_type)
     attributes = [("rtpmap", f"{number} {offer.codec.value.upper()}/8000")]
     formats = [number]
@@ -80,13 +112,21 @@ def make_answer(offer: Offer, ip: str, port: int) -> Sdp:
             ("fmtp", f"{offer.event_type} 0-15"),
         ]
     attributes += [("ptime", "20"), (_MIRRORED.get(offer.direction, "sendrecv"), "")]
-    lines = [
-        MediaLine("audio", port, line.protocol, tuple(formats), tuple(attributes))
-        if place == offer.place
-        else MediaLine(line.kind, 0, line.protocol, line.formats[:1])
-        for place, line in enumerate(offer.lines)
-    ]
+    lines = []
+    for place, line in enumerate(offer.lines):
+        if place == offer.place:
+            lines.append(MediaLine("audio", port, line.protocol, tuple(formats), tuple(attributes)))
+        elif offer.video is not None and place == offer.video.place and video_port:
+            lines.append(_video_line(offer.video, line.protocol, video_port))
+        else:
+            lines.append(MediaLine(line.kind, 0, line.protocol, line.formats[:1]))
     return Sdp(origin_ip=ip, name="Tocsin", connection=ip, media=tuple(lines))
+
+
+def _video_line(video: Video, protocol: str, port: int) -> MediaLine:
+    number = str(video.payload_type)
+    attributes = [("rtpmap", f"{number} H264/90000"), *([("fmtp", f"{number} {video.kept}")] if video.kept else [])]
+    return MediaLine("video", port, protocol, (number,), (*attributes, ("recvonly", "")))
 
 
 def is_emergency(request: Request, numbers: Collection[str]) -> bool:

@@ -10,7 +10,20 @@ from enum import StrEnum
 from typing import Final
 
 METHODS: Final = frozenset(
-    {"REGISTER", "MESSAGE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE", "SUBSCRIBE", "NOTIFY", "OPTIONS"}
+    {
+        "REGISTER",
+        "MESSAGE",
+        "INVITE",
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "UPDATE",
+        "SUBSCRIBE",
+        "NOTIFY",
+        "OPTIONS",
+        "PRACK",
+    }
 )
 
 REASONS: Final[dict[int, str]] = {

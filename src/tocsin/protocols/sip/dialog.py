@@ -23,6 +23,7 @@ from tocsin.protocols.sip.message import (
     tag_of,
     via_value,
 )
+from tocsin.protocols.sip.reliable import Unconfirmed
 from tocsin.protocols.sip.transaction import (
     Answered,
     ClientTransaction,
@@ -397,17 +398,43 @@ class InviteServer:
         self._resend_at: float | None = None
         self._give_up_at: float | None = None
         self._child: ClientTransaction | None = None
+        self._rseq = 0
+        self._unconfirmed: Unconfirmed | None = None
+        self._waiting_answer: tuple[bytes, list[tuple[str, str]]] | None = None
 
-    def progress(self, status: int = 100) -> list[ServerOutput]:
-        """Say that the call is being worked on."""
-        self._last = response_to(
-            self.invite, status, to_tag=self._tag if status > 100 else "", source=self._source
-        ).encode()
+    def progress(
+        self,
+        status: int = 100,
+        now: float = 0.0,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        is_reliable: bool = False,
+    ) -> list[ServerOutput]:
+        """Say that the call is being worked on; a reliable one is repeated until its PRACK (RFC 3262)."""
+        if self.state is not ServerCallState.PROCEEDING:
+            return []
+        fields = [*headers, *([_BODY_TYPE] if body else [])]
+        if body or is_reliable:
+            fields.insert(0, ("Contact", f"<{self._contact}>"))
+        if is_reliable:
+            self._rseq += 1
+            fields += [("Require", "100rel"), ("RSeq", str(self._rseq))]
+        tag = self._tag if status > 100 else ""
+        made = response_to(self.invite, status, to_tag=tag, source=self._source, headers=fields, body=body)
+        self._last = made.encode()
+        if is_reliable:
+            self._unconfirmed = Unconfirmed.begin(
+                self._rseq, self.invite.cseq, self._last, now, self._timers, has_body=bool(body)
+            )
         return [Send(self._last)]
 
     def accept(self, body: bytes, now: float, headers: Iterable[tuple[str, str]] = ()) -> list[ServerOutput]:
-        """Answer 200 with an SDP."""
+        """Answer 200 with an SDP; after a description in a reliable response it waits for the PRACK of that one."""
         if self.state is not ServerCallState.PROCEEDING:
+            return []
+        if self._unconfirmed is not None and self._unconfirmed.has_body:
+            self._waiting_answer = (body, list(headers))
             return []
         self.state = ServerCallState.ACCEPTED
         fields = [("Contact", f"<{self._contact}>"), *headers, *([_BODY_TYPE] if body else [])]
@@ -428,6 +455,8 @@ class InviteServer:
             return self._receive_ack()
         if request.method == "CANCEL":
             return self._receive_cancel(request, now)
+        if request.method == "PRACK":
+            return self._receive_prack(request, now)
         if request.method == "BYE":
             was_over = self.state is ServerCallState.ENDED
             self._finish()
@@ -471,12 +500,18 @@ class InviteServer:
     def timer(self) -> float | None:
         """Return when `handle_timer` is due, or None."""
         due = [self._resend_at, self._give_up_at, self._child.timer() if self._child else None]
+        due.append(self._unconfirmed.due if self._unconfirmed else None)
         known = [at for at in due if at is not None]
         return min(known) if known else None
 
     def handle_timer(self, now: float) -> list[ServerOutput]:
-        """Repeat the final response, or end a call nobody acknowledged."""
+        """Repeat what was not acknowledged, or end a call nobody acknowledged."""
         outputs: list[ServerOutput] = []
+        if self._unconfirmed is not None:
+            if now >= self._unconfirmed.give_up_at:
+                return [*self.refuse(504, now), Ended(by_peer=False)]
+            again = self._unconfirmed.repeated(now)
+            outputs += [Send(again)] if again else []
         if self._child is not None and (at := self._child.timer()) is not None and now >= at:
             outputs += self._drive(self._child.handle_timer(now))
         if self._give_up_at is not None and now >= self._give_up_at:
@@ -497,9 +532,20 @@ class InviteServer:
     ) -> list[ServerOutput]:
         answer = response_to(self.invite, status, to_tag=self._tag, source=self._source, headers=headers, body=body)
         self._last = answer.encode()
+        self._unconfirmed = self._waiting_answer = None
         self._resend_at = now + self._interval_s if repeat else None
         self._give_up_at = now + self._timers.timeout_s
         return [Send(self._last)]
+
+    def _receive_prack(self, request: Request, now: float) -> list[ServerOutput]:
+        waiting = self._unconfirmed
+        is_meant = waiting is not None and waiting.is_meant_by(request)
+        reply = response_to(request, 200 if is_meant else 481, to_tag=self._tag, source=self._source)
+        if not is_meant:
+            return [Send(reply.encode())]
+        self._unconfirmed = None
+        held, self._waiting_answer = self._waiting_answer, None
+        return [Send(reply.encode()), *(self.accept(held[0], now, held[1]) if held is not None else [])]
 
     def _receive_ack(self) -> list[ServerOutput]:
         if self.state is ServerCallState.ACCEPTED:
@@ -530,4 +576,5 @@ class InviteServer:
     def _finish(self) -> None:
         self.state = ServerCallState.ENDED
         self._resend_at = self._give_up_at = None
+        self._unconfirmed = self._waiting_answer = None
         self._child = None

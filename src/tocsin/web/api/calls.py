@@ -30,7 +30,8 @@ class Answerer(Out):
 
 class CallOut(Out):
     """A call. `called`: the number the intercom rang; `cameras`: those that show its door while it lasts; `opened`: how
-    often its door was opened; `reason`: how it ended.
+    often its door was opened; `reason`: how it ended; `picture`: it brings a picture of its own, which a view of
+    purpose door_call shows with `device_id` as the channel.
     """
 
     id: str
@@ -50,6 +51,7 @@ class CallOut(Out):
     missed: bool
     incident_id: str | None
     cameras: list[str]
+    picture: bool
     can_open: bool
     opened: int
 
