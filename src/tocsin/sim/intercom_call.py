@@ -129,7 +129,7 @@ class SimCall:
         if rack:
             if rack not in self._acknowledged:
                 self._acknowledged[rack] = self._prack(response, rack)
-            self._fleet.send(self._acknowledged[rack])
+            self._fleet.send(self._acknowledged[rack], self.number)
         if self._fleet.plan.video == "early":
             self._show(response.body)
 
