@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import Any
+
 from tests.support.floor_plans import png
-from tests.support.house import PANEL
+from tests.support.house import BANK_PANEL, CITY, NORTH, PANEL
 from tests.web.conftest import WebHouse
 
 AT = f"/api/v1/accounts/{PANEL}"
@@ -92,3 +96,41 @@ async def test_a_call_stands_in_the_incidents_log(house: WebHouse) -> None:
         assert (line["detail"]["called"], line["detail"]["rank"]) == ("busy", 1)
         unknown = {**body, "version": after["version"], "contact_id": "nobody"}
         assert (await client.post(f"/api/v1/incidents/{incident['id']}/calls", json=unknown)).status_code == 404
+
+
+async def test_who_may_open_a_door_is_told_by_role_and_area_to_who_audits(house: WebHouse) -> None:
+    at = "/api/v1/accounts/door-school"
+    await house.store.run(_put_doors)
+    async with house.client("auditor") as client:
+        found = (await client.get(f"{at}/openers")).json()["items"]
+        assert [(one["user_id"], one["roles"], [area["code"] for area in one["areas"]]) for one in found] == [
+            ("chief", ["supervisor"], [CITY]),
+            ("li", ["operator"], [NORTH]),
+            ("wang", ["operator"], [NORTH]),
+        ]
+        south = (await client.get("/api/v1/accounts/door-bank/openers")).json()["items"]
+        assert [one["user_id"] for one in south] == ["chief", "south"]
+        none = await client.get(f"{AT}/openers")
+        assert (none.status_code, none.json()["detail"]) == (409, "This device is no door intercom and opens no door.")
+        assert (await client.get("/api/v1/accounts/nope/openers")).status_code == 404
+        table = (await client.get(f"{at}/openers.csv", params={"lang": "zh-CN"})).content.decode("utf-8-sig")
+        assert table.splitlines()[:2] == ["姓名,登录名,角色,辖区代码,辖区", f"Chief,chief,supervisor,{CITY},河湾市"]
+    async with house.client("admin") as client:
+        user = (await client.get("/api/v1/users/wang")).json()
+        assert (
+            await client.patch("/api/v1/users/wang", json={"version": user["version"], "disabled": True})
+        ).is_success
+        assert [one["user_id"] for one in (await client.get(f"{at}/openers")).json()["items"]] == ["chief", "li"]
+    for other in ("li", "chief", "installer"):
+        async with house.client(other) as client:
+            assert (await client.get(f"{at}/openers")).json()["rule"] == "no_permission"
+            assert (await client.get(f"{at}/openers.csv")).status_code == 403
+    kept = await house.store.read(lambda tx: tx.audit.find(codes=None, action="account.exported", limit=10))
+    done = [(one.actor_id, one.subject_id, json.loads(one.detail)) for one in kept if one.outcome == "done"]
+    assert done == [("auditor", "door-school", {"kind": "opener", "rows": 3})]
+
+
+def _put_doors(tx: Any) -> None:
+    for door, panel in (("door-school", PANEL), ("door-bank", BANK_PANEL)):
+        known = tx.devices.load([panel])[panel]
+        tx.devices.add(replace(known, id=door, kind="intercom", protocol="sip", account=door, name=door, faults=()))

@@ -81,7 +81,7 @@ class ContactsRead(AccountFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountsExported(Fact):
-    """Somebody took accounts or contacts out of the house as a file."""
+    """Somebody took accounts, what they hold, or who may open a door (`opener`) out of the house as a file."""
 
     ACTION: ClassVar[str] = "account.exported"
     SUBJECT: ClassVar[str] = "account"

@@ -30,6 +30,7 @@ from tocsin.domain import (
     device_profiles,
     device_settings,
     devices,
+    door_openers,
     fields,
     guarding,
     imaging,
@@ -99,6 +100,7 @@ def make_app(services: Services, settings: WebSettings) -> FastAPI:
     services.words = services.words.merged(
         fields.WORDS,
         accounts.WORDS,
+        door_openers.WORDS,
         import_accounts.WORDS,
         import_plan.WORDS,
         import_undo.WORDS,

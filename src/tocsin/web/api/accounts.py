@@ -14,6 +14,7 @@ from tocsin.domain.access import Actor, Permission
 from tocsin.domain.account_desk import HISTORY_MOST, HistoryLine
 from tocsin.domain.account_service import AccountService
 from tocsin.domain.accounts import MAX_CONTACTS, MAX_PLAN_BYTES
+from tocsin.domain.door_openers import READERS, DoorOpeners
 from tocsin.domain.fields import refuse
 from tocsin.web.api.imports import TABLE_FILE, Form, table_file
 from tocsin.web.api.objects_registry import Zone
@@ -29,6 +30,7 @@ Contacts = Annotated[Actor, allowed(Permission.MANAGE_CONTACTS)]
 Noter = Annotated[Actor, allowed(Permission.NOTE_ACCOUNT)]
 Operator = Annotated[Actor, allowed(Permission.HANDLE_INCIDENT)]
 Exporter = Annotated[Actor, allowed(Permission.MANAGE_CONTACTS, Permission.MANAGE_REGISTRY)]
+Auditing = Annotated[Actor, allowed(*READERS)]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2027-06-30"])]
 Share = Annotated[float, Field(ge=0, le=1, description="share of the picture's side, from its upper left corner")]
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
@@ -161,6 +163,25 @@ class AccountIn(In):
     access: Annotated[str, Field(max_length=4000)] = ""
 
 
+class AreaOut(Out):
+    """A node of the tree."""
+
+    id: str
+    code: str
+    name: str
+    name_en: str
+
+
+class OpenerOut(Out):
+    """A user who may open a door: the roles that allow it, and the areas of the user that the door lies in."""
+
+    user_id: str
+    username: str
+    name: str
+    roles: list[str]
+    areas: list[AreaOut]
+
+
 class OpenIn(In):
     """The incident the contacts are read for, if there is one."""
 
@@ -251,6 +272,36 @@ async def export_accounts(
     if house.account_files is None:
         raise TocsinError(ErrorCode.NOT_FOUND, "accounts are not served here")
     return table_file(await house.account_files.export(kind, language, actor=actor), form, f"tocsin-{kind}s")
+
+
+@router.get("/{device_id}/openers", response_model=Page[OpenerOut])
+async def list_openers(device_id: str, house: House, actor: Auditing) -> Response:
+    """List who may open the door of an intercom now, and why: by which role, in which area; nobody is entered here.
+
+    Opening asks besides for a call one has in hand, and a reason. Errors: not_found, conflict when it has no door.
+    """
+    found = await DoorOpeners(house.store).read(device_id, actor=actor)
+    return listed([one.form() for one in found], None)
+
+
+@router.get("/{device_id}/openers.{form}", response_class=Response, responses=TABLE_FILE)
+async def export_openers(device_id: str, form: Form, house: House, actor: Auditing, language: Language) -> Response:
+    """Return the same as a file; it leaves a record. Errors: not_found, conflict when it has no door."""
+    is_chinese = language.startswith("zh")
+    head = (
+        ("姓名", "登录名", "角色", "辖区代码", "辖区") if is_chinese else ("name", "username", "role", "code", "area")
+    )
+    rows = [
+        (
+            one.name,
+            one.username,
+            ";".join(one.roles),
+            ";".join(area.code for area in one.areas),
+            ";".join(area.name if is_chinese else area.name_en or area.name for area in one.areas),
+        )
+        for one in await DoorOpeners(house.store).export(device_id, actor=actor)
+    ]
+    return table_file([head, *rows], form, "tocsin-openers")
 
 
 @router.get("/{device_id}", response_model=AccountOut)
