@@ -1,4 +1,4 @@
-"""SIPp as an independent door intercom: it registers, rings, is answered, opened by INFO and hung up."""
+"""SIPp as an independent door intercom: it registers, rings with PRACK, is answered, opened by INFO and hung up."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.test_sipp import finish, start_sipp
 from tests.support.clocks import FixedClock
+from tests.support.gb28181 import eventually
 from tests.support.house import PEOPLE
 from tests.support.intercoms import door_house
 from tocsin.storage import schema
@@ -27,6 +28,7 @@ async def test_sipp_as_an_intercom_from_its_registration_to_our_bye(tmp_path: Pa
         await house.enter(door_code="#", door_method="info_relay")
         process = await start_sipp("intercom.xml", tmp_path, "-t", "u1", f"127.0.0.1:{house.sip.port}")
         call = await house.until("ringing")
+        await eventually(lambda: house.sip.health().counts["PRACK"] >= 1, 10)  # it insists on 100rel
         await house.service.answer(call.id, actor=PEOPLE.li)
         async with asyncio.timeout(5):
             await house.calls._live[call.id].served.confirmed()

@@ -44,6 +44,8 @@ _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _PRETTY: Final = {
     "call-id": "Call-ID",
     "cseq": "CSeq",
+    "rseq": "RSeq",
+    "rack": "RAck",
     "www-authenticate": "WWW-Authenticate",
     "x-gb-ver": "X-GB-ver",
 }
