@@ -264,6 +264,19 @@ async def test_a_carriers_outage_is_one_event_with_its_list_though_it_is_a_small
     assert await small_house.store.read(lambda tx: tx.supervision.open_outages()) == []
 
 
+async def test_what_somebody_entered_is_named_before_the_county_that_explains_nearly_as_much(
+    small_house: House,
+) -> None:
+    fed = [
+        (await small_house.panel(f"F{n}", poll_interval_s=60.0, feeder="东台区")).id for n in range(30)
+    ]  # six of them have a battery
+    silent_by_chance = await _panels(small_house, 2)
+    await _hear_all(small_house, [*fed, *silent_by_chance], 20)
+    await _hear_all(small_house, fed[24:], 150)
+    (told,) = [one.events[0] for one in small_house.intake.signals if one.events[0].code == "comms.group_failed"]
+    assert "Power district 东台区: 24 of 30" in told.label_en
+
+
 async def test_a_device_that_comes_back_while_its_outage_is_written_is_on_the_list_as_back(small_house: House) -> None:
     panels = await _panels(small_house, 25)
     await _hear_all(small_house, panels, 20)
@@ -371,3 +384,18 @@ async def test_intercoms_are_late_by_how_often_they_are_asked(small_house: House
     assert intake.codes == ["comms.path_failed"]  # three times 300 s and 10 s, whatever it is elsewhere
     await small_house.pass_time(15)
     assert intake.codes == ["comms.path_failed", "comms.group_failed"]
+
+
+async def test_an_intercom_that_is_only_silent_is_asked_again_after_our_restart(small_house: House) -> None:
+    door = (await small_house.panel("door", kind="intercom", protocol="sip")).id
+    now, reports = small_house.clock.now(), small_house.reports
+
+    async def bound() -> list[str]:
+        await reports.flush()
+        return await small_house.store.read(lambda tx: [one.device_id for one in tx.intercoms.bindings(now)])
+
+    reports.registered(door, now, 3_600, "127.0.0.1:5062", "udp", "", "")
+    reports.unregistered(door, now, "register.keepalive_lost", is_bound=True)
+    assert await bound() == [door]
+    reports.unregistered(door, now, "register.removed")
+    assert await bound() == []

@@ -66,7 +66,7 @@ class Reports:
     ) -> None:
         self.registrations.append((device_id, expires_s, peer, transport))
 
-    def unregistered(self, device_id: str, at: datetime, reason: str) -> None:
+    def unregistered(self, device_id: str, at: datetime, reason: str, *, is_bound: bool = False) -> None:
         self.departures.append((device_id, reason))
 
     def pending(self, gb_id: str, at: datetime, peer: str, user_agent: str) -> None:

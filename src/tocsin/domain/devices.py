@@ -632,8 +632,8 @@ class DeviceReports(Protocol):
     ) -> None:
         """Note a granted registration."""
 
-    def unregistered(self, device_id: str, at: datetime, reason: str) -> None:
-        """Note that the device signed off or was dropped."""
+    def unregistered(self, device_id: str, at: datetime, reason: str, *, is_bound: bool = False) -> None:
+        """Note that the device signed off or was dropped; one that is still bound is only silent, and asked on."""
 
     def pending(self, gb_id: str, at: datetime, peer: str, user_agent: str) -> None:
         """Note that an unknown device knocks."""

@@ -80,10 +80,11 @@ class StoredReports:
         self._batch.registered_us[device_id] = to_us(at + timedelta(seconds=expires_s))
         self.learned(device_id, user_agent=user_agent, version=version)
 
-    def unregistered(self, device_id: str, at: datetime, reason: str) -> None:
-        """Note that the device signed off or was dropped."""
+    def unregistered(self, device_id: str, at: datetime, reason: str, *, is_bound: bool = False) -> None:
+        """Note that the device signed off or was dropped; one that is still bound is only silent, and asked on."""
         self._supervision.lost(device_id, at, reason)
-        self._batch.registered_us[device_id] = None
+        if not is_bound:
+            self._batch.registered_us[device_id] = None
 
     def pending(self, gb_id: str, at: datetime, peer: str, user_agent: str) -> None:
         """Note that an unknown device knocks."""

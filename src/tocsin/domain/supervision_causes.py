@@ -6,7 +6,7 @@ flood mode.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +37,8 @@ class CauseKind(StrEnum):
 
 
 _ORDER: Final = list(CauseKind)
+GUESSED: Final = frozenset({CauseKind.TOWN, CauseKind.COUNTY})
+AS_MUCH: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,20 @@ def causes_of(device: DirectoryDevice, interval_s: float) -> tuple[Cause, ...]:
     return tuple(Cause(kind, value, protocol, is_slow) for kind, value, protocol in found if value)
 
 
+def _to_blame(ranks: Mapping[Cause, tuple[float, int, int]]) -> Cause:
+    """Return the cause that explains most; what somebody entered goes before a part of the town that explains as much.
+
+    Ranks hold the part of a cause's devices that is late, how many those are, and the order of its kind.
+    """
+    most_share, most_late, _ = max(ranks.values())
+    entered = [
+        cause
+        for cause, (share, late, _) in ranks.items()
+        if cause.kind not in GUESSED and share >= AS_MUCH * most_share and late >= AS_MUCH * most_late
+    ]
+    return max(entered or ranks, key=lambda cause: ranks[cause])
+
+
 class Causes:
     """Which devices share what, and the outages that last."""
 
@@ -162,19 +178,16 @@ class Causes:
         left = [watch for watch in suspects if self.covering(watch) is None]
         judged: dict[Cause, tuple[list[Watch], int]] = {}
         while left:
-            best: tuple[float, int, int] | None = None
-            chosen: Cause | None = None
+            ranks: dict[Cause, tuple[float, int, int]] = {}
             for cause in {cause for watch in left for cause in watch.causes}:
                 if cause not in judged:
                     judged[cause] = self._late(cause, now)
                 late, size = judged[cause]
-                if len(late) < max(self.rules.least, self.rules.share * size):
-                    continue
-                rank = (len(late) / size, len(late), -_ORDER.index(cause.kind))
-                if best is None or rank > best:
-                    best, chosen = rank, cause
-            if chosen is None:
+                if len(late) >= max(self.rules.least, self.rules.share * size):
+                    ranks[cause] = (len(late) / size, len(late), -_ORDER.index(cause.kind))
+            if not ranks:
                 break
+            chosen = _to_blame(ranks)
             late, size = judged.pop(chosen)
             outage = self._begin(chosen, late, size, now)
             begun.append(outage)

@@ -383,7 +383,7 @@ class IntercomGateway:
         if bound.asked >= self._config.misses and not bound.is_lost:
             bound.is_lost = True
             self.counters["lost"] += 1
-            self._reports.unregistered(bound.device_id, self._clock.now(), "register.keepalive_lost")
+            self._reports.unregistered(bound.device_id, self._clock.now(), "register.keepalive_lost", is_bound=True)
         if now - bound.last_seen >= self._config.ping_s * 0.9:
             bound.asked += 1
             bound.cseq += 1
