@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import platform
+import random
 import shutil
 import signal
 import socket
@@ -24,11 +25,21 @@ READY_TIMEOUT_S = 120.0
 PASSWORD = "bench-Hewan-2611"  # noqa: S105  of a throw-away server on loopback
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port that nobody holds just now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """Return a port that nobody holds just now, below those the system gives to who connects.
+
+    So none of many that try again takes it while the server is down.
+    """
+    while True:
+        port = random.randrange(10_000, 25_000)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def machine() -> str:

@@ -137,7 +137,7 @@ def _port_pairs(count: int) -> list[int]:
     found: list[int] = []
     with contextlib.ExitStack() as held:
         while len(found) < count:
-            port = free_port(socket.SOCK_DGRAM) & ~1
+            port = free_port() & ~1
             with contextlib.suppress(OSError):
                 for number in (port, port + 1):
                     made = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

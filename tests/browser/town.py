@@ -183,7 +183,7 @@ def running_town(data: Path, **settings: str) -> Iterator[Town]:
     environment.update(
         TOCSIN_DC09__PORT=str(free_port()),
         TOCSIN_JT808__PORT=str(free_port()),
-        TOCSIN_SIP__PORT=str(free_port(socket.SOCK_DGRAM)),
+        TOCSIN_SIP__PORT=str(free_port()),
         TOCSIN_MEDIA__PORT=str(free_port()),
         TOCSIN_TIERS__COLD=str(data.parent / "far"),
     )
