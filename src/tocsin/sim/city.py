@@ -31,6 +31,7 @@ LOOK_S: Final = 0.05
 LAST_SHOWN_S: Final = 5.0
 CONNECT_WITHIN_S: Final = 120.0
 PAGE: Final = 500
+DOORS: Final = {"panels": "dc09", "terminals": "jt808", "intercoms": "sip"}
 
 Told = Callable[[str, int, int], None]
 Due = TypeVar("Due", Happening, Press)
@@ -64,6 +65,7 @@ class CityReport:
     imports: list[str]
     connect_s: float
     seconds: float
+    ended_early: bool
     retried: int
     reconnects: int
     polls: int
@@ -74,9 +76,19 @@ class CityReport:
     reckoning: Reckoning
 
     @property
+    def away(self) -> int:
+        """How many devices are not connected at the end."""
+        return sum(self.devices.values()) - sum(self.connected_at_end.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every device was connected, and is at the end."""
+        return self.connected == self.connected_at_end == self.devices
+
+    @property
     def holds(self) -> bool:
-        """Whether every device was connected, and is at the end, and everything adds up."""
-        return self.connected == self.connected_at_end == self.devices and self.reckoning.holds
+        """Whether the city is whole and everything adds up."""
+        return self.is_whole and self.reckoning.holds
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able values."""
@@ -101,6 +113,8 @@ class City:
         )
         self.doors = city_plan.city_intercoms(plan)
         self.intercoms = CityIntercoms(self.doors, city_plan.password_of_city(), server.sip, self.ledger, clock)
+        self._doors = (server.dc09, server.jt808, server.sip)
+        self.ended = asyncio.Event()
         self.screen = CityScreen(server.url, server.token, clock)
         self._radio = Radio(server.url, server.token, API_TIMEOUT_S)
         self._clock = clock
@@ -138,15 +152,22 @@ class City:
         self._imports = await city_registry.enter(self._radio, self.homes, self.crews, self.doors, told)
 
     async def connect(self, told: Told = _nothing, within_s: float = CONNECT_WITHIN_S) -> None:
-        """Open the screen and all lines. Errors: UNAVAILABLE when the feed is refused."""
+        """Open the screen and all lines. Errors: UNAVAILABLE when the feed is refused, or all of one kind."""
         began_s = self._clock.monotonic()
         await self.screen.start()
-        for name, part in self._parts:
-            self._connected[name] = await part.connect(within_s, _telling(told, f"connecting {name}"))
+        for (name, part), (host, port) in zip(self._parts, self._doors, strict=True):
+            connected = await part.connect(within_s, _telling(told, f"connecting {name}"))
+            if not connected:
+                raise TocsinError(
+                    ErrorCode.UNAVAILABLE,
+                    f"none of {self.devices[name]:,} {name} was answered at {host}:{port}: "
+                    f"--{DOORS[name]} says where the server receives them",
+                )
+            self._connected[name] = connected
         self._connect_s = round(self._clock.monotonic() - began_s, 2)
 
     async def live(self, told: Told = _nothing) -> None:
-        """Let the schedule happen, with its outage, and return when it is over."""
+        """Let the schedule happen, with its outages, and return when it is over, or `ended` is set."""
         plan, began_s = self.plan, self._clock.monotonic()
         work = [
             asyncio.create_task(self._play(began_s, self.schedule, self.panels.happen)),
@@ -158,7 +179,9 @@ class City:
         work += [asyncio.create_task(self._cut_off(began_s, cut)) for cut in city_plan.cuts(plan)]
         ends_s = max([plan.seconds, *(one.at_s for one in self.schedule)])
         try:
-            while any(not task.done() for task in work) or self._clock.monotonic() - began_s < ends_s:
+            while not self.ended.is_set() and (
+                any(not task.done() for task in work) or self._clock.monotonic() - began_s < ends_s
+            ):
                 for task in work:
                     if task.done():
                         task.result()
@@ -201,6 +224,7 @@ class City:
             self._imports,
             self._connect_s,
             self._lived_s,
+            self.ended.is_set(),
             self.panels.retried + self.terminals.retried,
             self.panels.reconnects + self.terminals.reconnects,
             self.panels.polls,
@@ -228,9 +252,11 @@ class City:
         """Let something fail for its time, and all that hang on it come back."""
         await self._clock.sleep(max(0.0, began_s + cut.at_s - self._clock.monotonic()))
         self._cut += sum(part.cut(cut.kind) for _, part in self._parts)
-        await self._clock.sleep(cut.until_s - cut.at_s)
-        for _, part in self._parts:
-            part.restore(cut.kind)
+        try:
+            await self._clock.sleep(cut.until_s - cut.at_s)
+        finally:
+            for _, part in self._parts:
+                part.restore(cut.kind)
 
     def _is_ours(self, signal: Any) -> bool:
         return bool(signal["account"]) and (

@@ -36,6 +36,12 @@ ROW: Final = 62
 STEP_DEG: Final = 0.0012
 CORNER: Final = (118.15, 30.90)
 
+_CURES: Final = {
+    0: "; is the server running there? --url says where, --data which demo",
+    401: "; the token does not count there: --token, or --data of the demo that runs",
+    403: "; the token must be of somebody who may change the registry",
+}
+
 Told = Callable[[str, int, int], None]
 Row = Sequence[object]
 
@@ -64,8 +70,9 @@ async def enter(
         )
         return [entered for what, raw in files if (entered := await _import(radio, what, raw, told))]
     except RadioError as error:
-        may = "; the token must be of somebody who may change the registry" if error.status == 403 else ""
-        raise TocsinError(ErrorCode.UNAVAILABLE, f"the city cannot be entered: {error}{may}") from error
+        raise TocsinError(
+            ErrorCode.UNAVAILABLE, f"the city cannot be entered: {error}{_CURES.get(error.status, '')}"
+        ) from error
 
 
 def code_of(number: int, count: int, codes: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from tocsin.sim.city_plan import INFRARED_ZONES, INTERCOMS, PANELS, TERMINALS, C
 from tocsin.sim.open_files import make_room
 
 BAR_CELLS: Final = 30
+MORE_THAN_0: Final = ("pace", "outage_seconds", "retry")
+NOT_BELOW_0: Final = ("seconds", "storm_at", "rate", "sos", "sos_calls", "outage_at", "poll", "patience")
 
 
 def add_arguments(parser: argparse.ArgumentParser, address: Callable[[str], tuple[str, int]]) -> None:
@@ -75,10 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return 0 only when everything adds up."""
     if not 0 < arguments.share <= 1:
         raise TocsinError(ErrorCode.INVALID, "--share is more than 0 and at most 1")
-    if arguments.pace <= 0:
-        raise TocsinError(ErrorCode.INVALID, "--pace is more than 0")
-    if arguments.poll < 0:
-        raise TocsinError(ErrorCode.INVALID, "--poll is 0 (as the make does) or more")
+    for name in MORE_THAN_0:
+        if getattr(arguments, name) <= 0:
+            raise TocsinError(ErrorCode.INVALID, f"--{name.replace('_', '-')} is more than 0")
+    for name in NOT_BELOW_0:
+        if (getattr(arguments, name) or 0) < 0:
+            raise TocsinError(ErrorCode.INVALID, f"--{name.replace('_', '-')} is not less than 0")
     plan = CityPlan(
         share=arguments.share,
         seed=arguments.seed,
@@ -103,20 +108,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(plan: CityPlan, server: CityServer, told: Progress) -> CityReport:
-    async with open_city(plan, server, SystemClock()) as city:
-        make_room(city.sockets)
-        return await whole_run(city, told)
+    try:
+        async with open_city(plan, server, SystemClock()) as city:
+            make_room(city.sockets)
+            return await whole_run(city, told)
+    finally:
+        told.end()
 
 
 async def whole_run(city: City, told: Progress) -> CityReport:
-    """Take every step of a run."""
+    """Take every step of a run. Ctrl-C ends what happens, and what was sent so far is reckoned; a second one, all."""
     await city.enter(told)
     await city.connect(told)
-    await city.live(told)
-    await city.settle(told)
-    report = await city.reckon(told)
-    told.end()
-    return report
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if city.ended.is_set() and task is not None:
+            task.cancel()
+        city.ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        await city.live(told)
+        await city.settle(told)
+        return await city.reckon(told)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
 def _server(arguments: argparse.Namespace) -> CityServer:
@@ -172,9 +193,12 @@ def table(report: CityReport) -> str:
     """Return the report as people read it."""
     found = report.reckoning
     lines = [
-        f"city: share {report.share:g}, seed {report.seed}, schedule {report.schedule}, {report.seconds:g} s",
+        f"city: share {report.share:g}, seed {report.seed}, schedule {report.schedule}, {report.seconds:g} s"
+        f"{', ended early' if report.ended_early else ''}",
         *(f"  {name:<22}{report.connected.get(name, 0):>10,} of {count:,}" for name, count in report.devices.items()),
         f"  {'connected within':<22}{report.connect_s:>10.1f} s",
+        *([f"  {'cut off, and back':<22}{report.cut:>10,}"] if report.cut and report.is_whole else []),
+        *([] if report.is_whole else [f"  {'NOT CONNECTED NOW':<22}{report.away:>10,}"]),
         "",
         *(
             f"  {name:<22}{value:>10,}"

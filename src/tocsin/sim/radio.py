@@ -59,6 +59,17 @@ class Radio:
                     raise RadioError(0, f"no answer: {error}") from error
                 continue  # a connection that was closed while idle
             if reply.status >= 300:
-                raise RadioError(reply.status, content[:500].decode(errors="replace"))
+                raise RadioError(reply.status, _reason(content))
             return json.loads(content) if content else None
         raise RadioError(0, "no answer")
+
+
+def _reason(content: bytes) -> str:
+    """Return why the server refused: the sentence of its problem, or what it sent."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("detail") or found.get("title"), str):
+        return str(found.get("detail") or found["title"])
+    return content[:500].decode(errors="replace")
