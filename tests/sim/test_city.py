@@ -14,6 +14,7 @@ import pytest
 
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
+from tocsin.cli import main
 from tocsin.sim import city_plan
 from tocsin.sim.city_ledger import Entry, Ledger, reckon
 from tocsin.sim.city_part import CityPart
@@ -241,3 +242,23 @@ def test_too_few_open_files_are_said_with_the_way_out():
     assert "ulimit -n 1000000064" in caught.value.detail
     assert "--share" in caught.value.detail
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[0], resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ([], 2, "--url and --token"),
+        (["--url", "https://city.example", "--token", "t"], 2, "--url is http://HOST:PORT"),
+        (["--url", "http://127.0.0.1:9", "--token", "t"], 1, "is the server running there?"),
+        (["--pace", "0"], 2, "--pace is more than 0"),
+        (["--outage-at", "-1"], 2, "--outage-at is not less than 0"),
+        (["--share", "2"], 2, "--share is more than 0 and at most 1"),
+    ],
+)
+def test_the_command_says_what_is_missing_and_what_to_do(words, status, said, tmp_path, capsys):
+    given = ["simulate", "town", "--city", "--data", str(tmp_path), "--share", "0.01", *words]
+    assert main(given) == status
+    assert said in capsys.readouterr().err

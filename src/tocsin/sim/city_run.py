@@ -150,6 +150,8 @@ def _server(arguments: argparse.Namespace) -> CityServer:
             f"there is no demo.json in {arguments.data}: say where the server is with --url and --token "
             "(`tocsin user token NAME` makes one), or name the folder of a running demo with --data",
         )
+    if not str(url).startswith("http://"):
+        raise TocsinError(ErrorCode.INVALID, f"--url is http://HOST:PORT of the server itself, not {url}")
     doors = {name: town.get(name, {}) for name in ("dc09", "jt808", "sip")}
     return CityServer(
         str(url),
