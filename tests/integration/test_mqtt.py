@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import socket
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from sqlalchemy import insert, update
 
+from tests.support.brokers import Broker, Panel, free_port
+from tests.support.certificates import Authority
 from tests.support.clocks import FixedClock
 from tests.support.gb28181 import eventually
 from tests.support.house import build_town
@@ -37,52 +35,6 @@ SETTINGS = {
     "status_topic": "site7/panel/status",
     "message": {"kind": "events", "paths": {"zone": "topic.1"}, "codes": {}},
 }
-
-
-class Broker:
-    """A Mosquitto on a port of its own; its log is what it saw."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.lines: list[str] = []
-        self._heard = asyncio.Condition()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
-
-    async def start(self, folder: Path) -> None:
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        assert Path(program).exists(), "mosquitto is missing: install the Debian package mosquitto"
-        settings = folder / "mosquitto.conf"
-        settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type all\nlog_dest stderr\n")
-        self._process = await asyncio.create_subprocess_exec(
-            program, "-c", str(settings), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-        )
-        self._reading = asyncio.create_task(self._read())
-        await self.says("mosquitto version", "running")
-
-    async def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and self._reading is not None:
-            process.terminate()
-            await process.wait()
-            await self._reading
-
-    async def _read(self) -> None:
-        assert self._process is not None
-        lines = self._process.stderr
-        assert lines is not None
-        async for line in lines:
-            async with self._heard:
-                self.lines.append(line.decode("utf-8", "replace").strip())
-                self._heard.notify_all()
-
-    async def says(self, *words: str, times: int = 1) -> None:
-        """Wait until so many lines hold all the words."""
-        async with self._heard, asyncio.timeout(20):
-            await self._heard.wait_for(lambda: self.count(*words) >= times)
-
-    def count(self, *words: str) -> int:
-        return sum(all(word in line for word in words) for line in self.lines)
 
 
 class Gate:
@@ -136,7 +88,9 @@ class House:
         self._directory = directory
 
     def gateway(self, version: str = "5") -> MqttGateway:
-        config = MqttConfig(f"mqtt://127.0.0.1:{self.broker.port}", version=version)
+        return self.gateway_of(MqttConfig(f"mqtt://127.0.0.1:{self.broker.port}", version=version))
+
+    def gateway_of(self, config: MqttConfig) -> MqttGateway:
         return MqttGateway(config, self._directory, self.gate, self.watch, self.clock)  # type: ignore[arg-type]
 
     async def signals(self) -> list[str]:
@@ -149,12 +103,6 @@ def add_panel(tx: Any) -> None:
     values = {"kind": "platform", "protocol": "mqtt", "jurisdiction_id": "j-north", "jurisdiction_code": "330110"}
     tx.connection.execute(insert(devices).values(id="mqtt-1", name="平台", account="site7", version=1, **values))
     tx.connection.execute(update(devices).where(devices.c.id == "mqtt-1").values(settings=json.dumps(SETTINGS)))
-
-
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
 
 
 @pytest.fixture
@@ -173,33 +121,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     yield House(broker, store, directory, clock)
     await broker.stop()
     await store.stop()
-
-
-class Panel:
-    """A device of somebody else's making."""
-
-    def __init__(self, port: int, name: str, *, will: bool = False) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv311)
-        if will:
-            self._client.will_set("site7/panel/status", "offline", qos=1, retain=True)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    async def send(self, topic: str, body: Any, *, qos: int = 1, retain: bool = False) -> None:
-        payload = body if isinstance(body, str) else json.dumps(body)
-        told = self._client.publish(topic, payload, qos=qos, retain=retain)
-        await asyncio.get_running_loop().run_in_executor(None, told.wait_for_publish, 10)
-
-    def break_off(self) -> None:
-        """Be gone without a word, so that the broker sends the will."""
-        sock = self._client.socket()
-        self._client.reconnect_delay_set(100, 100)
-        assert sock is not None
-        sock.shutdown(socket.SHUT_RDWR)
-
-    async def stop(self) -> None:
-        self._client.disconnect()
-        await asyncio.get_running_loop().run_in_executor(None, self._client.loop_stop)
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -275,3 +196,58 @@ async def test_a_retained_alarm_raises_nothing_and_a_last_will_is_the_end_of_a_d
     with pytest.raises(TocsinError, match="not reached"):
         gateway.check()
     await gateway.stop()
+
+
+async def test_a_broker_is_reached_over_tls_with_certificates_of_ones_own_and_a_wrong_one_is_named(
+    house: House, tmp_path: Path
+) -> None:
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    serves, elsewhere, we = ours.issue("broker"), ours.issue("elsewhere", "192.0.2.1"), ours.issue("tocsin")
+
+    def settings(pair: Any) -> str:
+        files = f"cafile {ours.file}\ncertfile {pair.certificate}\nkeyfile {pair.key}\n"
+        return f"user root\n{files}require_certificate true\n"  # else it may not read its key where root started it
+
+    async def why(broker: Broker, ca_file: str) -> str:
+        """Return what is said of a broker that is not taken."""
+        gateway = house.gateway_of(config(broker, ca_file))
+        await gateway.start()
+        await eventually(lambda: gateway.counters["failed"] >= 1)
+        assert not gateway.is_connected
+        house.clock.advance(60)
+        with pytest.raises(TocsinError, match="not reached") as refused:
+            gateway.check()
+        await gateway.stop()
+        return refused.value.detail
+
+    def config(broker: Broker, ca_file: str) -> MqttConfig:
+        return MqttConfig(
+            f"mqtts://127.0.0.1:{broker.port}",
+            ca_file=ca_file,
+            certificate_file=str(we.certificate),
+            key_file=str(we.key),
+        )
+
+    secure, stranger = Broker(free_port(), settings(serves)), Broker(free_port(), settings(elsewhere))
+    await secure.start(tmp_path)
+    await stranger.start(tmp_path)
+    gateway = house.gateway_of(config(secure, str(ours.file)))
+    await gateway.start()
+    await secure.says("Received SUBSCRIBE from tocsin")
+    panel = Panel(secure.port, "panel", authority=str(ours.file), pair=ours.issue("panel"))
+    await panel.send("site7/hall/event", {"code": "burglary"})
+    await secure.says("Received PUBACK from tocsin")
+    assert await house.signals() == ['{"code": "burglary"}']
+    await gateway.stop()
+    await panel.stop()
+
+    of_another = await why(secure, str(other.file))
+    assert "the certificate of the broker is not accepted" in of_another
+    assert "mqtt.ca_file" in of_another
+    of_elsewhere = await why(stranger, str(ours.file))
+    assert "the certificate of the broker is not accepted" in of_elsewhere
+    assert "IP address mismatch" in of_elsewhere
+    with pytest.raises(TocsinError, match="a file of TLS cannot be used"):
+        await house.gateway_of(config(secure, str(tmp_path / "none.pem"))).start()
+    await secure.stop()
+    await stranger.stop()

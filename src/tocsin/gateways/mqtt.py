@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 DEAF_AFTER_S: Final = 20.0
 CONNECT_WITHIN_S: Final = 10.0
+REASON_CHARS: Final = 240
 LAST_WILL: Final = "message.last_will"
 _ONLINE: Final = frozenset({"online", "true", "1", "on", "connected", "available"})
 _OFFLINE: Final = frozenset({"offline", "false", "0", "off", "disconnected", "unavailable", "lost"})
@@ -195,7 +197,7 @@ class MqttGateway:
         client.on_connect = lambda _c, _u, flags, reason, _p: self._tell(
             self._on_connect, not reason.is_failure, str(reason), bool(flags.session_present)
         )
-        client.on_connect_fail = lambda _c, _u: self._tell(self._on_lost, "no connection")
+        client.on_connect_fail = lambda _c, _u: self._tell(self._on_failed, _why_failed(sys.exception()))
         client.on_disconnect = lambda _c, _u, _f, reason, _p: self._tell(self._on_lost, str(reason))
         client.on_message = self._on_message
         return client
@@ -226,13 +228,19 @@ class MqttGateway:
         log.info("mqtt connected", broker=_shown(self._config.url), session_kept=has_session)
         self._subscribe()
 
+    def _on_failed(self, reason: str) -> None:
+        self.counters["failed"] += 1
+        if reason[:REASON_CHARS] != self._why:  # once for each reason: it is tried for ever
+            log.warning("mqtt broker not reached", broker=_shown(self._config.url), reason=reason)
+        self._on_lost(reason)
+
     def _on_lost(self, reason: str) -> None:
         if self._connected.is_set() or self._deaf_since_s is None:
             log.warning("mqtt connection lost", broker=_shown(self._config.url), reason=reason)
             self._deaf_since_s = self._clock.monotonic()
         self._connected.clear()
         self._connection += 1
-        self._why = reason[:120]
+        self._why = reason[:REASON_CHARS]
 
     def _subscribe(self, *, only_changes: bool = False) -> None:
         client = self._client
@@ -385,6 +393,16 @@ def _tls(config: MqttConfig) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise TocsinError(ErrorCode.INVALID, f"mqtt: a file of TLS cannot be used: {error}") from error
     return context
+
+
+def _why_failed(error: BaseException | None) -> str:
+    """Say why a connection did not come about, for somebody who is to mend it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = error.verify_message or str(error)
+        return f"the certificate of the broker is not accepted: {said} (mqtt.ca_file names who signs it)"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS with the broker: {error.reason or error}"
+    return str(error) if error is not None else "no connection"
 
 
 def _end(client: Client) -> None:
