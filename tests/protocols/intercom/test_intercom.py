@@ -188,8 +188,9 @@ def test_an_info_that_carries_no_digit_says_none() -> None:
     assert not is_code("")
 
 
-def test_an_answer_to_our_question_is_known_by_its_branch() -> None:
-    pinger = Pinger("abcd1234", "3402", "d")
+@pytest.mark.parametrize("word", ["abcd1234", "-_Ab-12_"])  # as words of a URL are
+def test_an_answer_to_our_question_is_known_by_its_branch(word: str) -> None:
+    pinger = Pinger(word, "3402", "d")
     asked = parse_datagram(pinger.question(77, "door1", ("10.1.2.3", 5060), ("192.0.2.1", 5060), 3))
     assert isinstance(asked, Request)
     for status in (200, 404, 486):

@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_BRANCH: Final = re.compile(rb"z9hG4bKtp([0-9A-Za-z]{8})\.(\d{1,9})\.")
+_BRANCH: Final = re.compile(rb"z9hG4bKtp([0-9A-Za-z_-]{8})\.(\d{1,9})\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Pinger:
-    """Who asks: `word` is eight letters or digits of this run's randomness."""
+    """Who asks: `word` is eight letters, digits, - or _ of this run's randomness."""
 
     word: str
     own_id: str
