@@ -21,6 +21,7 @@ WORDS = {
         "duress": "Said under threat: it raises", "plan": "Add a floor plan", "file": "Picture", "put": "Add",
         "plan_name": "Name", "note": "Write a note", "text": "Note", "called": "No answer", "claim": "Claim",
         "premises": "Premises", "check": "Password said on the telephone", "threat": "Said under threat.",
+        "numbers": "Show the numbers",
     },
     "zh-CN": {
         "add": "新增联系人", "name": "姓名", "phone": "电话", "save": "保存", "plans": "防区与平面图",
@@ -28,6 +29,7 @@ WORDS = {
         "duress": "胁迫口令：说出", "plan": "新增平面图", "file": "图片文件", "put": "添加",
         "plan_name": "名称", "note": "新增提示", "text": "提示内容", "called": "无人接听", "claim": "接警",
         "premises": "场所与提示", "check": "电话中说出的口令", "threat": "对方说出的是胁迫口令。",
+        "numbers": "显示号码",
     },
 }  # fmt: skip
 
@@ -113,6 +115,10 @@ def test_an_account_is_filled_in_and_serves_its_incident(
     expect(mine).to_contain_text("ladder in the yard")
     mine.locator("[data-contact]").get_by_role("button", name=words["called"], exact=True).click()
     expect(mine.get_by_role("button", name=words["called"], exact=True)).to_have_attribute("aria-pressed", "true")
+    at_place = seat.card.locator("[data-place]")
+    expect(at_place).to_contain_text("•")
+    at_place.get_by_role("button", name=words["numbers"], exact=True).click()
+    expect(at_place.locator("a[href^='tel:']").first).to_be_visible()
     mine.get_by_label(words["check"]).fill("Autumn-Leaves")
     mine.get_by_label(words["check"]).press("Enter")
     expect(mine).to_contain_text(words["threat"])

@@ -48,6 +48,7 @@ def test_an_intercom_is_entered_and_its_door_code_changed(
         page.get_by_label(words["code"], exact=True).fill("*1")
         page.get_by_role("button", name=words["save"], exact=True).click()
         expect(page.get_by_role("heading", name="North gate 北门")).to_be_visible()
+        expect(page.locator("[data-openers]").get_by_role("row").nth(1)).to_be_visible()
         page.screenshot(path=SCREENSHOTS / f"intercom-page-{language}-{theme}.png")
         assert seat.violations() == []
         assert town.ask("GET", f"/devices/{device_id}")["settings"]["door_code"] == "*1"
