@@ -11,6 +11,7 @@ from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.devices import CatalogResult
 from tocsin.domain.directory import Channel, IpCamera
+from tocsin.gateways import rtsp as rtsp_gateway
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.rtsp import RtspGateway
 
@@ -170,3 +171,21 @@ async def test_a_camera_entered_before_it_answers_gets_its_first_contact_when_it
         await made.look()
         assert reports.attempts[-1].outcome == "ok"
         assert ["1"] in reports.said
+
+
+async def test_what_breaks_the_reading_of_one_camera_ends_no_round_and_is_tried_again(monkeypatch):
+    reading, said = rtsp_gateway.read_description, []
+
+    def read(body):
+        said.append(body)
+        if len(said) == 1:
+            raise KeyError("what nobody thought of")
+        return reading(body)
+
+    monkeypatch.setattr(rtsp_gateway, "read_description", read)
+    async with rtsp_camera() as camera:
+        made, _, reports = gateway(camera.url)
+        await made.look()
+        assert reports.said == ["camera.silent"]
+        await made.look()
+        assert reports.said == ["camera.silent", "seen", ["1"]]

@@ -142,7 +142,7 @@ class RtspGateway:
         """Ask every camera once whether it is there; those entered or changed since get their first contact."""
         cameras = [camera for camera in self._cameras.ip_cameras() if camera.protocol == "rtsp"]
         self._known = {c.device_id: self._known[c.device_id] for c in cameras if c.device_id in self._known}
-        await asyncio.gather(*(self._look_at(camera) for camera in cameras))
+        await asyncio.gather(*(self._look_alone(camera) for camera in cameras))
 
     async def _look_forever(self) -> None:
         early = EARLY_CHECKS
@@ -157,6 +157,14 @@ class RtspGateway:
 
     def _is_new(self, camera: IpCamera) -> bool:
         return self._known.get(camera.device_id) != _way_to(camera)
+
+    async def _look_alone(self, camera: IpCamera) -> None:
+        """Look at a camera; whatever it does is its own matter."""
+        try:
+            await self._look_at(camera)
+        except Exception as error:  # a strange camera must not end the round of the others
+            log.error("rtsp camera not understood", device_id=camera.device_id, error=repr(error)[:200])
+            self._not_met(camera, "camera.silent")
 
     async def _look_at(self, camera: IpCamera) -> None:
         async with self._gate:
