@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -187,9 +187,7 @@ async def test_a_full_disk_stops_acknowledgements_says_so_and_recovers_by_itself
             await _until(lambda: running.call("GET", "/status")["store"]["state"] == "failing", 30)
             notices = await asyncio.to_thread(running.call, "GET", "/status")
             assert any(notice["key"].startswith("store.") for notice in notices["notices"])
-            stuck = sum(len(sender.acknowledged) for sender in senders)
-            await asyncio.sleep(1)
-            assert sum(len(sender.acknowledged) for sender in senders) == stuck, "acknowledged without a commit"
+            stuck = await _stands_still(lambda: sum(len(sender.acknowledged) for sender in senders), 1.0, 30)
             filler.unlink()
             await _until(lambda: running.call("GET", "/status")["store"]["state"] == "ok", 30)
             await _until(lambda: sum(len(sender.acknowledged) for sender in senders) > stuck + PANELS, 30)
@@ -207,6 +205,21 @@ def _fill(filler: Path) -> None:
             with contextlib.suppress(OSError):
                 while True:
                     file.write(b"\0" * size_bytes)
+
+
+async def _stands_still(count: Callable[[], int], for_s: float, limit_s: float) -> int:
+    """Wait until a count no longer grows: answers to what was committed before may still be on their way.
+
+    Errors: AssertionError after `limit_s`.
+    """
+    deadline = time.monotonic() + limit_s
+    last, since_s = count(), time.monotonic()
+    while time.monotonic() < since_s + for_s:
+        assert time.monotonic() < deadline, f"still acknowledged: {last}"
+        await asyncio.sleep(0.02)
+        if (now := count()) != last:
+            last, since_s = now, time.monotonic()
+    return last
 
 
 async def _until(holds: object, limit_s: float) -> None:
