@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from tocsin import __version__, event_tables, figures, recording, workers
-from tocsin.base.clock import Clock, SystemClock
+from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_token
 from tocsin.base.passwords import Passwords
@@ -28,6 +28,8 @@ from tocsin.base.signing import load_house_key
 from tocsin.base.tasks import Supervisor
 from tocsin.base.vault import Vault, load_vault
 from tocsin.base.words import Words
+from tocsin.camera_asks import camera_tries, catalog_asker, discoverer
+from tocsin.cascade_parts import join_cascade
 from tocsin.configs import (
     cause_rules,
     clip_rules,
@@ -118,8 +120,6 @@ from tocsin.gateways import ip_camera_trial, ip_camera_words
 from tocsin.gateways.cap_export import encode_warning
 from tocsin.gateways.dc09 import Dc09Gateway
 from tocsin.gateways.gb28181 import Gb28181Gateway
-from tocsin.gateways.gb28181_cascade import CascadeConfig, GbCascade
-from tocsin.gateways.gb28181_cascade_control import CascadeControl
 from tocsin.gateways.gb28181_devices import AttemptLog
 from tocsin.gateways.intercom_pictures import CallPictures
 from tocsin.gateways.ip_camera_trial import CameraTrials
@@ -127,7 +127,6 @@ from tocsin.gateways.jt808 import Jt808Gateway
 from tocsin.gateways.jt808_desk import Jt808Desk
 from tocsin.gateways.message_reading import preview
 from tocsin.gateways.onvif import OnvifGateway, OnvifMover
-from tocsin.gateways.onvif_discovery import discover
 from tocsin.gateways.onvif_imaging import OnvifImaging
 from tocsin.gateways.onvif_recordings import OnvifRecordings
 from tocsin.gateways.onvif_snapshots import OnvifSnapshots
@@ -316,7 +315,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
     rtsp.on_back(streams.device_registered)
     onvif.on_back(streams.device_registered)
     service, media_ip = CascadeService(store, vault), settings.sip_media_ip
-    cascade = _cascade(
+    cascade = join_cascade(
         sip,
         gb28181,
         service,
@@ -522,9 +521,9 @@ async def _start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Even
         notices=notices,
         settings=lambda: settings_in_force(settings),
         heads=lambda: _lines(settings.heads_path),
-        ask_catalog=_catalog_asker(gb28181),
-        try_camera=_camera_tries(onvif, rtsp),
-        discover=_discoverer(),
+        ask_catalog=catalog_asker(gb28181),
+        try_camera=camera_tries(onvif, rtsp),
+        discover=discoverer(),
         is_ready=lambda: store.health.is_ok or store.groups > 0,
         map=lambda: _map(settings.data),
         metrics=(
@@ -708,48 +707,6 @@ def _lines(path: Path) -> list[str]:
         return list(file)
 
 
-def _cascade(
-    sip: SipGateway,
-    gb28181: Gb28181Gateway,
-    service: CascadeService,
-    streams: LiveStreams,
-    playbacks: Playbacks,
-    mover: RoutedMover,
-    directory: Directory,
-    clock: Clock,
-    *,
-    media_ip: str,
-    subscriptions_path: Path,
-) -> GbCascade:
-    """Join the way up with the devices below."""
-    orders = CascadeControl(
-        service,
-        mover,
-        clock,
-        channel_of=directory.channel,
-        set_guard=lambda device_id, is_set: gb28181.set_guard(device_id, is_set=is_set),
-        reset_alarm=gb28181.reset_alarm,
-    )
-    made = GbCascade(
-        sip,
-        service,
-        clock,
-        forwarder=streams,
-        control=orders,
-        config=CascadeConfig(media_ip=media_ip, version=__version__, subscriptions_path=subscriptions_path),
-    )
-    made.calls.channel_of = directory.channel
-    made.calls.mover = mover
-    made.calls.gb_id_of = lambda device_id: entry.gb_id if (entry := directory.sip_of(device_id)) else ""
-    made.calls.ways = gb28181.calls.ways
-    made.recordings.files = gb28181.recordings
-    made.recordings.relay = playbacks
-    gb28181.uppers = made
-    gb28181.on_alarm_kept(made.alarm_kept)
-    gb28181.on_positions(made.positions.heard)
-    return made
-
-
 def _map(data: Path) -> bytes:
     """Return the drawing of the town: `map.geojson` in the data folder; empty when nobody has put one there."""
     try:
@@ -760,29 +717,3 @@ def _map(data: Path) -> bytes:
     except ValueError as error:
         raise TocsinError(ErrorCode.INVALID, f"map.geojson in the data folder is not JSON: {error}") from error
     return drawing
-
-
-def _camera_tries(onvif: OnvifGateway, rtsp: RtspGateway) -> Callable[[str], Awaitable[bool]]:
-    async def try_now(device_id: str) -> bool:
-        return await onvif.try_now(device_id) or await rtsp.try_now(device_id)
-
-    return try_now
-
-
-def _discoverer() -> Callable[[], Awaitable[list[dict[str, str]]]]:
-    one_at_a_time = asyncio.Lock()
-
-    async def search() -> list[dict[str, str]]:
-        if one_at_a_time.locked():
-            raise TocsinError(ErrorCode.UNAVAILABLE, "a search is under way", key="camera.search_runs")
-        async with one_at_a_time:
-            return [{"url": one.url, "name": one.name, "hardware": one.hardware} for one in await discover()]
-
-    return search
-
-
-def _catalog_asker(gb28181: Gb28181Gateway) -> Callable[[str], Awaitable[object]]:
-    async def ask(device_id: str) -> object:
-        return gb28181.ask_catalog(device_id)
-
-    return ask
