@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import Server, rss_mb
-from tocsin.app import open_store
 from tocsin.base.ids import new_id
 from tocsin.domain.channels import DISCOVERED, IN_SERVICE, ChannelRecord
 from tocsin.hewan import DATA as HEWAN
 from tocsin.settings import load_settings
+from tocsin.stores import open_store
 
 CODE = "340299"
 MIDDLE = (118.19, 30.93)

@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import create_engine, text, update
 
 from tests.support.house import build_town
-from tocsin.app import open_store, open_vault
 from tocsin.backup import make_backup
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
@@ -29,6 +28,7 @@ from tocsin.folder import FolderLock, is_served, prepare_folder, write_private
 from tocsin.kept_files import check_files, kept_files
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.tables_registry import devices
+from tocsin.stores import open_store, open_vault
 from tocsin.verification import verify_audit, with_connection
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)

@@ -10,12 +10,12 @@ from sqlalchemy import insert, update
 
 from tests.support.house import WEST_GATE
 from tests.support.intercoms import DOOR, build
-from tocsin.app import open_store
 from tocsin.base.times import to_us
 from tocsin.doctor_intercoms import examine_intercoms
 from tocsin.doctor_words import Verdict
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.tables_registry import devices, zone_cameras
+from tocsin.stores import open_store
 
 NOW = datetime(2026, 11, 22, 2, 14, 7, tzinfo=UTC)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.base.sheets import read_sheet, write_xlsx
@@ -17,6 +16,7 @@ from tocsin.domain.place_service import PlaceService
 from tocsin.folder import FolderLock, prepare_folder
 from tocsin.imports import import_file, list_imports, read_rows, undo_import, write_template
 from tocsin.settings import Settings, load_settings
+from tocsin.stores import open_store
 from tocsin.user_commands import UserDesk, at_the_desk
 
 PLACES = (

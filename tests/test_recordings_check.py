@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.segments import CHANNEL, START_MS, segment_bytes
-from tocsin.app import open_store
 from tocsin.base.vault import load_vault
 from tocsin.domain.segments import Segment, SegmentState, Volume, segment_path
 from tocsin.folder import prepare_folder
@@ -23,6 +22,7 @@ from tocsin.recording import house_id
 from tocsin.recordings_check import check
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.tables_recording import segment_sums
+from tocsin.stores import open_store
 
 LONG_MS = 600  # of a segment of three groups
 

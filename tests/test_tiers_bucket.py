@@ -13,7 +13,6 @@ import pytest
 from tests.support.clocks import FixedClock
 from tests.support.recorded import MadeFile, enter, make_file
 from tests.support.s3 import KEY, SECRET, S3Server, s3_server
-from tocsin.app import open_store
 from tocsin.base.errors import TocsinError
 from tocsin.base.vault import load_vault
 from tocsin.domain.notices import NoticeBoard
@@ -28,6 +27,7 @@ from tocsin.recording import house_id, make_mover, tier_volumes
 from tocsin.recordings_check import check
 from tocsin.settings import Settings, load_settings
 from tocsin.storage.store import AnyStore
+from tocsin.stores import open_store
 
 CHANNEL = "camera-1"
 STARTS = (1_795_000_000_000, 1_795_000_060_000)

@@ -11,8 +11,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from tocsin.base.ids import new_token
 from tocsin.base.passwords import Passwords
 from tocsin.base.signing import load_house_key
 from tocsin.base.tasks import Supervisor
-from tocsin.base.vault import Vault, load_vault
+from tocsin.base.vault import Vault
 from tocsin.base.words import Words
 from tocsin.camera_asks import camera_tries, catalog_asker, discoverer
 from tocsin.cascade_parts import join_cascade
@@ -153,7 +153,8 @@ from tocsin.storage import schema
 from tocsin.storage.heads import HeadsFile
 from tocsin.storage.plan_folder import PlanFolder
 from tocsin.storage.snapshots import SnapshotFolder
-from tocsin.storage.store import AnyStore, StoreHealth, make_store
+from tocsin.storage.store import StoreHealth, make_store
+from tocsin.stores import open_vault
 from tocsin.web.app import make_app
 from tocsin.web.server import listen, make_server
 from tocsin.web.services import MediaHealth, Services
@@ -178,32 +179,6 @@ def run(settings: Settings) -> int:
     except ImportError:  # it has no build for this system: the standard loop does the same work, slower
         return asyncio.run(_serve(settings))
     return uvloop.run(_serve(settings))
-
-
-@asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[AnyStore]:
-    """Open the store for a command; the server may be running beside it. Errors: UNAVAILABLE on a newer database."""
-    await asyncio.to_thread(schema.prepare, settings.storage_url)
-    store = make_store(
-        settings.storage_url, SystemClock(), HeadsFile(settings.heads_path), group_cap=settings.storage.group_cap
-    )
-    await store.start()
-    try:
-        yield store
-    finally:
-        await store.stop()
-
-
-async def open_vault(path: Path, store: AnyStore) -> Vault:
-    """Return the vault of this installation. Errors: UNAVAILABLE when the key of stored secrets is missing."""
-    is_missing = not await asyncio.to_thread(path.exists)
-    if is_missing and await store.read(lambda tx: tx.devices.holds_secrets()):
-        raise TocsinError(
-            ErrorCode.UNAVAILABLE,
-            f"{path} is missing, and the database holds keys and passwords of devices that only it opens: "
-            "put it back from the backup",
-        )
-    return load_vault(path)
 
 
 def _allow_files() -> None:

@@ -15,7 +15,6 @@ from datetime import timedelta
 from importlib.resources import files
 from typing import Any, Final
 
-from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
@@ -40,6 +39,7 @@ from tocsin.folder import write_private
 from tocsin.hewan_ip import FreePort, add_ip_camera, settle_ports
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
+from tocsin.stores import open_store
 
 DATA: Final = files("tocsin.sim") / "data"
 MARKER: Final = "seeding"

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.vault import load_vault
 from tocsin.domain.access import Actor
@@ -16,6 +15,7 @@ from tocsin.domain.directory import Directory
 from tocsin.domain.registry import DeviceService
 from tocsin.domain.reports import StoredReports
 from tocsin.settings import Settings
+from tocsin.stores import open_store
 
 FreePort = Callable[[int], int]
 

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from tocsin.app import open_store, open_vault
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import ErrorCode, TocsinError
 from tocsin.base.ids import new_id
@@ -36,6 +35,7 @@ from tocsin.folder import FolderLock, prepare_folder
 from tocsin.recording import house_zone
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
+from tocsin.stores import open_store, open_vault
 
 MAX_ERRORS_SHOWN: Final = 20
 

@@ -100,19 +100,19 @@ def _needs(row: MatrixRow) -> str:
 
 
 async def _matrix(settings: Settings) -> Sequence[MatrixRow]:
-    from tocsin.app import open_store
     from tocsin.domain.acts import house_actor
     from tocsin.domain.profile_service import ProfileService
+    from tocsin.stores import open_store
 
     async with open_store(settings) as store:
         return await ProfileService(store, _NobodyListens()).matrix(actor=house_actor())
 
 
 async def _take_in(settings: Settings, file: Path, *, is_check: bool) -> dict[str, int]:
-    from tocsin.app import open_store
     from tocsin.domain.acts import house_actor
     from tocsin.domain.device_profiles import MAX_MATRIX_BYTES
     from tocsin.domain.profile_service import ProfileService
+    from tocsin.stores import open_store
 
     try:
         with file.open("rb") as source:

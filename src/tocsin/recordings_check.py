@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.errors import TocsinError
 from tocsin.domain.access import Permission, scope
@@ -39,6 +38,7 @@ from tocsin.recording import house_id, tier_volumes
 from tocsin.recordings_places import Place, folder_of, place_of
 from tocsin.settings import Settings
 from tocsin.storage.store import AnyStore
+from tocsin.stores import open_store
 
 REPAIRED: Final = "recordings.repaired"
 Progress = Callable[[int, int], None]

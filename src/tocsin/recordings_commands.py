@@ -61,12 +61,12 @@ def _count(text: str) -> int:
 
 
 async def _forecast(settings: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
-    from tocsin.app import open_store
     from tocsin.base.clock import SystemClock
     from tocsin.domain.acts import house_actor
     from tocsin.domain.storage_forecast import WhatIf
     from tocsin.domain.storage_service import StorageService
     from tocsin.recording import tier_rules, tier_volumes
+    from tocsin.stores import open_store
 
     what = WhatIf(
         arguments.add_cameras,

@@ -104,11 +104,11 @@ class UserDesk:
 
 def at_the_desk(settings: Settings, work: Callable[[UserDesk], Awaitable[Any]]) -> Any:
     """Open the store, do the work, close it."""
-    from tocsin.app import open_store
     from tocsin.base.clock import SystemClock
     from tocsin.domain.acts import house_actor
     from tocsin.domain.place_service import PlaceService
     from tocsin.domain.users import UserService
+    from tocsin.stores import open_store
 
     async def _work() -> Any:
         async with open_store(settings) as store:

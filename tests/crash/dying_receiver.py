@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tocsin.app import open_store
 from tocsin.base.clock import SystemClock
 from tocsin.base.vault import Vault
 from tocsin.domain.directory import Directory
@@ -20,6 +19,7 @@ from tocsin.domain.intake import Intake
 from tocsin.domain.supervision import Supervision
 from tocsin.gateways.dc09 import Dc09Config, Dc09Gateway
 from tocsin.settings import load_settings
+from tocsin.stores import open_store
 
 
 def die() -> None:

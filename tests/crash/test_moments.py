@@ -17,11 +17,11 @@ import pytest
 
 from bench.harness import free_port
 from tests.support.house import PEOPLE, build_town
-from tocsin.app import open_store
 from tocsin.domain.incident_detail import AlarmFilter, SignalFilter
 from tocsin.domain.incident_service import IncidentService
 from tocsin.protocols.dc09.sender import Sender
 from tocsin.settings import Settings, load_settings
+from tocsin.stores import open_store
 
 pytestmark = pytest.mark.crash
 

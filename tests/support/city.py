@@ -12,7 +12,6 @@ from typing import Any
 
 from bench.harness import free_port
 from tests.support.house import NORTH, PEOPLE, build_town
-from tocsin.app import open_store, open_vault
 from tocsin.base.clock import SystemClock
 from tocsin.domain.directory import Directory
 from tocsin.domain.forms import signal_form
@@ -29,6 +28,7 @@ from tocsin.settings import Settings, load_settings
 from tocsin.sim.city import City, CityServer
 from tocsin.sim.city_plan import CityPlan, city_panels, city_terminals
 from tocsin.sim.city_registry import devices_file, places_file, zones_file
+from tocsin.stores import open_store, open_vault
 
 PAGE = 500
 
