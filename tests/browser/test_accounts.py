@@ -115,7 +115,7 @@ def test_an_account_is_filled_in_and_serves_its_incident(
     expect(mine).to_contain_text("ladder in the yard")
     mine.locator("[data-contact]").get_by_role("button", name=words["called"], exact=True).click()
     expect(mine.get_by_role("button", name=words["called"], exact=True)).to_have_attribute("aria-pressed", "true")
-    at_place = seat.card.locator("[data-place]")
+    at_place = page.locator("[data-place]")
     expect(at_place).to_contain_text("•")
     at_place.get_by_role("button", name=words["numbers"], exact=True).click()
     expect(at_place.locator("a[href^='tel:']").first).to_be_visible()
