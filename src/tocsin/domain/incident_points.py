@@ -142,13 +142,17 @@ def keep_points(
         point.incident_id: point for point in tx.incidents.open_points({report.device_id for report in reports})
     }
     points = dict(known)
+    of_device: dict[str, set[str]] = {}
+    for incident_id, point in known.items():
+        of_device.setdefault(point.device_id, set()).add(incident_id)
     for at, report in enumerate(reports):
         mine = incident_of.get(pressed.get(at, ""), "")
         if mine:
             points[mine] = (points.get(mine) or _unheard(mine, report, last)).pressed(report)
-        for incident_id, point in points.items():
-            if incident_id != mine and point.device_id == report.device_id:
-                points[incident_id] = point.heard(report)
+            of_device.setdefault(report.device_id, set()).add(mine)
+        for incident_id in of_device.get(report.device_id, ()):
+            if incident_id != mine:
+                points[incident_id] = points[incident_id].heard(report)
     changed = [point for incident_id, point in points.items() if point != known.get(incident_id)]
     tx.incidents.save_points([point for point in changed if point.incident_id in known], is_new=False)
     tx.incidents.save_points([point for point in changed if point.incident_id not in known], is_new=True)
